@@ -1,0 +1,49 @@
+"""SUM(x): the total in exact steps; over nothing it is 0."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from dpsql.aggregates.base import Family, Given, Noisy, Number, Partial, Released
+from dpsql.expression import Kind, SqlType
+from dpsql.noise.laplace import quantile
+from dpsql.program import Measure
+from dpsql.relation import Fold
+
+
+def summing(number: Number) -> Partial:
+    """The partial that adds up a number's rows."""
+    return Partial(Fold.SUM, number.row, number.low, number.high, number.unit)
+
+
+def _partials(measure: Measure, given: Given) -> tuple[Partial, ...]:
+    assert measure.arg is not None, "SUM has an argument"
+    return (summing(given.number(measure.arg)),)
+
+
+def _type(measure: Measure, given: Given) -> SqlType:
+    assert measure.arg is not None, "SUM has an argument"
+    return given.number(measure.arg).type
+
+
+def _finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlType) -> Released:
+    (total,) = noisy
+    margin = quantile(total.scale)
+
+    def shown(steps: int) -> object:
+        match type_.kind:
+            case Kind.INTEGER:
+                return steps
+            case Kind.DECIMAL:
+                return Decimal(steps).scaleb(-type_.scale)
+            case _:
+                return steps * total.unit.numerator / total.unit.denominator
+
+    return Released(
+        [shown(value) for value in total.values],
+        [shown(value - margin) for value in total.values],
+        [shown(value + margin) for value in total.values],
+    )
+
+
+SUM = Family(_partials, _type, _finish)

@@ -1,0 +1,1 @@
+"""What was spent, and what may still be: events, the privacy filter, the ledger."""

@@ -1,0 +1,1 @@
+"""Ways in: each is thin over `Session` and knows only data types."""

@@ -1,0 +1,217 @@
+"""`dpsql check`: whether the data keeps what the policy claims. Exact numbers: for the owner's eyes only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from dpsql.engines.base import Engine, qualified, quote, text
+from dpsql.errors import ExecutionError
+from dpsql.expression import Kind
+from dpsql.interval import Interval
+from dpsql.policy import ColumnPolicy, Literal, Policy, TablePolicy
+from dpsql.schema import ColumnSchema, TableSchema
+
+HEAD = "For the owner's eyes only: these numbers are exact and private."
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found, as text, and whether every key holds and every table could be read."""
+
+    text: str
+    holds: bool
+
+
+def check_report(engine: Engine, policy: Policy) -> Report:
+    """Compare the data with the policy's claims: keys, owners, ranges, values, and the share of rows beyond caps."""
+    lines, holds = [HEAD], True
+    for table in policy.tables.values():
+        check = _Check(engine, policy, table)
+        lines.append("")
+        try:
+            for good, line in check.findings():
+                holds = holds and good
+                lines.append(line if good else f"{line}  <-- mend this: the policy does not open")
+        except ExecutionError:
+            holds = False
+            lines.append(f"  {table.name} could not be read: the engine failed")
+    return Report("\n".join(lines), holds)
+
+
+class _Check:
+    """The findings on one table."""
+
+    def __init__(self, engine: Engine, policy: Policy, table: TablePolicy) -> None:
+        self._engine, self._policy, self._table = engine, policy, table
+        self._schema = self._schema_of(table.name)
+
+    def findings(self) -> Iterator[tuple[bool, str]]:
+        """Lines, each with whether the policy can open in spite of it."""
+        (rows,) = self._ask(f"SELECT COUNT(*) FROM {qualified(self._schema.path)}")
+        yield True, f"{self._table.name}: {rows} rows{', public' if self._table.public else ''}"
+        yield from self._keys()
+        if not self._table.public and rows:
+            yield from self._owners(rows)
+            yield from self._caps()
+        if rows:
+            for name, claim in self._table.columns.items():
+                column = self._schema.column(name)
+                assert column is not None and column.type is not None, "a policy is bound to the schema"
+                yield from self._column(column, claim, rows)
+
+    def _keys(self) -> Iterator[tuple[bool, str]]:
+        for key in self._table.keys:
+            holds = self._engine.key_holds(self._schema, key)
+            shown = ", ".join(key)
+            yield holds, f"  key ({shown}): {'unique' if holds else 'NOT a key, some rows agree on it'}"
+
+    def _owners(self, rows: int) -> Iterator[tuple[bool, str]]:
+        """Rows that belong to nobody, and rows that belong to several."""
+        source, owner = self._owned()
+        here = self._read(self._schema, self._first(), "t0")
+        (nameless,) = self._ask(f"SELECT COUNT(*) FROM {qualified(self._schema.path)} AS t0 WHERE {here} IS NULL")
+        yield True, f"  owner NULL: {_share(nameless, rows)}; such rows never count"
+        path = self._table.owner
+        if path is None:
+            return
+        target = self._schema_of(path.table)
+        there = self._read(target, path.key, "p")
+        (orphans,) = self._ask(
+            f"SELECT COUNT(*) FROM {qualified(self._schema.path)} AS t0 WHERE {here} IS NOT NULL AND NOT EXISTS "
+            f"(SELECT 1 FROM {qualified(target.path)} AS p WHERE {there} = {here})")
+        direct = self._policy.tables[path.table].unit == path.key
+        then = f"; still counted, each {path.column} as a unit" if direct else "; such rows never count"
+        yield True, f"  owner not found in {path.table}: {_share(orphans, rows)}{then if orphans else ''}"
+        (owned,) = self._ask(f"SELECT COUNT(*) FROM {source} WHERE {owner} IS NOT NULL")
+        if owned > rows:
+            yield True, f"  rows with several owners: {owned} owned rows from {rows}; each counts once per owner"
+
+    def _caps(self) -> Iterator[tuple[bool, str]]:
+        """How much of what units have the caps would leave out."""
+        source, owner = self._owned()
+        limits = self._policy.limits
+        most_rows, most_groups = self._table.max_rows_per_group or limits.max_rows_per_group, limits.max_groups
+        units, rows, half, most, highest, beyond, far = self._ask(
+            "SELECT COUNT(*), COALESCE(SUM(n), 0), QUANTILE_DISC(n, 0.5), QUANTILE_DISC(n, 0.99), MAX(n), "
+            f"COALESCE(SUM(GREATEST(n - {most_rows}, 0)), 0), "
+            f"COALESCE(SUM(GREATEST(n - {most_rows * most_groups}, 0)), 0) FROM (SELECT COUNT(*) AS n FROM {source} "
+            f"WHERE {owner} IS NOT NULL GROUP BY {owner})")
+        if not units:
+            yield True, "  no unit owns a row"
+            return
+        yield True, f"  {units} units; rows a unit: median {half}, 99 % up to {most}, at most {highest}"
+        yield True, (f"  beyond max_rows_per_group = {most_rows}: {_share(beyond, rows)} of one group; "
+                     f"{_share(far, rows)} however grouped")
+        for name, claim in self._table.columns.items():
+            if claim.values is not None and len(claim.values) > most_groups:
+                column = self._read(self._schema, name, "t0")
+                pairs, over = self._ask(
+                    f"SELECT COALESCE(SUM(n), 0), COALESCE(SUM(GREATEST(n - {most_groups}, 0)), 0) FROM (SELECT "
+                    f"COUNT(DISTINCT {column}) AS n FROM {source} WHERE {owner} IS NOT NULL GROUP BY {owner})")
+                yield True, f"  grouped by {name}, beyond max_groups = {most_groups}: {_share(over, pairs)} of groups"
+
+    def _column(self, column: ColumnSchema, claim: ColumnPolicy, rows: int) -> Iterator[tuple[bool, str]]:
+        item = self._read(self._schema, column.name, "t0")
+        tests = {"NULL": f"{item} IS NULL"}
+        number = item
+        if column.type is not None and column.type.kind is Kind.DOUBLE:
+            tests["NaN"] = f"isnan({item})"
+            number = f"NULLIF({item}, CAST('nan' AS DOUBLE))"
+        if claim.range is not None:
+            low, high = _ends(claim.range, column)
+            tests[f"below {_plain(claim.range.low)}"] = f"{number} < {low}"
+            tests[f"above {_plain(claim.range.high)}"] = f"{number} > {high}"
+        if claim.values is not None:
+            listed = ", ".join(_literal(value, column) for value in claim.values)
+            tests["not among the values"] = f"{item} NOT IN ({listed})"
+        counts = self._ask("SELECT " + ", ".join(f"COUNT(*) FILTER (WHERE {test})" for test in tests.values())
+                           + f" FROM {qualified(self._schema.path)} AS t0")
+        found = [f"{_share(count, rows)} {name}" for name, count in zip(tests, counts, strict=True) if count]
+        yield True, f"  {column.name}: {', '.join(found) or 'as claimed'}"
+
+    def _owned(self) -> tuple[str, str]:
+        """The table joined along its path to the first table that carries the unit; and the owner's expression."""
+        source, owner = f"{qualified(self._schema.path)} AS t0", ""
+        here, depth = self._table, 0
+        while here.owner is not None:
+            target = self._policy.tables[here.owner.table]
+            step = self._read(self._schema_of(here.name), here.owner.column, f"t{depth}")
+            if target.unit == here.owner.key:
+                return source, step
+            depth += 1
+            key = self._read(self._schema_of(target.name), here.owner.key, f"t{depth}")
+            source += f" JOIN {qualified(self._schema_of(target.name).path)} AS t{depth} ON {step} = {key}"
+            here = target
+        assert here.unit is not None, "the owners of a policy lead to its unit"
+        owner = self._read(self._schema_of(here.name), here.unit, f"t{depth}")
+        return source, owner
+
+    def _first(self) -> str:
+        """The column of this table that says, or leads to, whose a row is."""
+        column = self._table.owner.column if self._table.owner is not None else self._table.unit
+        assert column is not None, "a table that is not public has an owner"
+        return column
+
+    def _read(self, table: TableSchema, name: str, alias: str) -> str:
+        column = table.column(name)
+        assert column is not None, "a policy is bound to the schema"
+        item = f"{alias}.{quote(column.name)}"
+        return f"CAST({item} AS {column.type})" if column.cast else item
+
+    def _schema_of(self, name: str) -> TableSchema:
+        table = self._engine.schema.table(name)
+        assert table is not None, "a policy is bound to the schema"
+        return table
+
+    def _ask(self, sql: str) -> tuple[int, ...]:
+        """The one row of a query for whole numbers."""
+        (row,) = self._engine.run(sql).values
+        return tuple(int(str(value)) if value is not None else 0 for value in row)
+
+
+def _share(part: int, whole: int) -> str:
+    """A count with its share, never rounded to nothing or to everything."""
+    if part in (0, whole) or not whole:
+        return f"{part} ({'100' if part and part == whole else '0'} %)"
+    percent = 100 * part / whole
+    return f"{part} ({'less than 0.01' if percent < 0.01 else f'{min(percent, 99.99):.2f}'} %)"
+
+
+def _ends(interval: Interval, column: ColumnSchema) -> tuple[str, str]:
+    """The ends of a declared range as literals of the column's type, rounded so that no value changes sides."""
+    type_ = column.type
+    assert type_ is not None
+    low, high = interval.ends
+    if type_.kind is Kind.DOUBLE:
+        return _double(low), _double(high)
+    step, (bottom, top) = 10**type_.scale, type_.range.ends
+    least = Fraction(math.ceil(max(low, bottom) * step), step)
+    most = Fraction(math.floor(min(high, top) * step), step)
+    return _decimal(min(least, top), str(type_)), _decimal(max(most, bottom), str(type_))
+
+
+def _literal(value: Literal, column: ColumnSchema) -> str:
+    if isinstance(value, Fraction):
+        return _double(value) if column.type is not None and column.type.kind is Kind.DOUBLE else _decimal(
+            value, str(column.type))
+    return f"CAST({text(str(value))} AS {column.type})"
+
+
+def _decimal(value: Fraction, type_: str) -> str:
+    return f"CAST('{_plain(value)}' AS {type_})"
+
+
+def _double(value: Fraction) -> str:
+    return f"CAST('{float(value)!r}' AS DOUBLE)"
+
+
+def _plain(value: Fraction | None) -> str:
+    """A number of the policy file as it was written: a fraction whose decimals end."""
+    assert value is not None, "a declared range has two ends"
+    digits = next(digits for digits in range(500) if (value * 10**digits).denominator == 1)
+    exact = Decimal(int(value * 10**digits)).as_tuple()
+    return f"{Decimal(exact._replace(exponent=-digits)):f}"

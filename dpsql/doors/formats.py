@@ -1,0 +1,61 @@
+"""Answers as CSV and JSON, for programs that read them."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+import math
+from decimal import Decimal
+from typing import Any
+
+from dpsql.answer import Answer
+
+
+def to_csv(answer: Answer) -> str:
+    """A header and one line per row; NULL is empty; a noisy column is followed by the ends of its 95 % interval."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    header: list[object] = []
+    for name, noisy in zip(answer.columns, answer.noisy, strict=True):
+        header += [name, f"{name}_low", f"{name}_high"] if noisy else [name]
+    writer.writerow(header)
+    for row, intervals in zip(answer.rows, answer.intervals, strict=True):
+        line: list[object] = []
+        for value, interval, noisy in zip(row, intervals, answer.noisy, strict=True):
+            line += [value, *(interval or (None, None))] if noisy else [value]
+        writer.writerow(line)
+    return out.getvalue()
+
+
+def to_json(answer: Answer) -> str:
+    """One JSON object (see `Answer.to_dict`), a row a line. What JSON cannot say exactly is a string."""
+    whole = answer.to_dict()
+    rows = {name: whole.pop(name) for name in ("rows", "intervals")}
+    fields = [f"  {json.dumps(name)}: {_dump(value)}" for name, value in whole.items()]
+    for name, lines in rows.items():
+        listed = ",\n".join(f"    {_dump(line)}" for line in lines)
+        fields.append(f"  {json.dumps(name)}: [\n{listed}\n  ]" if lines else f"  {json.dumps(name)}: []")
+    return "{\n" + ",\n".join(fields) + "\n}\n"
+
+
+def _dump(value: object) -> str:
+    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: object) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case Decimal():
+            near = float(value)
+            return near if Decimal(repr(near)) == value else str(value)
+        case datetime.date():
+            return value.isoformat()
+        case list():
+            return [_plain(item) for item in value]
+        case dict():
+            return {name: _plain(item) for name, item in value.items()}
+        case _:
+            return value

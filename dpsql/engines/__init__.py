@@ -1,0 +1,1 @@
+"""Engines: text in, rows out. They know nothing of privacy."""

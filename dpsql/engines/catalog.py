@@ -1,0 +1,133 @@
+"""Reading DuckDB's catalog: names, types and constraints. No statistics, no data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from dpsql.engines.base import qualified, quote, text
+from dpsql.errors import OpenError
+from dpsql.expression import (
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    HUGEINT,
+    INTEGER,
+    SMALLINT,
+    TIMESTAMP,
+    TINYINT,
+    VARCHAR,
+    Kind,
+    SqlType,
+)
+from dpsql.schema import ColumnSchema, ForeignKey, Schema, TableSchema
+
+# The stored type -> the type dpsql reads, by a total cast.
+_TYPES = {
+    "BOOLEAN": BOOLEAN, "TINYINT": TINYINT, "SMALLINT": SMALLINT, "INTEGER": INTEGER, "BIGINT": BIGINT,
+    "HUGEINT": HUGEINT, "UTINYINT": SMALLINT, "USMALLINT": INTEGER, "UINTEGER": BIGINT, "UBIGINT": HUGEINT,
+    "FLOAT": DOUBLE, "DOUBLE": DOUBLE, "VARCHAR": VARCHAR, "UUID": VARCHAR, "DATE": DATE, "TIMESTAMP": TIMESTAMP,
+    "TIMESTAMP_NS": TIMESTAMP,
+}
+_ROUNDED = "TIMESTAMP_NS"      # two stored values may be read as one, so a key of it need not stay a key
+_COLLATED = "VARCHAR with a collation"
+_DECIMAL = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
+_COLUMNS = """
+SELECT database_name, schema_name, table_name, column_name, data_type, is_nullable
+FROM duckdb_columns() WHERE NOT internal AND database_name NOT IN ('temp', 'system')
+ORDER BY database_name, schema_name, table_name, column_index"""
+_CONSTRAINTS = """
+SELECT database_name, schema_name, table_name, constraint_type, constraint_column_names, referenced_table,
+    referenced_column_names
+FROM duckdb_constraints() WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY')
+ORDER BY database_name, schema_name, table_name, constraint_index"""
+_PERHAPS_COLLATED = """
+SELECT database_name, schema_name, view_name FROM duckdb_views() WHERE NOT internal UNION ALL
+SELECT database_name, schema_name, table_name FROM duckdb_tables() WHERE NOT internal AND sql ILIKE '%COLLATE%'"""
+# Texts that some collation takes for equal: letter case, accents, composed and decomposed letters.
+_ALIKE = (("A", "a"), ("\u00e4", "a"), ("\u00e4", "a\u0308"))
+
+_Path = tuple[str, str, str]
+
+
+def sql_type(stored: str) -> SqlType | None:
+    """The type dpsql reads a stored type as, None when it does not compute with it."""
+    if decimal := _DECIMAL.fullmatch(stored):
+        return SqlType(Kind.DECIMAL, int(decimal[1]), int(decimal[2]))
+    return VARCHAR if stored.startswith("ENUM(") and stored.endswith(")") else _TYPES.get(stored)
+
+
+def read_schema(cursor: DuckDBPyConnection) -> Schema:
+    """All tables and views of the attached databases, temporary ones aside; the cursor is closed afterwards.
+
+    OpenError when two of them would answer to one name.
+    """
+    with cursor:
+        home = str(cursor.execute("SELECT current_database()").fetchall()[0][0])
+        columns = _columns(cursor)
+        keys, foreign = _constraints(cursor, home)
+    tables: dict[str, TableSchema] = {}
+    for path, found in columns.items():
+        rounded = {column.name for column in found if column.stored == _ROUNDED}
+        table = TableSchema(key_of(path, home), path, tuple(found),
+                            tuple(key for key in keys.get(path, ()) if not rounded.intersection(key)),
+                            tuple(foreign.get(path, ())))
+        other = tables.setdefault(table.name.lower(), table)
+        if other is not table:
+            raise OpenError(f"{'.'.join(path)} and {'.'.join(other.path)} have the same name for dpsql: rename one")
+    return Schema(tuple(tables.values()))
+
+
+def key_of(path: _Path, home: str) -> str:
+    """The name of a table in dpsql: `table`, `schema.table`, or `database.schema.table` outside the default one."""
+    database, schema, table = path
+    if database != home:
+        return f"{database}.{schema}.{table}"
+    return table if schema == "main" else f"{schema}.{table}"
+
+
+def _columns(cursor: DuckDBPyConnection) -> dict[_Path, list[ColumnSchema]]:
+    """The columns of every table; a view that does not bind any more is left out."""
+    found: dict[_Path, list[ColumnSchema]] = {}
+    for database, schema, table, name, stored, nullable in cursor.execute(_COLUMNS).fetchall():
+        column = ColumnSchema(name, sql_type(stored), stored, bool(nullable))
+        found.setdefault((database, schema, table), []).append(column)
+    for path in cursor.execute(_PERHAPS_COLLATED).fetchall():
+        if path in found:
+            try:
+                found[path] = _without_collations(cursor, path, found[path])
+            except duckdb.Error:
+                del found[path]
+    return found
+
+
+def _without_collations(cursor: DuckDBPyConnection, path: _Path, columns: list[ColumnSchema]) -> list[ColumnSchema]:
+    """Columns whose equality is not that of their bytes lose their type: a cast would not take the collation away,
+    and which of several equal texts a group shows would depend on the order of rows."""
+    texts = [column.name for column in columns if column.stored == "VARCHAR"]
+    source = qualified(path)
+    tests = [" OR ".join(f"COALESCE((SELECT {quote(name)} FROM {source} LIMIT 0), {text(one)}) = {text(other)}"
+                         for one, other in _ALIKE) for name in texts] or [f"EXISTS (FROM {source} LIMIT 0)"]
+    answers = cursor.execute(f"SELECT {', '.join(tests)}").fetchall()[0]
+    collated = {name for name, answer in zip(texts, answers, strict=False) if answer}
+    return [replace(column, type=None, stored=_COLLATED) if column.name in collated else column for column in columns]
+
+
+def _constraints(
+    cursor: DuckDBPyConnection, home: str
+) -> tuple[dict[_Path, list[tuple[str, ...]]], dict[_Path, list[ForeignKey]]]:
+    """Keys and foreign keys by table."""
+    keys: dict[_Path, list[tuple[str, ...]]] = {}
+    foreign: dict[_Path, list[ForeignKey]] = {}
+    for database, schema, table, kind, names, target, referenced in cursor.execute(_CONSTRAINTS).fetchall():
+        path = (database, schema, table)
+        if kind == "FOREIGN KEY":  # DuckDB knows none across schemas
+            foreign.setdefault(path, []).append(
+                ForeignKey(tuple(names), key_of((database, schema, target), home), tuple(referenced)))
+        else:
+            keys.setdefault(path, []).append(tuple(names))
+    return keys, foreign

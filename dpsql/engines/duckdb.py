@@ -1,0 +1,198 @@
+"""DuckDB: a read-only file, locked down, or a connection that the owner handed over and that stays as it is."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import weakref
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from dpsql.engines.base import Rows, qualified, quote
+from dpsql.engines.catalog import read_schema
+from dpsql.errors import ExecutionError, OpenError
+from dpsql.schema import ColumnSchema, TableSchema
+
+# What every statement relies on; where they are set they hold for every cursor. Reasons: safety.md, sections 1 and 3.
+PINNED = (
+    "disabled_optimizers='common_subexpressions,statistics_propagation'",
+    "error_on_division_by_zero=false", "ieee_floating_point_ops=true", "integer_division=false",
+    "max_expression_depth=250", "default_collation='binary'", "TimeZone='UTC'", "Calendar='gregorian'",
+    "default_null_order='nulls_last'", "default_order='ascending'", "order_by_non_integer_literal=false",
+    "scalar_subquery_error_on_multiple_rows=true", "regex_match_operator_semantics='partial'",
+    "old_implicit_casting=false", "preserve_identifier_case='preserve_case'", "pandas_analyze_sample=0",
+    "arrow_large_buffer_size=false", "enable_logging=false", "errors_as_json=false",
+)
+# In this order: the temporary directory cannot be changed once external access is off.
+LOCK_DOWN = (
+    "autoinstall_known_extensions=false", "autoload_known_extensions=false", "allow_community_extensions=false",
+    "allow_extension_repositories='forbidden'", "allow_persistent_secrets=false", "python_enable_replacements=false",
+    "python_scan_all_frames=false", "lock_configuration=true",
+)
+NO_FILES = ("temp_directory=''", "enable_external_access=false", "disabled_filesystems='LocalFileSystem'")
+# A mark that keeps a locked instance apart: another connection of this process to the same file is refused by DuckDB.
+_MARK: dict[str, str | bool | int | float | list[str]] = {
+    "custom_user_agent": "dpsql", "autoinstall_known_extensions": "false", "autoload_known_extensions": "false",
+}
+# Types that Arrow does not carry exactly.
+_BY_TEXT = frozenset({"HUGEINT"})
+
+# What a connection handed over must not have changed, since dpsql changes nothing there: the defaults of DuckDB.
+DEFAULTS = {
+    "integer_division": False, "ieee_floating_point_ops": True, "old_implicit_casting": False, "default_collation": "",
+    "scalar_subquery_error_on_multiple_rows": True, "regex_match_operator_semantics": "partial",
+}
+
+_opening = threading.Lock()
+_open: weakref.WeakSet[DuckDB] = weakref.WeakSet()
+
+
+class DuckDB:
+    """An Engine over one DuckDB connection: a cursor per statement, from any thread."""
+
+    def __init__(
+        self, connection: DuckDBPyConnection, *, name: str, ledger: Path | None = None, identity: object = None,
+        owned: bool = True,
+    ) -> None:
+        self.name, self.default_ledger, self.identity = name, ledger, identity
+        self.verifies_keys = identity is not None
+        self._connection, self._owned, self._closed = connection, owned, False
+        self._lock = threading.Lock()
+        self.schema = read_schema(self._cursor())
+        _open.add(self)
+
+    def _cursor(self) -> DuckDBPyConnection:
+        with self._lock:
+            if self._closed:
+                raise duckdb.ConnectionException("closed")
+            return self._connection.cursor()
+
+    def run(self, sql: str, params: Sequence[object] = ()) -> Rows:
+        """Run one statement and fetch everything. Any failure at all is ExecutionError, without cause or context."""
+        rows = self._attempt(sql, params)
+        if rows is None:
+            raise ExecutionError
+        return rows
+
+    def _attempt(self, sql: str, params: Sequence[object]) -> Rows | None:
+        """The rows, or None: the engine's error ends here, since its very type depends on the data."""
+        try:
+            with self._cursor() as cursor:
+                cursor.execute(sql, list(params))
+                return Rows(tuple(column[0] for column in cursor.description or ()), cursor.fetchall())
+        except Exception:
+            return None
+
+    def key_holds(self, table: TableSchema, columns: Sequence[str]) -> bool:
+        """Whether no two rows of `table` agree on `columns`, rows with a NULL among them aside."""
+        read = [_read(column) for name in columns if (column := table.column(name)) is not None]
+        present = " AND ".join(f"{item} IS NOT NULL" for item in read)
+        twice = (f"SELECT 1 FROM {qualified(table.path)} WHERE {present} GROUP BY {', '.join(read)} "
+                 "HAVING COUNT(*) > 1 LIMIT 1")
+        return not self.run(twice).values
+
+    def public_stream(self, table: TableSchema) -> object:
+        """The columns of a public table that dpsql reads, in `schema` order, as an Arrow C stream (`arrow_columns`)."""
+        return _Stream(self._cursor(), f"SELECT {arrow_columns(table)} FROM {qualified(table.path)}")
+
+    def close(self) -> None:
+        """Let go of the database; a connection handed over stays open, it is the owner's."""
+        with self._lock:
+            if not self._closed and self._owned:
+                self._connection.close()
+            self._closed = True
+
+
+class _Stream:
+    """A query as an Arrow C stream: one pass, no pyarrow."""
+
+    def __init__(self, cursor: DuckDBPyConnection, sql: str) -> None:
+        self._cursor, self._sql = cursor, sql
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._cursor.sql(self._sql).__arrow_c_stream__(requested_schema)
+
+
+def arrow_columns(table: TableSchema) -> str:
+    """The select list of a public table on its way to the finish: every column dpsql reads, as the type it reads."""
+    kept = [column for column in table.columns if column.type is not None]
+    types = ("VARCHAR" if str(column.type) in _BY_TEXT else str(column.type) for column in kept)
+    return ", ".join(f"CAST({quote(c.name)} AS {t}) AS {quote(c.name)}" for c, t in zip(kept, types, strict=True))
+
+
+def _read(column: ColumnSchema) -> str:
+    """A column as dpsql reads it."""
+    return f"CAST({quote(column.name)} AS {column.type})" if column.cast else quote(column.name)
+
+
+def configure(connection: DuckDBPyConnection, settings: Iterable[str]) -> None:
+    """Set the settings for every cursor of a connection, in order."""
+    for setting in settings:
+        connection.execute(f"SET GLOBAL {setting}")
+
+
+def open_file(path: Path) -> DuckDB:
+    """Open a DuckDB file read-only and locked. OpenError when it is no such file or another program writes to it."""
+    try:
+        with _opening:
+            connection = duckdb.connect(str(path), read_only=True, config=_MARK)
+            # An instance that a session of this process opened before is shared, and locked already.
+            if connection.execute("SELECT current_setting('lock_configuration')").fetchall() != [(True,)]:
+                configure(connection, PINNED + NO_FILES + LOCK_DOWN)
+    except duckdb.Error as error:
+        reason = str(error)
+    else:
+        ledger = path.with_name(path.name + ".ledger")
+        return DuckDB(connection, name=path.name, ledger=ledger, identity=_identity(path))
+    raise OpenError(_file_trouble(path, reason))
+
+
+def open_connection(connection: DuckDBPyConnection) -> DuckDB:
+    """Use a connection of the owner, changing nothing about it. OpenError when it is closed or bends the SQL.
+
+    What only that connection sees (its temporary and registered tables, an open transaction, the settings of its
+    session) is not there for dpsql, which runs every statement on a new cursor of it.
+    """
+    if not isinstance(connection, DuckDBPyConnection):
+        raise OpenError(f"a database is a path or an open DuckDB connection, not {type(connection).__name__}")
+    try:
+        with connection.cursor() as cursor:
+            for setting, default in DEFAULTS.items():
+                value = cursor.execute("SELECT current_setting(?)", [setting]).fetchall()[0][0]
+                if value != default:
+                    raise OpenError(f"the DuckDB connection has {setting} = {value!r}, with which SQL means something "
+                                    f"else: run `RESET GLOBAL {setting}` on it first")
+        return DuckDB(connection, name="connection", owned=False)
+    except duckdb.Error as error:
+        reason = str(error).partition("\n")[0]
+    raise OpenError(f"the DuckDB connection cannot be used: {reason}")
+
+
+def _identity(path: Path) -> object:
+    """What changes when the file does: size and time of the file and of its write-ahead log."""
+    log = path.with_name(path.name + ".wal")
+    states = [file.stat() for file in (path, log) if file.exists()]
+    return (str(path), *((state.st_ino, state.st_size, state.st_mtime_ns) for state in states))
+
+
+def _file_trouble(path: Path, reason: str) -> str:
+    """What the owner can do when DuckDB does not open a file. Its own words name files and processes, never data."""
+    first = reason.partition("\n")[0]
+    if "Could not set lock" in reason:
+        return f"{path} is in use by another program: close it there, or open a copy ({first})"
+    if "different configuration" in reason:
+        return f"{path} is already open in this program: close that connection, or give it as the database"
+    if "read-only mode" in reason or "not a valid DuckDB" in reason or "xtension" in reason:
+        return (f"{path} is not a DuckDB database; give one, or the folder that holds Parquet or CSV files "
+                "(one table a file)")
+    return f"{path} cannot be opened: {first}"
+
+
+@atexit.register
+def _close_all() -> None:
+    """Connections left open at exit make the binding print complaints."""
+    for engine in list(_open):
+        engine.close()

@@ -1,0 +1,171 @@
+"""Scalar expressions as dpsql understands them: types, columns, and calls of admitted functions. Data only.
+
+The analyst's tree is copied into these at the door (`lower`) and never printed: `render` prints only what stands here.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+
+from dpsql.interval import Interval
+
+
+class Kind(Enum):
+    """The families of SQL types that dpsql computes with; every other type is refused."""
+
+    BOOLEAN = "BOOLEAN"
+    INTEGER = "INTEGER"
+    DECIMAL = "DECIMAL"
+    DOUBLE = "DOUBLE"
+    VARCHAR = "VARCHAR"
+    DATE = "DATE"
+    TIMESTAMP = "TIMESTAMP"
+    INTERVAL = "INTERVAL"  # literals only, as an operand of date arithmetic
+    NULL = "NULL"          # the type of a bare NULL
+
+
+_INTEGER_NAMES = {8: "TINYINT", 16: "SMALLINT", 32: "INTEGER", 64: "BIGINT", 128: "HUGEINT"}
+
+
+@dataclass(frozen=True, slots=True)
+class SqlType:
+    """A type: `width` is the bits of an INTEGER or the digits of a DECIMAL, `scale` the DECIMAL's decimals."""
+
+    kind: Kind
+    width: int = 0
+    scale: int = 0
+
+    def __str__(self) -> str:
+        match self.kind:
+            case Kind.INTEGER:
+                return _INTEGER_NAMES[self.width]
+            case Kind.DECIMAL:
+                return f"DECIMAL({self.width}, {self.scale})"
+            case _:
+                return self.kind.value
+
+    @property
+    def numeric(self) -> bool:
+        """Whether SUM and AVG make sense of it."""
+        return self.kind in (Kind.INTEGER, Kind.DECIMAL, Kind.DOUBLE)
+
+    @property
+    def range(self) -> Interval:
+        """Every value the type can hold, NULL and NaN aside; unbounded for DOUBLE and what is no number."""
+        match self.kind:
+            case Kind.INTEGER:
+                half = 1 << (self.width - 1)
+                return Interval(Fraction(-half), Fraction(half - 1))
+            case Kind.DECIMAL:
+                top = Fraction(10**self.width - 1, 10**self.scale)
+                return Interval(-top, top)
+            case _:
+                return Interval(None, None)
+
+
+BOOLEAN = SqlType(Kind.BOOLEAN)
+TINYINT = SqlType(Kind.INTEGER, 8)
+SMALLINT = SqlType(Kind.INTEGER, 16)
+INTEGER = SqlType(Kind.INTEGER, 32)
+BIGINT = SqlType(Kind.INTEGER, 64)
+HUGEINT = SqlType(Kind.INTEGER, 128)
+DOUBLE = SqlType(Kind.DOUBLE)
+VARCHAR = SqlType(Kind.VARCHAR)
+DATE = SqlType(Kind.DATE)
+TIMESTAMP = SqlType(Kind.TIMESTAMP)
+INTERVAL = SqlType(Kind.INTERVAL)
+NULL = SqlType(Kind.NULL)
+
+Value = bool | int | Decimal | float | str | datetime.date | datetime.datetime | datetime.timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of one place in one query. Identity is `id`, never the name.
+
+    Base columns also know where they come from (`table`, the catalog's key, and `source`, the catalog's spelling of
+    the column), the type the engine stores when dpsql reads it through a cast (`stored`), whether the schema admits
+    NULL, and the policy's declared range, which is believed only where a clamp is printed.
+    """
+
+    id: int
+    name: str
+    type: SqlType
+    table: str | None = None
+    source: str | None = None
+    stored: str | None = None
+    nullable: bool = True
+    declared: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """The value of a column in the current row."""
+
+    column: Column
+
+    @property
+    def type(self) -> SqlType:
+        return self.column.type
+
+
+@dataclass(frozen=True, slots=True)
+class Lit:
+    """A constant of the query's text, typed as DuckDB types it."""
+
+    value: Value
+    type: SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An admitted function of `dpsql.scalars`, all arguments already cast to the types it takes."""
+
+    name: str
+    args: tuple[Scalar, ...]
+    type: SqlType
+
+
+Scalar = Ref | Lit | Call
+
+
+def columns_of(scalar: Scalar) -> Iterator[Column]:
+    """Every column a scalar reads, in order, repeats included."""
+    match scalar:
+        case Ref(column):
+            yield column
+        case Lit():
+            return
+        case Call(_, args):
+            for arg in args:
+                yield from columns_of(arg)
+
+
+def size_of(scalar: Scalar) -> int:
+    """How many nodes a scalar has."""
+    return 1 + sum(size_of(arg) for arg in scalar.args) if isinstance(scalar, Call) else 1
+
+
+def substitute(scalar: Scalar, table: dict[int, Scalar]) -> Scalar:
+    """`scalar` with the columns whose id is in `table` replaced."""
+    match scalar:
+        case Ref(column):
+            return table.get(column.id, scalar)
+        case Lit():
+            return scalar
+        case Call(name, args, type_):
+            return Call(name, tuple(substitute(arg, table) for arg in args), type_)
+
+
+def conjuncts(scalar: Scalar) -> Iterator[Scalar]:
+    """The conditions that `scalar` joins with AND, in order."""
+    if isinstance(scalar, Call) and scalar.name == "and":
+        for arg in scalar.args:
+            yield from conjuncts(arg)
+    else:
+        yield scalar

@@ -1,0 +1,195 @@
+"""Public values of grouping keys: groups that may be listed without looking at anyone's rows."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from dpsql import scalars
+from dpsql.catalog import Catalog
+from dpsql.expression import Call, Column, Kind, Lit, Ref, Scalar, SqlType, Value, columns_of
+from dpsql.policy import Literal
+from dpsql.relation import Aggregate, Filter, Join, JoinKind, Project, Relation, Scan, columns_out
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One key takes only these values (None among them if NULL is one). `enforced` says the rows can hold no other."""
+
+    key: int
+    values: tuple[Value, ...]
+    enforced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """These keys together take only the combinations that a relation of public tables yields, and NULLs if `null`."""
+
+    keys: tuple[int, ...]
+    relation: Relation
+    null: bool
+
+
+Domain = tuple[Listed | Looked, ...]
+
+
+def public_domain(rows: Relation, keys: tuple[Scalar, ...], catalog: Catalog) -> Domain | None:
+    """Where the values of every key come from, if all are public; None when some key's values are private.
+
+    Theorem: the set of combinations this denotes does not depend on owned rows, and every row whose key values are
+    outside it is dropped by a printed filter (`enforced` False) or cannot exist.
+    Proof: listed values come from the policy, from the text, or from a type; combinations looked up come from public
+    tables under the conditions among public columns alone, which every joined row satisfies. Releasing every
+    combination, empty ones included, therefore reveals nothing by which groups are there.
+    Needs: public tables are the same for neighbours; rows are matched by binary equality and others dropped.
+    Source: design.md, section 3, Public values.
+    """
+    pieces = tuple(_components(rows, catalog))
+    conditions = tuple(_conditions(rows))
+    found: list[Listed | Looked] = []
+    looked: dict[int, list[int]] = {}
+    for index, key in enumerate(keys):
+        listed = _listed(index, key, conditions, catalog)
+        if listed is not None:
+            found.append(listed)
+            continue
+        place = next((i for i, piece in enumerate(pieces) if piece.yields(key)), None)
+        if place is None:
+            return None
+        looked.setdefault(place, []).append(index)
+    for place, indices in looked.items():
+        found.append(pieces[place].combinations(tuple(indices), tuple(keys[i] for i in indices)))
+    return tuple(found)
+
+
+def _listed(index: int, key: Scalar, conditions: tuple[Scalar, ...], catalog: Catalog) -> Listed | None:
+    if isinstance(key, Lit):
+        return Listed(index, (key.value,), True)
+    for condition in conditions:
+        options = _options(condition, key)
+        if options is not None:
+            return Listed(index, options, True)
+    if isinstance(key, Ref) and key.column.table is not None and key.column.source is not None:
+        values = catalog.column(key.column.table, key.column.source).values
+        if values is not None:
+            return Listed(index, tuple(_typed(value, key.type) for value in values), False)
+    literals = scalars.public_values(key)
+    if literals is None:
+        return None
+    return Listed(index, tuple(dict.fromkeys(literal.value for literal in literals)), True)
+
+
+def _options(condition: Scalar, key: Scalar) -> tuple[Value, ...] | None:
+    """The values that `key = literal` or `key IN (literals)` leaves; only where no cast stands between."""
+    if not isinstance(condition, Call) or condition.name not in ("=", "in"):
+        return None
+    first, *rest = condition.args
+    if condition.name == "=" and rest[0] == key:
+        first, rest = rest[0], [first]
+    if first != key or not all(isinstance(option, Lit) and option.type.kind is key.type.kind for option in rest):
+        return None
+    if key.type.kind is Kind.DOUBLE:
+        return None
+    values = (option.value for option in rest if isinstance(option, Lit) and option.value is not None)
+    return tuple(dict.fromkeys(values))
+
+
+def _typed(value: Literal, type_: SqlType) -> Value:
+    """A policy's literal as a value of the column's type."""
+    if isinstance(value, Fraction):
+        return Decimal(value.numerator) / Decimal(value.denominator)
+    if isinstance(value, int) and not isinstance(value, bool) and type_.kind is Kind.DECIMAL:
+        return Decimal(value)
+    if type_.kind is Kind.TIMESTAMP and isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return datetime.datetime(value.year, value.month, value.day)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Public sources that conditions connect; `null` when it stands on the null-extended side of an outer join."""
+
+    sources: tuple[Relation, ...]
+    conditions: tuple[Scalar, ...]
+    null: bool
+
+    def columns(self) -> frozenset[int]:
+        return frozenset(column.id for source in self.sources for column in columns_out(source))
+
+    def yields(self, key: Scalar) -> bool:
+        """Whether the key reads this piece alone. Computed keys of a null-extended side are left private."""
+        read = frozenset(column.id for column in columns_of(key))
+        return bool(read) and read <= self.columns() and (isinstance(key, Ref) or not self.null)
+
+    def combinations(self, indices: tuple[int, ...], keys: tuple[Scalar, ...]) -> Looked:
+        relation = self.sources[0]
+        for source in self.sources[1:]:
+            relation = Join(relation, source, JoinKind.INNER, ())
+        if self.conditions:
+            relation = Filter(relation, self.conditions)
+        columns = tuple(Column(-1 - i, f"k{i + 1}", key.type) for i, key in zip(indices, keys, strict=True))
+        shown = Project(relation, tuple(zip(columns, keys, strict=True)))
+        return Looked(indices, Aggregate(shown, columns, ()), self.null)
+
+
+def _components(rows: Relation, catalog: Catalog) -> Iterator[_Piece]:
+    """The public sources of a relation, those connected by conditions among them together."""
+    sources = [(source, null) for source, null in _public_sources(rows, catalog, False)]
+    yield from (_Piece((source,), (), True) for source, null in sources if null)
+    groups = [_Piece((source,), (), False) for source, null in sources if not null]
+    for condition in _conditions(rows):
+        read = frozenset(column.id for column in columns_of(condition))
+        touched = [piece for piece in groups if read & piece.columns()]
+        if not touched or not read <= frozenset().union(*(piece.columns() for piece in touched)):
+            continue
+        merged = _Piece(
+            tuple(source for piece in touched for source in piece.sources),
+            (*(c for piece in touched for c in piece.conditions), condition), False,
+        )
+        groups = [*(piece for piece in groups if piece not in touched), merged]
+    yield from groups
+
+
+def _public_sources(relation: Relation, catalog: Catalog, null: bool) -> Iterator[tuple[Relation, bool]]:
+    match relation:
+        case Scan(table, _):
+            if catalog.rules(table).public:
+                yield relation, null
+        case Filter(source, _):
+            yield from _public_sources(source, catalog, null)
+        case Join(left, right, JoinKind.INNER, _):
+            yield from _public_sources(left, catalog, null)
+            yield from _public_sources(right, catalog, null)
+        case Join(left, right, JoinKind.LEFT, _):
+            yield from _public_sources(left, catalog, null)
+            if is_public(right, catalog):
+                yield right, True
+
+
+def is_public(relation: Relation, catalog: Catalog) -> bool:
+    """Whether a relation reads public tables only."""
+    match relation:
+        case Scan(table, _):
+            return catalog.rules(table).public
+        case Join(left, right, _, _):
+            return is_public(left, catalog) and is_public(right, catalog)
+        case _:
+            return is_public(relation.source, catalog)
+
+
+def _conditions(relation: Relation) -> Iterator[Scalar]:
+    """The conjuncts that every row of a relation satisfies: its filters and inner joins, not those of outer joins."""
+    match relation:
+        case Filter(source, conjuncts):
+            yield from conjuncts
+            yield from _conditions(source)
+        case Join(left, right, kind, on):
+            yield from _conditions(left)
+            if kind is JoinKind.INNER:
+                yield from on
+                yield from _conditions(right)
+        case _:
+            return

@@ -1,0 +1,82 @@
+"""How a filter narrows what is believed of a column. Beliefs choose clips; no sensitivity rests on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from fractions import Fraction
+
+from dpsql.expression import Call, Column, Lit, Ref, Scalar
+from dpsql.interval import ANY, Interval, point
+
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
+
+
+def narrowed(intervals: Mapping[int, Interval], conjuncts: Iterable[Scalar]) -> dict[int, Interval]:
+    """The intervals after a filter: `x < 24`, `x BETWEEN a AND b`, `x = c`, `x IN (...)` narrow x. Strict ends stay."""
+    result = dict(intervals)
+    for conjunct in conjuncts:
+        for column, interval in _limits(conjunct):
+            result[column.id] = interval.meet(result.get(column.id, ANY))
+    return result
+
+
+def never_null(conjuncts: Iterable[Scalar]) -> frozenset[int]:
+    """Columns that are not NULL in any row that passes: bare operands of a comparison or of IS NOT NULL."""
+    found: set[int] = set()
+    for conjunct in conjuncts:
+        if isinstance(conjunct, Call) and conjunct.name in {*_MIRRORED, "<>", "is_not_null", "in", "between", "like"}:
+            found |= {column.id for arg in conjunct.args[:1] if (column := _column(arg))}
+            if conjunct.name in _MIRRORED or conjunct.name == "<>":
+                found |= {column.id for arg in conjunct.args[1:] if (column := _column(arg))}
+    return frozenset(found)
+
+
+def _limits(conjunct: Scalar) -> Iterator[tuple[Column, Interval]]:
+    if not isinstance(conjunct, Call):
+        return
+    match conjunct.name, conjunct.args:
+        case "and", args:
+            for arg in args:
+                yield from _limits(arg)
+        case ("<" | "<=" | ">" | ">=" | "=") as operator, (left, right):
+            yield from _compared(operator, left, right)
+            yield from _compared(_MIRRORED[operator], right, left)
+        case "between", (value, low, high):
+            yield from _compared(">=", value, low)
+            yield from _compared("<=", value, high)
+        case "in", (value, *options):
+            numbers = [_number(option) for option in options]
+            column = _column(value)
+            if column and numbers and None not in numbers:
+                known = [number for number in numbers if number is not None]
+                yield column, Interval(min(known), max(known))
+
+
+def _compared(operator: str, left: Scalar, right: Scalar) -> Iterator[tuple[Column, Interval]]:
+    column, number = _column(left), _number(right)
+    if column is None or number is None:
+        return
+    match operator:
+        case "<" | "<=":
+            yield column, Interval(None, number)
+        case ">" | ">=":
+            yield column, Interval(number, None)
+        case "=":
+            yield column, point(number)
+
+
+def _column(scalar: Scalar) -> Column | None:
+    """The column under any numeric casts; a cast moves a number by its rounding only where the clip will hold anyway."""
+    while isinstance(scalar, Call) and scalar.name == "cast" and scalar.type.numeric and scalar.args[0].type.numeric:
+        scalar = scalar.args[0]
+    return scalar.column if isinstance(scalar, Ref) and scalar.type.numeric else None
+
+
+def _number(scalar: Scalar) -> Fraction | None:
+    while isinstance(scalar, Call) and scalar.name == "cast" and scalar.type.numeric:
+        scalar = scalar.args[0]
+    if isinstance(scalar, Lit) and isinstance(scalar.value, int | Decimal | float) and scalar.type.numeric:
+        value = Fraction(scalar.value) if scalar.value == scalar.value and abs(scalar.value) != float("inf") else None
+        return value
+    return None

@@ -1,0 +1,65 @@
+"""Answers as Arrow tables and pandas frames; both libraries are optional and imported here alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+Series = tuple[str, str, Sequence[object]]     # name, SQL type, values
+
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
+_PANDAS = {
+    "TINYINT": "Int8", "SMALLINT": "Int16", "INTEGER": "Int32", "BIGINT": "Int64", "HUGEINT": "Int64",
+    "DOUBLE": "float64", "BOOLEAN": "boolean", "TIMESTAMP": "datetime64[us]",
+}
+
+
+def to_arrow(series: Sequence[Series]) -> pyarrow.Table:
+    """A table with one Arrow column per series. ImportError names the extra to install."""
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise ImportError("to_arrow needs pyarrow: pip install 'dpsql[arrow]'") from error
+    arrays = [pyarrow.array(_exact(type_, values), _arrow_type(pyarrow, type_)) for _, type_, values in series]
+    return pyarrow.Table.from_arrays(arrays, names=[name for name, _, _ in series])
+
+
+def to_pandas(series: Sequence[Series]) -> pandas.DataFrame:
+    """A frame with one column per series. ImportError names the extra to install."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError("to_pandas needs pandas: pip install 'dpsql[pandas]'") from error
+    columns = [pandas.Series(list(values), dtype=_pandas_type(type_, values)) for _, type_, values in series]
+    frame = pandas.concat(columns, axis=1)
+    frame.columns = pandas.Index([name for name, _, _ in series])
+    return frame
+
+
+def _arrow_type(pyarrow: Any, type_: str) -> Any:
+    if type_.startswith("DECIMAL"):
+        width, scale = type_[type_.index("(") + 1 : -1].split(",")
+        return pyarrow.decimal128(int(width), int(scale))
+    known = {
+        "BOOLEAN": pyarrow.bool_(), "TINYINT": pyarrow.int8(), "SMALLINT": pyarrow.int16(),
+        "INTEGER": pyarrow.int32(), "BIGINT": pyarrow.int64(), "HUGEINT": pyarrow.decimal256(39, 0),
+        "DOUBLE": pyarrow.float64(), "VARCHAR": pyarrow.string(), "DATE": pyarrow.date32(),
+        "TIMESTAMP": pyarrow.timestamp("us"), "NULL": pyarrow.null(),
+    }
+    return known.get(type_)    # None: Arrow infers it from the values
+
+
+def _exact(type_: str, values: Sequence[object]) -> Sequence[object]:
+    """Integers that travel as decimals; Arrow refuses the mixture."""
+    return [None if v is None else Decimal(v) for v in values] if type_ == "HUGEINT" else values  # type: ignore[arg-type]
+
+
+def _pandas_type(type_: str, values: Sequence[object]) -> Any:
+    if type_ == "HUGEINT" and any(isinstance(v, int) and not -(1 << 63) <= v < 1 << 63 for v in values):
+        return "object"
+    return _PANDAS.get(type_, "object")

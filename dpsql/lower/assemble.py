@@ -1,0 +1,213 @@
+"""From join groups to relations: owners are found, missing path joins added, and owner equalities printed.
+
+Nothing here is trusted: `derive` proves the owner again from the relation alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from dpsql import scalars
+from dpsql.expression import Column, Ref, Scalar, columns_of
+from dpsql.facts.equalities import classes, same
+from dpsql.lower.context import Context
+from dpsql.lower.joins import Barrier, Group, Item, Outer, item_columns
+from dpsql.parse import refusal
+from dpsql.relation import Filter, Join, JoinKind, Project, Relation, Scan, columns_out
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One item as a relation. `owner` says whose its rows are; `path` is the step still to be joined, if any."""
+
+    relation: Relation
+    owner: Column | None = None
+    path: Column | None = None
+
+    @property
+    def private(self) -> bool:
+        return self.owner is not None or self.path is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A relation, the owner of its rows (None: public), and the conjuncts that make columns of it equal."""
+
+    relation: Relation
+    owner: Column | None
+    equal: tuple[Scalar, ...]
+
+
+def assemble(group: Group, context: Context, place: exp.Expression) -> Assembled:
+    """The relation of a group. Raises QueryError at `place` when two owned sources are not joined by their owner."""
+    parts = [_part(item, context, place) for item in group.items]
+    conjuncts = list(group.conjuncts)
+    _complete_paths(parts, conjuncts, context)
+    ordered = _by_ownership(parts, conjuncts, context, place)
+    owner = next((part.owner for part in ordered if part.owner), None)
+    return Assembled(_chain(ordered, conjuncts), owner, tuple(conjuncts))
+
+
+def _part(item: Item, context: Context, place: exp.Expression) -> Part:
+    match item:
+        case Scan():
+            return _scan_part(item, context)
+        case Barrier(source, items):
+            inner = assemble(source, context, place)
+            kept = {column.id for column, _ in items}
+            extra = ((inner.owner, Ref(inner.owner)),) if inner.owner and inner.owner.id not in kept else ()
+            return Part(Project(inner.relation, (*items, *extra)), inner.owner)
+        case Outer():
+            return _outer(item, context, place)
+
+
+def _scan_part(scan: Scan, context: Context) -> Part:
+    rules = context.catalog.rules(scan.table)
+    if rules.public:
+        return Part(scan)
+    carried = context.catalog.carries(scan.table)
+    wanted = carried if carried is not None else rules.owner.column if rules.owner else None
+    column = next(c for c in scan.columns if c.source == wanted)
+    return Part(scan, column) if carried is not None else Part(scan, None, column)
+
+
+def _outer(outer: Outer, context: Context, place: exp.Expression) -> Part:
+    left, right = assemble(outer.left, context, place), assemble(outer.right, context, place)
+    on = outer.on
+    if right.owner is not None and left.owner is None:
+        raise refusal(
+            "a public table on the preserved side of LEFT JOIN with tables about people is not answered yet", place,
+            "use JOIN, or put the table about people first: all public groups are listed anyway",
+        )
+    if right.owner is not None and left.owner is not None:
+        sides = (columns_out(left.relation), columns_out(right.relation))
+        if not _owners_equal(on, left.owner, right.owner) and not _along_path(on, sides, context):
+            raise _unlinked(place)
+        if not same(on, left.owner, right.owner):
+            on = (*on, scalars.call("=", Ref(left.owner), Ref(right.owner)))
+    return Part(Join(left.relation, right.relation, JoinKind.LEFT, on), left.owner)
+
+
+def _owners_equal(on: tuple[Scalar, ...], left: Column, right: Column) -> bool:
+    return any(left.id in group and right.id in group for group in classes(on))
+
+
+def _along_path(
+    on: tuple[Scalar, ...], sides: tuple[tuple[Column, ...], tuple[Column, ...]], context: Context,
+) -> bool:
+    """Whether the condition equates a column that defines ownership with its key across the two sides."""
+    left, right = ({column.id for column in side} for side in sides)
+    for group in classes(on):
+        for a in group.values():
+            for b in group.values():
+                across = (a.id in left and b.id in right) or (a.id in right and b.id in left)
+                if across and _defines(a, b, context):
+                    return True
+    return False
+
+
+def _defines(a: Column, b: Column, context: Context) -> bool:
+    """Whether `a` is the column that defines whose its row is, and `b` is the key it refers to."""
+    if a.table is None or b.table is None:
+        return False
+    path = context.catalog.rules(a.table).owner
+    return path is not None and (path.column, path.table, path.key) == (a.source, b.table, b.source)
+
+
+def _complete_paths(parts: list[Part], conjuncts: list[Scalar], context: Context) -> None:
+    """Gives every path a table to lead to: one the query joined itself by exactly that equality, or one added here."""
+    todo = [part for part in parts if part.path is not None]
+    while todo:
+        path = todo.pop(0).path
+        assert path is not None and path.table is not None
+        target = _target(path, parts, conjuncts, context)
+        if target is None:
+            rules = context.catalog.rules(path.table).owner
+            assert rules is not None
+            added = _scan_part(context.scan(rules.table), context)
+            target = next(c for c in columns_out(added.relation) if c.source == rules.key)
+            parts.append(added)
+            if added.path is not None:
+                todo.append(added)
+        if not same(conjuncts, path, target):
+            conjuncts.append(scalars.call("=", Ref(path), Ref(target)))
+
+
+def _target(path: Column, parts: list[Part], conjuncts: list[Scalar], context: Context) -> Column | None:
+    """The key column of a scan that the query itself equates with the path's column, directly or transitively."""
+    scanned = {c.id for part in parts if isinstance(part.relation, Scan) for c in part.relation.columns}
+    for group in classes(conjuncts):
+        if path.id in group:
+            for column in group.values():
+                if column.id in scanned and _defines(path, column, context):
+                    return column
+    return None
+
+
+def _by_ownership(
+    parts: list[Part], conjuncts: list[Scalar], context: Context, place: exp.Expression,
+) -> list[Part]:
+    """The parts in an order in which each private one is linked to those before it; public ones keep their places."""
+    private = [part for part in parts if part.private]
+    if not private:
+        return parts
+    first = next((part for part in private if part.owner), None)
+    assert first is not None and first.owner is not None, "every path ends at a table that carries the unit"
+    ordered, waiting = [first], [part for part in private if part is not first]
+    while waiting:
+        linked = next((part for part in waiting if _linked(part, ordered, conjuncts, context)), None)
+        if linked is None:
+            raise _unlinked(place)
+        if linked.owner is not None and not same(conjuncts, first.owner, linked.owner):
+            conjuncts.append(scalars.call("=", Ref(first.owner), Ref(linked.owner)))
+        waiting.remove(linked)
+        ordered.append(linked)
+    return ordered + [part for part in parts if not part.private]
+
+
+def _linked(part: Part, ordered: list[Part], conjuncts: list[Scalar], context: Context) -> bool:
+    before = {c.id for each in ordered for c in columns_out(each.relation)}
+    owners = {each.owner.id for each in ordered if each.owner}
+    for group in classes(conjuncts):
+        if part.owner is not None and part.owner.id in group and not owners.isdisjoint(group):
+            return True
+        if part.path is not None and part.path.id in group and any(
+            column.id in before and _defines(part.path, column, context) for column in group.values()
+        ):
+            return True
+        mine = {c.id for c in columns_out(part.relation)} & group.keys()
+        if part.owner is not None and any(
+            (a.id in mine and b.id in before and _defines(a, b, context))
+            or (b.id in mine and a.id in before and _defines(a, b, context))
+            for a in group.values() for b in group.values()
+        ):
+            return True
+    return False
+
+
+def _unlinked(place: exp.Expression) -> Exception:
+    return refusal(
+        "two tables about people are joined without saying that their rows belong to the same person", place,
+        "add the equality of the declared path, or of the columns that name the person, to ON or WHERE",
+    )
+
+
+def _chain(parts: list[Part], conjuncts: list[Scalar]) -> Relation:
+    """A left-deep join: each condition over several parts where its last part joins, the others in one filter above."""
+    relation, shown = parts[0].relation, _ids(parts[0].relation)
+    rest = list(conjuncts)
+    for part in parts[1:]:
+        new = _ids(part.relation)
+        on = [
+            c for c in rest
+            if (read := {col.id for col in columns_of(c)}) <= shown | new and read & shown and read & new
+        ]
+        rest = [c for c in rest if c not in on]
+        relation, shown = Join(relation, part.relation, JoinKind.INNER, tuple(on)), shown | new
+    return Filter(relation, tuple(rest)) if rest else relation
+
+
+def _ids(relation: Relation) -> set[int]:
+    return {column.id for column in columns_out(relation)}

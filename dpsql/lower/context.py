@@ -1,0 +1,92 @@
+"""What lowering one query remembers: fresh column ids, the questions found, and what the finish will read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from sqlglot import exp
+
+from dpsql.catalog import Catalog
+from dpsql.expression import Column, SqlType
+from dpsql.parse import refusal
+from dpsql.program import Ask
+from dpsql.relation import Scan
+
+
+class Origin(IntEnum):
+    """Whose rows a block shows, from harmless to private."""
+
+    PUBLIC = 0
+    RELEASED = 1
+    OWNED = 2
+
+
+@dataclass(slots=True)
+class Cte:
+    """A named query and the names visible to it. `emitted` is its name in the finish, once it stands there."""
+
+    name: str
+    query: exp.Query
+    columns: tuple[str, ...]
+    env: Env
+    origin: Origin
+    emitted: str | None = None
+
+
+Env = Mapping[str, Cte]
+
+
+@dataclass(slots=True)
+class Context:
+    """The one mutable thing of lowering: counters and what was collected. It lives for one query."""
+
+    catalog: Catalog
+    asks: list[Ask] = field(default_factory=list)
+    public: dict[str, None] = field(default_factory=dict)
+    ctes: list[tuple[str, exp.Query]] = field(default_factory=list)
+    last_id: int = 0
+
+    def fresh(self, name: str, type_: SqlType) -> Column:
+        """A new computed column."""
+        self.last_id += 1
+        return Column(self.last_id, name, type_)
+
+    def scan(self, table: str) -> Scan:
+        """A new reading of a table: every supported column, with ids of its own."""
+        columns: list[Column] = []
+        for stored in self.catalog.table(table).columns:
+            if stored.type is None:
+                continue
+            self.last_id += 1
+            declared = self.catalog.column(table, stored.name).range
+            columns.append(Column(
+                self.last_id, stored.name, stored.type, table, stored.name, stored.stored if stored.cast else None,
+                stored.nullable, declared,
+            ))
+        return Scan(table, tuple(columns))
+
+    def base(self, node: exp.Table) -> str:
+        """The catalog's key of a base table the analyst names. Raises QueryError when the policy does not name it."""
+        check_args(node, {"this", "db", "catalog", "alias", "joins"})
+        if not isinstance(node.this, exp.Identifier):
+            raise refusal("table functions are not answered", node, "name a table of the policy")
+        name = f"{node.db}.{node.name}" if node.db else node.name
+        found = None if node.args.get("catalog") else self.catalog.find(name)
+        if found is None:
+            known = ", ".join(sorted(self.catalog.names()))
+            raise refusal(f"there is no table {name}", node, f"the tables are {known}")
+        return found
+
+
+def check_args(node: exp.Expression, known: set[str]) -> None:
+    """Refuses a node that carries a clause dpsql does not know; nothing rides along unseen."""
+    for name, value in node.args.items():
+        if value and name not in known:
+            piece = value[0] if isinstance(value, list) else value
+            what = name.strip("_").replace("_", " ").upper()
+            raise refusal(
+                f"{what} is not answered here", piece if isinstance(piece, exp.Expression) else node,
+                "leave it out" if what != "QUALIFY" else "filter in an outer SELECT",
+            )

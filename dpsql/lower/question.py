@@ -1,0 +1,231 @@
+"""A block that aggregates owned rows: it becomes a question, and a SELECT of the finish over what is released."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from dpsql import scalars
+from dpsql.errors import QueryError
+from dpsql.expression import Ref, Scalar
+from dpsql.facts.equalities import classes
+from dpsql.lower.assemble import Assembled, assemble
+from dpsql.lower.context import Context, Env, check_args
+from dpsql.lower.measures import Aggregated, measured, read
+from dpsql.lower.rows import build, is_star, lower_from
+from dpsql.lower.scope import Scope, lookup
+from dpsql.lower.sources import extended, has_aggregate
+from dpsql.parse import refusal
+from dpsql.program import Ask, Key, Measure
+
+_BLOCK = {
+    "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "with_", "kind",
+}
+
+
+@dataclass(slots=True)
+class Question:
+    """One aggregated block while it is read: its names, its keys, and the measures found so far."""
+
+    name: str
+    scope: Scope
+    aliases: dict[str, exp.Expression]
+    keys: tuple[Key, ...]
+    assembled: Assembled
+    measures: dict[Measure, str] = field(default_factory=dict)
+    places: list[exp.Expression] = field(default_factory=list)
+
+    def column(self, name: str) -> exp.Column:
+        """A column of the released table."""
+        return exp.column(name, table=self.name, quoted=True)
+
+
+Replace = Callable[[exp.Expression], exp.Expression | None]
+Copy = Callable[[exp.Expression, Replace], exp.Expression]
+Rebuild = Callable[[exp.Expression, Replace, Env], exp.Expression]
+
+_NEVER_A_KEY = (
+    exp.Query, exp.Window, exp.Identifier, exp.DataType, exp.Var, exp.Interval, exp.Star, exp.Ordered, exp.Order,
+)
+
+
+def lower_question(select: exp.Select, context: Context, env: Env, rebuild: Rebuild) -> exp.Select:
+    """The question of an aggregated block goes to `context.asks`; what comes back is its finish, a SELECT.
+
+    `rebuild` copies an expression of the finish through the allow-list, asking first whether a node is replaced.
+    Raises QueryError for whatever cannot be answered.
+    """
+    env = extended(select, context, env)
+    check_args(select, _BLOCK)
+    if (distinct := select.args.get("distinct")) and distinct.args.get("on"):
+        raise refusal("DISTINCT ON is not answered", select)
+    rows_keys = _group_items(select)
+    without_where = select.copy() if select.args.get("where") else select
+    if without_where is not select:
+        without_where.set("where", None)
+        _refuse_unit_groups(rows_keys, lower_from(without_where, Context(context.catalog), env).scope, context)
+    rows = lower_from(select, context, env)
+    aliases = {item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)}
+    _refuse_unit_groups(rows_keys, rows.scope, context)
+    keys = _keys(rows_keys, rows.scope, aliases)
+    assembled = assemble(rows.group, context, select.args["from_"])
+    name = f"released_{len(context.asks) + 1}"
+    question = Question(name, rows.scope, aliases, keys, assembled)
+    finish = _finish(select, question, lambda node, replace: rebuild(node, replace, env))
+    context.asks.append(Ask(
+        name, assembled.relation, keys, tuple(question.measures), tuple(question.places)
+    ))
+    return finish
+
+
+def _group_items(select: exp.Select) -> list[exp.Expression]:
+    """The expressions grouped by: positions and ALL replaced by the select items they mean."""
+    group = select.args.get("group")
+    if group is None:
+        return []
+    check_args(group, {"expressions", "all"})
+    outputs = [item.this if isinstance(item, exp.Alias) else item for item in select.expressions]
+    if group.args.get("all"):
+        return [item for item in outputs if not has_aggregate(item)]
+    found = []
+    for node in group.expressions:
+        if isinstance(node, exp.Literal) and not node.is_string:
+            if not node.is_int or not 1 <= int(node.name) <= len(outputs):
+                raise refusal(f"there is no select item {node.name}", node)
+            found.append(outputs[int(node.name) - 1])
+        elif isinstance(node, exp.GroupingSets | exp.Rollup | exp.Cube | exp.Tuple):
+            raise refusal("GROUPING SETS, ROLLUP and CUBE are not answered yet", node, "ask one query per grouping")
+        else:
+            found.append(node)
+    for node in found:
+        if has_aggregate(node):
+            raise refusal("an aggregate cannot be a grouping key", node)
+        if is_star(node):
+            raise refusal("* cannot be a grouping key", node, "name the columns")
+    return found
+
+
+def _refuse_unit_groups(items: list[exp.Expression], scope: Scope, context: Context) -> None:
+    """Refuses keys that single out one unit; the noise would hide every group, so the question has no answer."""
+    for node in items:
+        if not isinstance(node, exp.Column):
+            continue
+        found = lookup(node, scope)
+        scalar = found[0].scalar if len(found) == 1 else None
+        if isinstance(scalar, Ref) and scalar.column.table and scalar.column.source:
+            column = scalar.column
+            if context.catalog.identifies(scalar.column.table, scalar.column.source):
+                unit = context.catalog.policy.unit
+                raise refusal(
+                    f"grouping by {column.name} makes every group one {unit}'s, and no noise small enough to be "
+                    f"useful would hide a single {unit}", node, "group by something that many share",
+                )
+
+
+def _keys(
+    items: list[exp.Expression], scope: Scope, aliases: dict[str, exp.Expression],
+) -> tuple[Key, ...]:
+    keys: list[Key] = []
+    for node in items:
+        scalar = build(node, scope, aliases)
+        if str(scalar.type) == "INTERVAL":
+            raise refusal("an INTERVAL cannot be a grouping key", node)
+        if all(key.scalar != scalar for key in keys):
+            keys.append(Key(f"k{len(keys) + 1}", scalar))
+    return tuple(keys)
+
+
+def _finish(select: exp.Select, question: Question, copy: Copy) -> exp.Select:
+    """The SELECT over the released table: HAVING becomes WHERE, names and order are the analyst's."""
+
+    def replaced(node: exp.Expression) -> exp.Expression | None:
+        return _replacement(node, question, lambda inner: copy(inner, replaced))
+
+    items = []
+    for item in select.expressions:
+        if is_star(item):
+            raise refusal("* cannot be selected from groups", item, "name the grouping keys")
+        inner = item.this if isinstance(item, exp.Alias) else item
+        items.append(exp.alias_(copy(inner, replaced), output_name(item), quoted=True))
+    finish = exp.Select(expressions=items, from_=exp.From(this=exp.Table(this=exp.to_identifier(question.name, True))))
+    if having := select.args.get("having"):
+        finish.set("where", exp.Where(this=copy(having.this, replaced)))
+    if order := select.args.get("order"):
+        finish.set("order", exp.Order(expressions=[_ordered(node, question, copy, replaced) for node in order.expressions]))
+    for clause in ("limit", "offset"):
+        if node := select.args.get(clause):
+            finish.set(clause, copy(node, lambda _: None))
+    if select.args.get("distinct"):
+        finish.set("distinct", exp.Distinct())
+    return finish
+
+
+def _ordered(node: exp.Expression, question: Question, copy: Copy, replaced: Replace) -> exp.Expression:
+    """One ORDER BY item; the name of an output column means that column, as in SQL."""
+    inner = node.this if isinstance(node, exp.Ordered) else node
+    if isinstance(inner, exp.Column) and not inner.table and inner.name.lower() in question.aliases:
+        output = exp.column(exp.to_identifier(inner.name, True))
+        kept = {k: v for k, v in node.args.items() if k != "this" and not isinstance(v, exp.Expression)}
+        return exp.Ordered(this=output, **kept)
+    return copy(node, replaced)
+
+
+def _replacement(node: exp.Expression, question: Question, copy: Callable[[exp.Expression], exp.Expression]) -> (
+    exp.Expression | None
+):
+    """The released column a node stands for; None when it is to be copied."""
+    aggregate = measured(node)
+    if aggregate is not None:
+        return question.column(_measure(aggregate, node, question))
+    if isinstance(node, _NEVER_A_KEY) or has_aggregate(node):
+        return None
+    if question.keys:
+        meant = _means(node, question)
+        for key in question.keys:
+            if meant == key.scalar:
+                return question.column(key.name)
+    if not isinstance(node, exp.Column):
+        return None
+    alias = None if node.table or lookup(node, question.scope) else question.aliases.get(node.name.lower())
+    if alias is not None and node.find_ancestor(exp.Alias) is not alias.parent:
+        return exp.Paren(this=copy(alias))
+    build(node, question.scope)
+    raise refusal(
+        f"{node.sql()} is neither grouped by nor aggregated", node,
+        f"add it to GROUP BY, or aggregate it: COUNT, SUM or AVG of {node.name}",
+    )
+
+
+def _means(node: exp.Expression, question: Question) -> Scalar | None:
+    try:
+        return build(node, question.scope, question.aliases)
+    except QueryError:
+        return None
+
+
+def _measure(aggregate: Aggregated, node: exp.Expression, question: Question) -> str:
+    measure = read(aggregate, node, lambda n: build(n, question.scope, question.aliases), _owners(question))
+    if measure not in question.measures:
+        question.measures[measure] = f"a{len(question.measures) + 1}"
+        question.places.append(node)
+    return question.measures[measure]
+
+
+def _owners(question: Question) -> frozenset[int]:
+    """The ids of every column that is proved equal to the owner."""
+    owner = question.assembled.owner
+    assert owner is not None, "a question is asked of owned rows"
+    equal = {id_ for group in classes(question.assembled.equal) if owner.id in group for id_ in group}
+    return frozenset(equal | {owner.id})
+
+
+def output_name(item: exp.Expression) -> str:
+    """The name of a select item: its alias, its column, or its text as DuckDB would name it."""
+    if item.alias_or_name and not isinstance(item, exp.Literal):
+        return item.alias_or_name
+    if isinstance(item, exp.Count) and isinstance(item.this, exp.Star):
+        return "count_star()"
+    return item.sql("duckdb", normalize_functions="lower", comments=False)
+

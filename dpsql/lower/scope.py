@@ -1,0 +1,86 @@
+"""Names: which column an analyst's name means, by identity and never by spelling alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from sqlglot import exp
+
+from dpsql.expression import Scalar
+from dpsql.parse import refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """A column that a FROM clause shows: under which table name, what it is, and whether only `table.name` finds it."""
+
+    table: str | None
+    name: str
+    scalar: Scalar
+    hidden: bool = False
+
+
+Scope = tuple[Visible, ...]
+
+
+def resolve(node: exp.Column, scope: Scope) -> Scalar:
+    """What a column name means. Raises QueryError when nothing or more than one thing has that name."""
+    found = lookup(node, scope)
+    if len(found) == 1:
+        return found[0].scalar
+    shown = f"{node.table}.{node.name}" if node.table else node.name
+    if found:
+        tables = ", ".join(sorted(f"{v.table}.{v.name}" for v in found if v.table))
+        raise refusal(f"the column {shown} is ambiguous", node, f"write one of {tables}" if tables else None)
+    if node.table and not any(_is(v.table, node.table) for v in scope):
+        raise refusal(f"there is no table {node.table} in this FROM", node)
+    close = get_close_matches(node.name.lower(), [v.name.lower() for v in scope], 1)
+    raise refusal(
+        f"there is no column {shown} here, or its type is not supported", node,
+        f"did you mean {close[0]}?" if close else None,
+    )
+
+
+def lookup(node: exp.Column, scope: Scope) -> list[Visible]:
+    """Every visible column of that name."""
+    if node.table:
+        return [v for v in scope if _is(v.table, node.table) and v.name.lower() == node.name.lower()]
+    return [v for v in scope if not v.hidden and v.name.lower() == node.name.lower()]
+
+
+def renamed(scope: Scope, table: str, columns: tuple[str, ...], node: exp.Expression) -> Scope:
+    """The columns of a table under an alias, the first ones under new names if a column list is given."""
+    shown = [v for v in scope if not v.hidden]
+    if len(columns) > len(shown):
+        raise refusal(f"{table} has {len(shown)} columns, and {len(columns)} names are given", node)
+    names = [*columns, *(v.name for v in shown[len(columns):])]
+    if len({name.lower() for name in names}) < len(names):
+        raise refusal(f"two columns of {table} have the same name", node, "give each an alias of its own")
+    return tuple(Visible(table, name, v.scalar) for name, v in zip(names, shown, strict=True))
+
+
+def merged(left: Scope, right: Scope, names: list[str]) -> Scope:
+    """The columns after USING: the left one stands for both, the right one is found by its table's name only."""
+    lowered = {name.lower() for name in names}
+    return left + tuple(replace(v, hidden=True) if v.name.lower() in lowered else v for v in right)
+
+
+def expand(star: exp.Expression, scope: Scope) -> list[Visible]:
+    """The columns of `*` or `t.*`, EXCLUDE honoured."""
+    table = star.table if isinstance(star, exp.Column) else ""
+    inner = star.this if isinstance(star, exp.Column) else star
+    if inner.args.get("replace") or inner.args.get("rename"):
+        raise refusal("REPLACE and RENAME in * are not answered", star, "name the columns")
+    left_out = {node.name.lower() for node in inner.args.get("except_") or ()}
+    shown = [
+        v for v in scope
+        if (_is(v.table, table) if table else not v.hidden) and v.name.lower() not in left_out
+    ]
+    if not shown:
+        raise refusal("there are no columns for this *", star)
+    return shown
+
+
+def _is(table: str | None, name: str) -> bool:
+    return table is not None and table.lower() == name.lower()

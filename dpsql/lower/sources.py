@@ -1,0 +1,102 @@
+"""Whose rows a block shows, before anything is lowered: WITH names, aliases, and the origin of every source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from dpsql.lower.context import Context, Cte, Env, Origin
+from dpsql.parse import refusal
+
+
+def extended(query: exp.Query, context: Context, env: Env) -> Env:
+    """The WITH names visible inside a query. Raises QueryError for a WITH that is recursive or changes data."""
+    with_ = query.args.get("with_")
+    if with_ is None:
+        return env
+    if with_.args.get("recursive"):
+        raise refusal("recursive WITH is not answered", with_)
+    env = dict(env)
+    for cte in with_.expressions:
+        if not isinstance(cte.this, exp.Query):
+            raise refusal("WITH may hold only SELECT", cte, "nothing here may change data")
+        inner = cte.this.unnest() if isinstance(cte.this, exp.Subquery) else cte.this
+        columns = tuple(node.name for node in cte.args["alias"].args.get("columns") or ())
+        env[cte.alias.lower()] = Cte(cte.alias, inner, columns, dict(env), origin_of(inner, context, env))
+    return env
+
+
+def alias_of(node: exp.Expression) -> tuple[str, tuple[str, ...]]:
+    """The name a source goes by, and its column list if it has one."""
+    alias = node.args.get("alias")
+    columns = tuple(column.name for column in alias.args.get("columns") or ()) if alias else ()
+    return node.alias_or_name, columns
+
+
+def origin_of(query: exp.Expression, context: Context, env: Env) -> Origin:
+    """Whose rows a query shows: an aggregate over owned rows is released, other rows of owned tables are owned."""
+    match query:
+        case exp.Subquery():
+            return origin_of(query.this, context, env)
+        case exp.SetOperation():
+            env = extended(query, context, env)
+            return max(origin_of(query.this, context, env), origin_of(query.expression, context, env))
+        case exp.Select():
+            env = extended(query, context, env)
+            found = max((_source(node, context, env) for node in sources(query)), default=Origin.PUBLIC)
+            return Origin.RELEASED if found is Origin.OWNED and aggregated(query) else found
+        case _:
+            raise refusal("this is not a query dpsql answers", query, "write a SELECT")
+
+
+def sources(select: exp.Select) -> Iterator[exp.Expression]:
+    """The sources of FROM and of the joins, those in brackets included."""
+    start = select.args.get("from_")
+    if start is not None:
+        yield from _nested(start.this)
+    for join in select.args.get("joins") or ():
+        yield from _nested(join.this)
+
+
+def _nested(node: exp.Expression) -> Iterator[exp.Expression]:
+    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):
+        yield from _nested(node.this)
+    else:
+        yield node
+    for join in node.args.get("joins") or ():
+        yield from _nested(join.this)
+
+
+def _source(node: exp.Expression, context: Context, env: Env) -> Origin:
+    match node:
+        case exp.Table():
+            cte = env.get(node.name.lower()) if not node.db else None
+            if cte is not None:
+                return cte.origin
+            return Origin.PUBLIC if context.catalog.rules(context.base(node)).public else Origin.OWNED
+        case exp.Subquery():
+            return origin_of(node.this, context, env)
+        case _:
+            raise refusal("this kind of FROM is not answered", node, "name a table of the policy")
+
+
+def aggregated(select: exp.Select) -> bool:
+    """Whether a block groups or aggregates itself, subqueries and windows aside."""
+    if select.args.get("group") or select.args.get("having"):
+        return True
+    parts = [*select.expressions, select.args.get("order")]
+    return any(has_aggregate(part) for part in parts if part is not None)
+
+
+def has_aggregate(node: exp.Expression) -> bool:
+    """Whether an aggregate stands in an expression, subqueries aside; a window's own function is none."""
+    if isinstance(node, exp.Query):
+        return False
+    if isinstance(node, exp.Window):
+        function = node.this.this if isinstance(node.this, exp.Filter | exp.IgnoreNulls) else node.this
+        inside = [*function.iter_expressions(), *(c for c in node.iter_expressions() if c is not node.this)]
+        return any(has_aggregate(child) for child in inside)
+    if isinstance(node, exp.AggFunc):
+        return True
+    return any(has_aggregate(child) for child in node.iter_expressions())

@@ -1,0 +1,1 @@
+"""The only randomness of dpsql: exact integer mechanisms fed by the operating system."""

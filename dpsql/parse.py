@@ -1,0 +1,200 @@
+"""parse: text to a sqlglot tree. One SELECT, of limited size and depth, its parameters filled in as typed literals."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import Token, TokenType
+
+from dpsql.errors import QueryError
+
+MAX_TEXT = 100_000     # characters; far above any query a person writes
+MAX_TOKENS = 6_000     # sqlglot is quadratic in long OR chains
+MAX_DEPTH = 30         # brackets; 50 nested parentheses pass Python's recursion limit (design, section 9)
+
+Params = Sequence[object] | Mapping[str, object] | None
+
+_OPEN = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE}
+_CLOSE = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END}
+_HOLES = (TokenType.PLACEHOLDER, TokenType.QDCOLON)
+_WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.Alter, exp.Copy, exp.TruncateTable)
+
+
+def parse(sql: str, params: Params = None) -> exp.Query:
+    """The tree of one SELECT in DuckDB's dialect, with `params` in place of `?`, `$1`, `$name` and `:name`.
+
+    Raises QueryError for text that is too large or too deep, does not parse, holds more than one statement, is no
+    SELECT, or whose parameters do not fit.
+    """
+    if len(sql) > MAX_TEXT:
+        raise QueryError(f"the query has {len(sql)} characters; at most {MAX_TEXT} are read")
+    try:
+        tokens = sqlglot.tokenize(sql, read="duckdb")
+        _check_size(sql, tokens)
+        parser = Dialect.get_or_raise("duckdb").parser()
+        trees = [tree for tree in parser.parse(_filled(sql, tokens, params), sql) if tree is not None]
+    except RecursionError:
+        raise QueryError("the query is nested too deeply", hint="split it with WITH") from None
+    except SqlglotError as error:
+        raise _syntax(sql, error) from None
+    if not trees:
+        raise QueryError("there is no query in this text", hint="write one SELECT")
+    if len(trees) > 1:
+        start = min((n.meta["start"] for n in trees[1].walk() if "start" in n.meta), default=None)
+        raise QueryError(
+            f"this text holds {len(trees)} statements; one is answered at a time", hint="send them one by one",
+            sql=sql, start=start,
+        )
+    if hole := trees[0].find(exp.Placeholder, exp.Parameter, exp.SessionParameter):
+        raise refusal(f"no value was given for parameter {hole.name}", hole, "pass params=[...] or {...}").at(sql)
+    return _select(sql, trees[0])
+
+
+def span(node: exp.Expression) -> tuple[int | None, int | None]:
+    """The offsets of the first and last character of the text a node came from, as far as sqlglot kept them."""
+    marks = [n.meta for n in node.walk() if "start" in n.meta]
+    if not marks:
+        return (None, None) if node.parent is None else span(node.parent)
+    return min(mark["start"] for mark in marks), max(mark["end"] for mark in marks)
+
+
+def refusal(reason: str, node: exp.Expression | None, hint: str | None = None) -> QueryError:
+    """A refusal that points at a node; the text is added by the pipeline."""
+    start, end = span(node) if node is not None else (None, None)
+    return QueryError(reason, hint=hint, start=start, end=end)
+
+
+def _check_size(sql: str, tokens: list[Token]) -> None:
+    if len(tokens) > MAX_TOKENS:
+        raise QueryError(f"the query has {len(tokens)} words and signs; at most {MAX_TOKENS} are read")
+    depth = 0
+    for token in tokens:
+        depth += (token.token_type in _OPEN) - (token.token_type in _CLOSE)
+        if depth > MAX_DEPTH:
+            raise QueryError(
+                f"brackets are nested more than {MAX_DEPTH} deep", hint="split the query with WITH",
+                sql=sql, start=token.start, end=token.end,
+            )
+
+
+def _select(sql: str, tree: exp.Expression) -> exp.Query:
+    while isinstance(tree, exp.Subquery) and not tree.args.get("alias") and isinstance(tree.this, exp.Query):
+        tree = tree.this
+    if isinstance(tree, exp.Select | exp.SetOperation):
+        return tree
+    word = sql.split(None, 1)[0].upper() if sql.split() else "this"
+    if isinstance(tree, _WRITES):
+        raise QueryError(f"{word} changes data; dpsql only answers SELECT", sql=sql, start=_first(sql))
+    raise QueryError(
+        f"{word} is not a query dpsql answers", hint="write one SELECT", sql=sql, start=_first(sql),
+    )
+
+
+def _first(sql: str) -> int:
+    return len(sql) - len(sql.lstrip())
+
+
+def _syntax(sql: str, error: SqlglotError) -> QueryError:
+    details = getattr(error, "errors", None) or [{}]
+    detail = details[0]
+    highlight, line, column = detail.get("highlight"), detail.get("line"), detail.get("col")
+    what = (detail.get("description") or "this is not SQL dpsql can read").rstrip(".")
+    if not (isinstance(highlight, str) and isinstance(line, int) and isinstance(column, int)):
+        return QueryError(f"the query does not parse: {what}")
+    begin = sum(len(text) + 1 for text in sql.split("\n")[: line - 1])
+    start = max(0, begin + column - max(1, len(highlight)))
+    return QueryError(f"the query does not parse: {what}", sql=sql, start=start, end=start + len(highlight) - 1)
+
+
+def _filled(sql: str, tokens: list[Token], params: Params) -> list[Token]:
+    """The tokens with every parameter replaced by the tokens of its typed literal, at the parameter's own place.
+
+    Values become tokens, never text, so no value can change the shape of a query.
+    """
+    filled: list[Token] = []
+    used: set[str] = set()
+    asked = 0
+    rest = iter(range(len(tokens)))
+    for i in rest:
+        token = tokens[i]
+        follower = tokens[i + 1] if i + 1 < len(tokens) else None
+        if token.token_type in _HOLES:
+            asked += 1
+            key = str(asked)
+        elif token.text in ("$", ":") and follower is not None and _names(token, follower, params):
+            key = follower.text
+            next(rest)
+        else:
+            filled.append(token)
+            continue
+        used.add(key)
+        filled += _literal_tokens(_value(sql, token, key, params), token, sql)
+        if token.token_type is TokenType.QDCOLON:
+            filled.append(Token(TokenType.DCOLON, "::", start=token.start, end=token.end))
+    given = set(params) if isinstance(params, Mapping) else {str(i + 1) for i in range(len(params or ()))}
+    if extra := sorted(given - used):
+        raise QueryError(f"parameter {extra[0]} is given but the query does not use it")
+    return filled
+
+
+def _names(token: Token, follower: Token, params: Params) -> bool:
+    """Whether `$x` or `:x` is a parameter; a colon is one only when a value of that name was given."""
+    adjacent = follower.start == token.end + 1
+    return adjacent and (token.text == "$" or (isinstance(params, Mapping) and follower.text in params))
+
+
+def _value(sql: str, token: Token, key: str, params: Params) -> object:
+    if isinstance(params, Mapping):
+        if key in params:
+            return params[key]
+    elif params is not None and not isinstance(params, str) and key.isdigit() and 1 <= int(key) <= len(params):
+        return params[int(key) - 1]
+    raise QueryError(
+        f"no value was given for parameter {key}", hint="pass params=[...] for ? and $1, params={...} for $name",
+        sql=sql, start=token.start, end=token.end,
+    )
+
+
+def _literal_tokens(value: object, hole: Token, sql: str) -> list[Token]:
+    literal = _literal(value)
+    if literal is None:
+        raise QueryError(
+            f"a parameter of type {type(value).__name__} (or not finite, or with a time zone) cannot be used",
+            hint="pass None, bool, int, Decimal, finite float, str, date or naive datetime",
+            sql=sql, start=hole.start, end=hole.end,
+        )
+    made = sqlglot.tokenize(exp.Paren(this=literal).sql("duckdb"), read="duckdb")
+    return [
+        Token(t.token_type, t.text, line=hole.line, col=hole.col, start=hole.start, end=hole.end) for t in made
+    ]
+
+
+def _literal(value: object) -> exp.Expression | None:
+    match value:
+        case None:
+            return exp.Null()
+        case bool():
+            return exp.Boolean(this=value)
+        case int():
+            number = exp.Literal.number(str(abs(value)))
+            return exp.Neg(this=number) if value < 0 else number
+        case Decimal() if value.is_finite():
+            decimal = exp.Literal.number(f"{abs(value):f}")
+            return exp.Neg(this=decimal) if value < 0 else decimal
+        case float() if math.isfinite(value):
+            return exp.cast(exp.Literal.string(repr(value)), "DOUBLE")
+        case str():
+            return exp.Literal.string(value)
+        case datetime.datetime() if value.tzinfo is None:
+            return exp.cast(exp.Literal.string(value.isoformat(" ")), "TIMESTAMP")
+        case datetime.date() if not isinstance(value, datetime.datetime):
+            return exp.cast(exp.Literal.string(value.isoformat()), "DATE")
+        case _:
+            return None

@@ -1,0 +1,23 @@
+"""Every scalar function dpsql admits: its types, range, nullability, and the total SQL that is printed for it.
+
+`build` copies the analyst's expression into our own scalars, `to_sql` prints them. Adding a scalar is a row of the
+table (`rows.py` says what a row states; arithmetic, logic, numeric, text, dates and guards hold the rows).
+"""
+
+from __future__ import annotations
+
+from dpsql.scalars import arithmetic, conversion, dates, guards, logic, numeric, text  # noqa: F401  (they fill the table)
+from dpsql.scalars.build import build
+from dpsql.scalars.clamps import clamp
+from dpsql.scalars.errors import ScalarError
+from dpsql.scalars.finish import FINISH_FUNCTIONS, admitted_in_finish
+from dpsql.scalars.logic import conjuncts
+from dpsql.scalars.public import public_values
+from dpsql.scalars.ranges import bounds, enforced, nullable
+from dpsql.scalars.rows import call
+from dpsql.scalars.sql import to_sql
+
+__all__ = [
+    "FINISH_FUNCTIONS", "ScalarError", "admitted_in_finish", "bounds", "build", "call", "clamp", "conjuncts",
+    "enforced", "nullable", "public_values", "to_sql",
+]

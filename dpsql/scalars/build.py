@@ -1,0 +1,310 @@
+"""The analyst's expression, copied node by node into our own scalars. What no rule here knows is refused."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from functools import cache, reduce
+
+from sqlglot import exp
+
+from dpsql.expression import BOOLEAN, DATE, NULL, VARCHAR, Lit, Scalar
+from dpsql.scalars import spelling, units
+from dpsql.scalars.clamps import declared
+from dpsql.scalars.dates import PART_UNITS
+from dpsql.scalars.errors import ScalarError
+from dpsql.scalars.literals import number
+from dpsql.scalars.rows import ROWS, Row, call
+from dpsql.scalars.unify import cast
+
+Resolve = Callable[[exp.Column], Scalar]
+Rule = Callable[[exp.Expr, Callable[[exp.Expr], Scalar]], Scalar]
+
+
+def build(node: exp.Expr, resolve: Resolve) -> Scalar:
+    """The scalar that `node` means, every cast explicit; `resolve` gives the scalar of a column.
+
+    Numeric columns with a declared range are clamped to it wherever their value enters a computation. ScalarError
+    (with the offending node) for anything not admitted: aggregates, windows, subqueries, unknown functions, types.
+    """
+
+    def visit(inner: exp.Expr) -> Scalar:
+        try:
+            return _visit(inner, visit, resolve)
+        except ScalarError as error:
+            if error.node is None:
+                error.node = inner
+            raise
+
+    return visit(node)
+
+
+def _visit(node: exp.Expr, visit: Callable[[exp.Expr], Scalar], resolve: Resolve) -> Scalar:
+    if isinstance(node, exp.Column):
+        return resolve(node)
+    rule = NAMED.get(node.name.lower()) if isinstance(node, exp.Anonymous) else RULES.get(type(node).__name__)
+    if rule is not None:
+        return rule(node, visit)
+    row, args = arguments(node)
+    return apply(row, [visit(arg) for arg in args])
+
+
+def apply(row: Row, args: list[Scalar]) -> Scalar:
+    """One row of the table, its column arguments clamped where their value is used."""
+    return call(row.name, *(declared(arg) for arg in args) if row.value else args)
+
+
+def arguments(node: exp.Expr) -> tuple[Row, list[exp.Expr]]:
+    """The row that a node of the tree means, and its arguments in the row's order. ScalarError when none does."""
+    if isinstance(node, exp.Anonymous):
+        row = _by_name().get(str(node.this).lower())
+        if row is None:
+            raise _unknown(node)
+        return row, list(node.expressions)
+    for row, keys in _by_node().get(type(node).__name__, ()):
+        found = _taken(node, keys)
+        if found is not None:
+            return row, found
+    raise _unknown(node)
+
+
+def _taken(node: exp.Expr, keys: tuple[str, ...]) -> list[exp.Expr] | None:
+    """The arguments under `keys` ("key?" may be absent); None when the node lacks one or holds anything else."""
+    names = [key.rstrip("?") for key in keys]
+    if {key for key, value in node.args.items() if value not in (None, [], False)} - set(names) - _NOTES:
+        return None
+    found: list[exp.Expr] = []
+    for key, name in zip(keys, names, strict=True):
+        value = node.args.get(name)
+        if isinstance(value, list):
+            found.extend(value)
+        elif isinstance(value, exp.Expr):
+            found.append(value)
+        elif not key.endswith("?"):
+            return None
+    return found
+
+
+_NOTES = {"ignore_nulls", "safe", "typed", "date_part_boundary", "coalesce"}   # the parser's own remarks
+
+
+@cache
+def _by_node() -> dict[str, tuple[tuple[Row, tuple[str, ...]], ...]]:
+    table: dict[str, tuple[tuple[Row, tuple[str, ...]], ...]] = {}
+    for row in ROWS.values():
+        for spec in row.nodes:
+            kind, *keys = spec.split()
+            table[kind] = (*table.get(kind, ()), (row, tuple(keys)))
+    return table
+
+
+@cache
+def _by_name() -> dict[str, Row]:
+    return {name: row for row in ROWS.values() for name in row.names}
+
+
+def _unknown(node: exp.Expr) -> ScalarError:
+    reason = spelling.reason(node)
+    if reason is not None:
+        return reason
+    name = spelling.name(node)
+    known = sorted({*_by_name(), *(row.name for row in ROWS.values() if not row.guard and row.name.isidentifier())})
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    hint = f"did you mean {near[0]}?" if near and near[0] != name.lower() else None
+    return ScalarError(f"{name} is not admitted", node, hint)
+
+
+# Nodes that are no plain row ----------------------------------------------------------------------------------------
+
+
+def _literal(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    return Lit(node.this, VARCHAR) if node.args.get("is_string") else number(node.this)
+
+
+def _text(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    text = str(node.this)
+    if isinstance(node, exp.ByteString) and "\\" in text:
+        raise ScalarError("this escape is not admitted", hint="write \\n, \\t or \\' only")
+    return Lit(text, VARCHAR)
+
+
+def _negative(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    inner = node.this.unnest()
+    if isinstance(inner, exp.Literal) and not inner.is_string:
+        return number(inner.this, negative=True)
+    return apply(ROWS["neg"], [visit(node.this)])
+
+
+def _like(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    name = "ilike" if isinstance(node, exp.ILike) else "like"
+    found = call(name, visit(node.this), visit(node.expression))
+    return call("not", found) if node.args.get("negate") else found
+
+
+def _escape(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    inner = node.this
+    if not isinstance(inner, (exp.Like, exp.ILike)):
+        raise ScalarError("ESCAPE follows LIKE or ILIKE only")
+    name = "ilike" if isinstance(inner, exp.ILike) else "like"
+    found = call(f"{name}_escape", visit(inner.this), visit(inner.expression), visit(node.expression))
+    return call("not", found) if inner.args.get("negate") else found
+
+
+def _is(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    test = node.expression
+    if isinstance(test, exp.Null):
+        return call("is_null", visit(node.this))
+    if isinstance(test, exp.Boolean):
+        return call("is_true" if test.this else "is_false", visit(node.this))
+    raise ScalarError("IS takes NULL, TRUE or FALSE", hint="write IS NOT DISTINCT FROM")
+
+
+def _not(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    inner = node.this
+    if isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Null):
+        return call("is_not_null", visit(inner.this))
+    return call("not", visit(inner))
+
+
+def _in(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    if {key for key, value in node.args.items() if value} - {"this", "expressions"}:
+        raise ScalarError("IN takes a list of values here")
+    if isinstance(node.this, exp.Tuple):
+        return reduce(lambda a, b: call("or", a, b),
+                      (_same_rows(node.this, option, visit) for option in node.expressions))
+    return call("in", visit(node.this), *(visit(option) for option in node.expressions))
+
+
+def _same_rows(left: exp.Expr, right: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    """Rows are compared as the engine compares them: NULL equals NULL inside them."""
+    a, b = _fields(left), _fields(right)
+    if a is None or b is None or len(a) != len(b):
+        raise ScalarError("a row is compared with a row of as many values", right)
+    return reduce(lambda x, y: call("and", x, y),
+                  (call("is_not_distinct", visit(x), visit(y)) for x, y in zip(a, b, strict=True)))
+
+
+def _fields(node: exp.Expr) -> list[exp.Expr] | None:
+    node = node.unnest()
+    if isinstance(node, exp.Tuple) or (isinstance(node, exp.Anonymous) and str(node.this).lower() == "row"):
+        return list(node.expressions)
+    return None
+
+
+def _equal(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    different = isinstance(node, exp.NEQ)
+    if _fields(node.this) is not None or _fields(node.expression) is not None:
+        same = _same_rows(node.this, node.expression, visit)
+        return call("not", same) if different else same
+    return call("<>" if different else "=", visit(node.this), visit(node.expression))
+
+
+def _case(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    branches = [node] if isinstance(node, exp.If) else node.args["ifs"]
+    args: list[Scalar] = []
+    for branch in branches:
+        args += [visit(branch.this), declared(visit(branch.args["true"]))]
+    other = node.args.get("false" if isinstance(node, exp.If) else "default")
+    args.append(Lit(None, NULL) if other is None else declared(visit(other)))
+    subject = None if isinstance(node, exp.If) else node.this
+    return call("case", *args) if subject is None else call("switch", visit(subject), *args)
+
+
+def _cast(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    if {key for key, value in node.args.items() if value} - {"this", "to", "safe"}:
+        raise ScalarError("this form of CAST is not admitted")
+    to = spelling.type_of(node.args["to"])
+    value = visit(node.this)
+    return cast(declared(value) if to.numeric else value, to)
+
+
+def _boolean(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    return Lit(bool(node.this), BOOLEAN)
+
+
+def _null(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    return Lit(None, NULL)
+
+
+def _inside(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    return visit(node.this)
+
+
+def _refused_symmetric(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    if node.args.get("symmetric"):
+        raise ScalarError("BETWEEN SYMMETRIC is not admitted")
+    return call("between", *(visit(node.args[key]) for key in ("this", "low", "high")))
+
+
+def _interval(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    count, unit = node.this, node.args.get("unit")
+    negative = isinstance(count.unnest(), exp.Neg)
+    count = count.unnest().this if negative else count.unnest()
+    if not isinstance(count, exp.Literal) or not isinstance(unit, (exp.Var, type(None))):
+        raise ScalarError("an INTERVAL is a literal", hint="write it as INTERVAL '3' MONTH")
+    return units.interval(("-" if negative else "") + count.this, None if unit is None else unit.name)
+
+
+def _unit_text(node: exp.Expr | None) -> Lit:
+    if isinstance(node, exp.Var) or (isinstance(node, exp.Literal) and node.is_string):
+        return Lit(node.name, VARCHAR)
+    raise ScalarError("the unit is a literal", node)
+
+
+def _extract(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    return _part(node.this, node.expression, visit)
+
+
+def _part(unit: exp.Expr, of: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    return call(units.unit_of(str(_unit_text(unit).value), PART_UNITS), visit(of))
+
+
+def _date_part(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    if len(node.expressions) != 2:
+        raise ScalarError("date_part takes a unit and a date")
+    unit, of = node.expressions
+    return _part(unit, of, visit)
+
+
+def _date_trunc(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    return call("date_trunc", _unit_text(node.args.get("unit")), visit(node.this))
+
+
+def _date_diff(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    return call("date_diff", _unit_text(node.args.get("unit")), visit(node.expression), visit(node.this))
+
+
+def _date_add(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    if not isinstance(node.expression, exp.Interval):
+        raise ScalarError("date_add takes a date and an INTERVAL")
+    return call("+", visit(node.this), visit(node.expression))
+
+
+def _date(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    return cast(visit(node.this), DATE)
+
+
+def _trim(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position")), "trim")
+    return call(name, *(visit(arg) for arg in (node.this, node.expression) if arg is not None))
+
+
+def _log(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    """The parser reads log10(x) and log2(x) as LOG(10, x) and LOG(2, x)."""
+    base = node.this
+    if node.expression is None:
+        return apply(ROWS["log10"], [visit(base)])
+    if isinstance(base, exp.Literal) and base.this == "10":
+        return apply(ROWS["log10"], [visit(node.expression)])
+    return apply(ROWS["log"], [visit(base), visit(node.expression)])
+
+
+NAMED: dict[str, Rule] = {"date_part": _date_part, "datepart": _date_part}
+
+RULES: dict[str, Rule] = {
+    "Paren": _inside, "Literal": _literal, "ByteString": _text, "RawString": _text, "Boolean": _boolean,
+    "Null": _null, "Neg": _negative, "Like": _like, "ILike": _like, "Escape": _escape, "Is": _is, "Not": _not,
+    "In": _in, "EQ": _equal, "NEQ": _equal, "Case": _case, "If": _case, "Cast": _cast, "TryCast": _cast,
+    "Between": _refused_symmetric, "Interval": _interval, "Extract": _extract, "TimestampTrunc": _date_trunc,
+    "DateTrunc": _date_trunc, "DateDiff": _date_diff, "DateAdd": _date_add, "Date": _date, "Trim": _trim, "Log": _log,
+}

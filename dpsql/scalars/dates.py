@@ -1,0 +1,317 @@
+"""Rows of dates and moments. Arithmetic is on the years 1 to 9999 of a column (others become NULL), so it is total."""
+
+from __future__ import annotations
+
+import datetime
+from calendar import monthrange
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from sqlglot import exp
+
+from dpsql.expression import (
+    BIGINT,
+    DATE,
+    DOUBLE,
+    INTEGER,
+    INTERVAL,
+    TIMESTAMP,
+    VARCHAR,
+    Call,
+    Kind,
+    Lit,
+    Scalar,
+    SqlType,
+)
+from dpsql.interval import Interval, between
+from dpsql.scalars import intervals
+from dpsql.scalars.errors import ScalarError
+from dpsql.scalars.moments import fits, windowed
+from dpsql.scalars.ranges import DAY_MICROS
+from dpsql.scalars.rows import REDIRECTS, Ranges, Row, Sql, Taken, Takes, add, always
+from dpsql.scalars.sql import function, named, tight
+from dpsql.scalars.unify import cast
+from dpsql.scalars.units import parts, unit_of
+
+_DATED = (Kind.DATE, Kind.TIMESTAMP)
+
+
+def _dated(name: str, arg: Scalar) -> Scalar:
+    if arg.type.kind not in (*_DATED, Kind.NULL):
+        raise ScalarError(f"{name} takes a date, not {arg.type}", hint="write CAST(... AS DATE)")
+    return cast(arg, DATE) if arg.type.kind is Kind.NULL else arg
+
+
+def moment(scalar: Scalar) -> Scalar:
+    """A date as a TIMESTAMP at midnight; NULL outside the years 1 to 9999 for a bare column."""
+    return cast(windowed(scalar), TIMESTAMP)
+
+
+def overflows(rule: intervals.Rule) -> Callable[[Call, Ranges], bool]:
+    """Whether the day reached may be no value of the type."""
+    return lambda call, ranges: not fits(rule(call, ranges), call.type.kind)
+
+
+# date + days, moment + interval, date - date ------------------------------------------------------------------------
+
+
+def _redirected(sign: str) -> Callable[[tuple[Scalar, ...]], str | None]:
+    def rule(args: tuple[Scalar, ...]) -> str | None:
+        kinds = [arg.type.kind for arg in args]
+        if len(kinds) != 2 or not {Kind.DATE, Kind.TIMESTAMP, Kind.INTERVAL} & set(kinds):
+            return None
+        if Kind.INTERVAL in kinds:
+            return f"interval_{sign}"
+        if sign == "-" and kinds[1] in _DATED:
+            return "days_between"
+        return f"days_{sign}"
+
+    return rule
+
+
+REDIRECTS["+"] = [_redirected("+")]
+REDIRECTS["-"] = [_redirected("-")]
+
+
+def _days(sign: str) -> Takes:
+    def takes(args: tuple[Scalar, ...]) -> Taken:
+        date, count = args if args[0].type.kind in _DATED or sign == "-" else args[::-1]
+        if date.type != DATE or count.type.kind not in (Kind.INTEGER, Kind.NULL):
+            raise ScalarError(f"{args[0].type} {sign} {args[1].type} is not admitted",
+                              hint="add an INTERVAL, or whole days to a DATE")
+        return (windowed(date), cast(count, INTEGER)), DATE
+
+    return takes
+
+
+def _interval(sign: str) -> Takes:
+    def takes(args: tuple[Scalar, ...]) -> Taken:
+        point, length = args if args[1].type == INTERVAL or sign == "-" else args[::-1]
+        if not isinstance(length, Lit) or length.type != INTERVAL or point.type.kind not in _DATED:
+            raise ScalarError(f"{args[0].type} {sign} {args[1].type} is not admitted",
+                              hint="write a date, a sign, and a literal INTERVAL")
+        return (windowed(point), length), TIMESTAMP
+
+    return takes
+
+
+def _moved(args: tuple[Lit, ...], sign: int) -> Scalar:
+    """A literal date, some days later."""
+    date, count = (arg.value for arg in args)
+    if not isinstance(date, datetime.date) or not isinstance(count, int):
+        return Lit(None, DATE)
+    return cast(shifted(args[0], Lit(f"{count} DAY", INTERVAL), sign), DATE)
+
+
+def shifted(literal: Lit, length: Lit, sign: int) -> Lit:
+    """A literal moved by an interval, as a TIMESTAMP; months keep the day, or take the last of a shorter month."""
+    point = literal.value
+    if not isinstance(point, datetime.date):
+        return Lit(None, TIMESTAMP)
+    count, unit = parts(length)
+    start = point if isinstance(point, datetime.datetime) else datetime.datetime.combine(point, datetime.time())
+    try:
+        if unit != "MONTH":
+            step = datetime.timedelta(days=count) if unit == "DAY" else datetime.timedelta(microseconds=count)
+            return Lit(start + sign * step, TIMESTAMP)
+        months = start.year * 12 + start.month - 1 + sign * count
+        year, month = months // 12, months % 12 + 1
+        day = min(start.day, monthrange(year, month)[1])
+        return Lit(start.replace(year=year, month=month, day=day), TIMESTAMP)
+    except (ValueError, OverflowError):
+        raise ScalarError("this date leaves the years 1 to 9999") from None
+
+
+def _length(call: Call) -> Interval:
+    """The days that an interval literal spans; a month has 28 to 31."""
+    length = call.args[1]
+    assert isinstance(length, Lit)
+    count, unit = parts(length)
+    if unit == "MONTH":
+        ends = sorted((Fraction(28 * count), Fraction(31 * count)))
+        return Interval(*ends)
+    exact = Fraction(count) if unit == "DAY" else Fraction(count, DAY_MICROS)
+    return Interval(exact, exact)
+
+
+def _longer(call: Call, ranges: Ranges) -> Interval:
+    return ranges[0] + _length(call)
+
+
+def _shorter(call: Call, ranges: Ranges) -> Interval:
+    return ranges[0] - _length(call)
+
+
+def _between(args: tuple[Scalar, ...]) -> Taken:
+    if any(arg.type != DATE for arg in args):
+        raise ScalarError("the difference of moments is an INTERVAL, which is no number",
+                          hint="write date_diff('second', start, end)")
+    return tuple(windowed(arg) for arg in args), BIGINT
+
+
+def _binary(kind: type[exp.Expr]) -> Sql:
+    return lambda call, args, ranges: kind(this=tight(args[0]), expression=args[1] if isinstance(
+        args[1], exp.Interval) else tight(args[1]))
+
+
+# parts, truncation, difference --------------------------------------------------------------------------------------
+
+_PARTS: dict[str, tuple[str, int, int]] = {   # row: unit printed, lowest, highest value
+    "year": ("YEAR", -5_877_641, 5_881_580), "quarter": ("QUARTER", 1, 4), "month": ("MONTH", 1, 12),
+    "day": ("DAY", 1, 31), "hour": ("HOUR", 0, 23), "minute": ("MINUTE", 0, 59), "second": ("SECOND", 0, 59),
+    "week": ("WEEK", 1, 53), "dow": ("DAYOFWEEK", 0, 6), "isodow": ("ISODOW", 1, 7), "doy": ("DAYOFYEAR", 1, 366),
+    "decade": ("DECADE", -587_765, 588_158), "century": ("CENTURY", -58_777, 58_816),
+    "isoyear": ("ISOYEAR", -5_877_641, 5_881_581), "yearweek": ("YEARWEEK", -587_764_153, 588_158_153),
+}
+_NODES = {"year": "Year", "quarter": "Quarter", "month": "Month", "day": "Day,DayOfMonth", "hour": "Hour",
+          "minute": "Minute", "second": "Second", "week": "Week,WeekOfYear", "dow": "DayOfWeek",
+          "isodow": "DayOfWeekIso", "doy": "DayOfYear"}
+_NAMES = {"dow": ("weekday",), "decade": ("decade",), "century": ("century",), "isoyear": ("isoyear",),
+          "yearweek": ("yearweek",)}
+_OF_MOMENT = ("hour", "minute", "second", "week", "isoyear", "yearweek")   # some raise for a DATE while planning
+PART_UNITS = frozenset((*_PARTS, "epoch"))
+
+
+def _part(name: str) -> Row:
+    unit, low, high = _PARTS[name]
+
+    def takes(args: tuple[Scalar, ...]) -> Taken:
+        point = _dated(name, args[0])
+        return (moment(point) if name in _OF_MOMENT and point.type == DATE else point,), BIGINT
+
+    nodes = tuple(f"{kind} this" for kind in _NODES.get(name, "").split(",") if kind)
+    return Row(name, takes, _extracted(unit), intervals.fixed(low, high), always, nodes=nodes,
+               names=_NAMES.get(name, ()))
+
+
+def _extracted(unit: str) -> Sql:
+    return lambda call, args, ranges: exp.Extract(this=exp.Var(this=unit), expression=args[0])
+
+
+def _epoch(args: tuple[Scalar, ...]) -> Taken:
+    return (_dated("epoch", args[0]),), DOUBLE
+
+
+_TRUNC = frozenset(("second", "minute", "hour", "day", "week", "month", "quarter", "year", "decade", "century"))
+_CENTURY = Fraction(36_525)
+
+
+def _truncated(args: tuple[Scalar, ...]) -> Taken:
+    unit = _unit("date_trunc", args[0], _TRUNC)
+    return (unit, moment(_dated("date_trunc", args[1]))), TIMESTAMP
+
+
+def _unit(name: str, arg: Scalar, allowed: frozenset[str]) -> Lit:
+    if not isinstance(arg, Lit) or not isinstance(arg.value, str):
+        raise ScalarError(f"{name} takes a literal unit")
+    return Lit(unit_of(arg.value, allowed), VARCHAR)
+
+
+def _unit_var(call: Call) -> exp.Var:
+    unit = call.args[0]
+    assert isinstance(unit, Lit)
+    return exp.Var(this=str(unit.value).upper())
+
+
+def _truncated_range(call: Call, ranges: Ranges) -> Interval:
+    return ranges[1] - between(0, int(_CENTURY))
+
+
+def _trunc_sql(call: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Expr:
+    return exp.TimestampTrunc(this=args[1], unit=_unit_var(call))
+
+
+_DIFF = {"second": Fraction(86_400), "minute": Fraction(1440), "hour": Fraction(24), "day": Fraction(1),
+         "week": Fraction(1, 7), "month": Fraction(1, 28), "quarter": Fraction(1, 84), "year": Fraction(1, 365)}
+
+
+def _difference(args: tuple[Scalar, ...]) -> Taken:
+    unit = _unit("date_diff", args[0], frozenset(_DIFF))
+    return (unit, *(moment(_dated("date_diff", arg)) for arg in args[1:])), BIGINT
+
+
+def _difference_range(call: Call, ranges: Ranges) -> Interval:
+    unit = call.args[0]
+    assert isinstance(unit, Lit)
+    per_day = _DIFF[str(unit.value)]
+    span = ranges[2] - ranges[1]
+    low, high = span.low, span.high
+    return Interval(None if low is None else min(low, Fraction(0)) * per_day - 1,
+                    None if high is None else max(high, Fraction(0)) * per_day + 1)
+
+
+def _difference_raises(call: Call, ranges: Ranges) -> bool:
+    return not all(fits(interval, Kind.TIMESTAMP) for interval in ranges[1:])
+
+
+def _difference_sql(call: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Expr:
+    return exp.DateDiff(this=args[2], expression=args[1], unit=_unit_var(call), date_part_boundary=True)
+
+
+# names, text --------------------------------------------------------------------------------------------------------
+
+_FORMAT = frozenset("aAwdbBmyYHIpMSfjUWuVG%")     # DuckDB's specifiers without locale, zone or padding flags
+
+
+def _format(name: str, arg: Scalar) -> Lit:
+    if not isinstance(arg, Lit) or not isinstance(arg.value, str) or not arg.value or len(arg.value) > 100:
+        raise ScalarError(f"{name} takes a literal format of at most 100 characters")
+    pieces = arg.value.split("%%")
+    if any(piece.endswith("%") or any(part[:1] not in _FORMAT for part in piece.split("%")[1:]) for piece in pieces):
+        raise ScalarError(f"this format of {name} is not admitted",
+                          hint="use % with one of " + " ".join(sorted(_FORMAT)))
+    return arg
+
+
+def _formatted(args: tuple[Scalar, ...]) -> Taken:
+    return (_dated("strftime", args[0]), _format("strftime", args[1])), VARCHAR
+
+
+def _parsed(args: tuple[Scalar, ...]) -> Taken:
+    if args[0].type != VARCHAR:
+        raise ScalarError(f"strptime takes text, not {args[0].type}")
+    return (args[0], _format("strptime", args[1])), TIMESTAMP
+
+
+def _of_date(name: str, gives: SqlType) -> Takes:
+    return lambda args: ((_dated(name, args[0]),), gives)
+
+
+def _last(args: tuple[Scalar, ...]) -> Taken:
+    return (windowed(_dated("last_day", args[0])),), DATE
+
+
+def _from_parts(args: tuple[Scalar, ...]) -> Taken:
+    return tuple(cast(arg, BIGINT) for arg in args), DATE
+
+
+def _any_date(call: Call, ranges: Ranges) -> bool:
+    return True
+
+
+add(
+    Row("days_+", _days("+"), _binary(exp.Add), intervals.added, always, overflows(intervals.added),
+        fold=lambda args: _moved(args, 1)),
+    Row("days_-", _days("-"), _binary(exp.Sub), intervals.subtracted, always, overflows(intervals.subtracted),
+        fold=lambda args: _moved(args, -1)),
+    Row("interval_+", _interval("+"), _binary(exp.Add), _longer, always, overflows(_longer),
+        fold=lambda args: shifted(args[0], args[1], 1)),
+    Row("interval_-", _interval("-"), _binary(exp.Sub), _shorter, always, overflows(_shorter),
+        fold=lambda args: shifted(args[0], args[1], -1)),
+    Row("days_between", _between, _binary(exp.Sub), intervals.subtracted, always),
+    *(_part(name) for name in _PARTS),
+    Row("epoch", _epoch, _extracted("EPOCH"), intervals.unbounded, always, nodes=("TimeToUnix this",)),
+    Row("date_trunc", _truncated, _trunc_sql, _truncated_range, always, overflows(_truncated_range)),
+    Row("date_diff", _difference, _difference_sql, _difference_range, always, _difference_raises),
+    Row("last_day", _last, function(exp.LastDay), intervals.unbounded, always,
+        lambda call, ranges: not fits(ranges[0], Kind.TIMESTAMP), ("LastDay this",)),
+    Row("dayname", _of_date("dayname", VARCHAR), function(exp.Dayname), nulls=always, nodes=("Dayname this",)),
+    Row("monthname", _of_date("monthname", VARCHAR), function(exp.Monthname), nulls=always,
+        nodes=("Monthname this",)),
+    Row("make_date", _from_parts, function(exp.DateFromParts, "year", "month", "day"), intervals.unbounded, always,
+        _any_date, ("DateFromParts year month day",)),
+    Row("strftime", _formatted, function(exp.TimeToStr, "this", "format"), nulls=always,
+        nodes=("TimeToStr this format",)),
+    Row("strptime", _parsed, named("TRY_STRPTIME"), intervals.unbounded, always, nodes=("StrToTime this format",),
+        names=("try_strptime",)),
+)

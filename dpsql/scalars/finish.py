@@ -1,0 +1,57 @@
+"""What the finish and the public queries may use: exact or released data, hence no privacy claim, but no door either.
+
+Ordinary aggregates and window functions, and every scalar admitted of private rows; nothing volatile, nothing that
+reads a file, a setting or the catalog, and nothing that makes much of little (lists, repetition, string_agg).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sqlglot import exp
+
+from dpsql.scalars.build import NAMED, RULES
+from dpsql.scalars.rows import ROWS
+
+AGGREGATES = frozenset((
+    "Avg", "Corr", "Count", "CountIf", "CovarPop", "CovarSamp", "LogicalAnd", "LogicalOr", "Max", "Median", "Min",
+    "PercentileCont", "PercentileDisc", "RegrSlope", "RegrIntercept", "RegrR2", "Stddev", "StddevPop", "StddevSamp",
+    "Sum", "Variance", "VariancePop", "WithinGroup",
+))
+WINDOWS = frozenset((
+    "CumeDist", "DenseRank", "FirstValue", "Lag", "LastValue", "Lead", "Ntile", "NthValue", "PercentRank", "Rank",
+    "RowNumber",
+))
+_SYNTAX = frozenset(("DataType", "DataTypeParam", "Exists", "Subquery", "Any", "All"))
+_NAMED_AGGREGATES = frozenset(("mean", "favg", "fsum"))
+
+
+@cache
+def _classes() -> frozenset[str]:
+    of_rows = {spec.split()[0] for row in ROWS.values() for spec in row.nodes}
+    return frozenset(of_rows | set(RULES) | AGGREGATES | WINDOWS | _SYNTAX)
+
+
+@cache
+def _names() -> frozenset[str]:
+    of_rows = {name for row in ROWS.values() for name in row.names}
+    return frozenset(of_rows | set(NAMED) | _NAMED_AGGREGATES)
+
+
+def admitted_in_finish(node: exp.Expr) -> bool:
+    """Whether one node (not what is below it) may stand in the finish or in a query over public tables.
+
+    Nodes the parser knows are judged by class, functions it keeps by name by that name; all others are refused. The
+    caller judges clauses, and walks the children.
+    """
+    if isinstance(node, exp.Anonymous):
+        return isinstance(node.this, str) and node.this.lower() in _names()
+    if isinstance(node, exp.DataType):
+        return not node.args.get("nested") and node.this not in (exp.DType.USERDEFINED, exp.DType.UNKNOWN)
+    if isinstance(node, exp.Escape):
+        return isinstance(node.this, (exp.Like, exp.ILike))
+    return type(node).__name__ in _classes()
+
+
+FINISH_FUNCTIONS = AGGREGATES | WINDOWS
+"""The parser's names of the aggregates and window functions admitted, beside the scalars of the table."""

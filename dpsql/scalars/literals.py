@@ -1,0 +1,154 @@
+"""Constants of the query's text: how DuckDB types them, and their conversion to another type while planning."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from math import isfinite
+
+from dpsql.expression import (
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    HUGEINT,
+    INTEGER,
+    TIMESTAMP,
+    VARCHAR,
+    Call,
+    Kind,
+    Lit,
+    Scalar,
+    SqlType,
+)
+from dpsql.scalars.errors import ScalarError
+
+_EXACT = Context(prec=120)
+_MAX_DIGITS = 38
+_WHOLE = re.compile(r"\s*[+-]?\d+\s*")
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+_DATE = r"\s*(\d{4})-(\d{1,2})-(\d{1,2})"
+_TIME = r"(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?)?\s*"
+_MOMENT = re.compile(_DATE + _TIME)
+_TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
+
+
+def number(text: str, *, negative: bool = False) -> Lit:
+    """A number as written: INTEGER, BIGINT or HUGEINT, DECIMAL with a point, DOUBLE with an exponent."""
+    sign = "-" if negative else ""
+    if "e" in text.lower():
+        return Lit(_finite(float(sign + text)), DOUBLE)
+    if "." not in text:
+        return _integer(int(sign + text))
+    whole, _, fraction = text.partition(".")
+    digits = len(whole) + len(fraction)
+    if digits > _MAX_DIGITS:
+        return Lit(_finite(float(sign + text)), DOUBLE)
+    return Lit(Decimal(sign + text), SqlType(Kind.DECIMAL, max(digits, 1), len(fraction)))
+
+
+def _integer(value: int) -> Lit:
+    for type_ in (INTEGER, BIGINT, HUGEINT):
+        if holds(type_, value):
+            return Lit(value, type_)
+    raise ScalarError("this number is too large", hint="write it with an exponent, as 1e40, for a DOUBLE")
+
+
+def holds(type_: SqlType, value: int | Decimal) -> bool:
+    """Whether an exact number lies in the type's range."""
+    low, high = type_.range.ends
+    return low <= value <= high
+
+
+def _finite(value: float) -> float:
+    if not isfinite(value):
+        raise ScalarError("this number is too large")
+    return value
+
+
+def fold(literal: Lit, to: SqlType) -> Scalar:
+    """A literal converted to `to` as the engine would. ScalarError when it has no such value."""
+    value = literal.value
+    if value is None or literal.type == to:
+        return Lit(value, to)
+    match value:
+        case bool():
+            folded = _from_number(int(value), to) if to != VARCHAR else Lit("true" if value else "false", VARCHAR)
+        case int() | Decimal():
+            folded = _from_number(value, to)
+        case str() if literal.type == VARCHAR:
+            folded = _from_text(value, to)
+        case datetime.datetime():
+            folded = Lit(value.date(), DATE) if to == DATE else None
+        case datetime.date():
+            folded = Lit(datetime.datetime.combine(value, datetime.time()), TIMESTAMP) if to == TIMESTAMP else None
+        case float():
+            folded = Call("cast", (literal,), to) if to.numeric or to == VARCHAR else None
+        case _:
+            folded = None
+    if folded is None and to == VARCHAR and literal.type.kind is not Kind.INTERVAL:
+        return Call("cast", (literal,), to)
+    if folded is None:
+        raise ScalarError(f"this {literal.type} is no {to}")
+    return folded
+
+
+def _from_number(value: int | Decimal, to: SqlType) -> Scalar | None:
+    match to.kind:
+        case Kind.BOOLEAN:
+            return Lit(value != 0, BOOLEAN)
+        case Kind.DOUBLE:
+            return Lit(float(value), DOUBLE)
+        case Kind.INTEGER | Kind.DECIMAL:
+            step = Decimal(1).scaleb(-to.scale)
+            rounded = Decimal(value).quantize(step, ROUND_HALF_UP, _EXACT)
+            if not holds(to, rounded):
+                raise ScalarError(f"this number does not fit {to}")
+            return Lit(int(rounded) if to.kind is Kind.INTEGER else rounded, to)
+        case Kind.VARCHAR:
+            return Lit(format(value, "f"), VARCHAR) if isinstance(value, Decimal) else Lit(str(value), VARCHAR)
+        case _:
+            return None
+
+
+def _from_text(text: str, to: SqlType) -> Scalar:
+    problem = ScalarError(f"'{text}' is no {to}", hint=_EXAMPLES.get(to.kind))
+    match to.kind:
+        case Kind.DATE | Kind.TIMESTAMP:
+            moment = _moment(text)
+            if moment is None:
+                raise problem
+            return Lit(moment.date() if to == DATE else moment, to)
+        case Kind.BOOLEAN if text.lower() in _TRUE + _FALSE:
+            return Lit(text.lower() in _TRUE, BOOLEAN)
+        case Kind.INTEGER if _WHOLE.fullmatch(text) and holds(to, int(text)):
+            return Lit(int(text), to)
+        case Kind.DOUBLE if _NUMBER.fullmatch(text):
+            return Lit(_finite(float(text)), DOUBLE)
+        case Kind.DECIMAL if _NUMBER.fullmatch(text):
+            try:
+                return _from_number(Decimal(text.strip()), to) or _never(problem)
+            except (InvalidOperation, ScalarError):
+                raise problem from None
+        case _:
+            raise problem
+
+
+def _never(problem: ScalarError) -> Scalar:
+    raise problem
+
+
+_EXAMPLES = {Kind.DATE: "write it as '1998-09-02'", Kind.TIMESTAMP: "write it as '1998-09-02 12:30:00'"}
+
+
+def _moment(text: str) -> datetime.datetime | None:
+    found = _MOMENT.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
+    micros = int((found.group(7) or "").ljust(6, "0"))
+    try:
+        return datetime.datetime(year, month, day, hour, minute, second, micros)
+    except ValueError:
+        return None

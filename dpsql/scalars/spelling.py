@@ -1,0 +1,85 @@
+"""Names: the types an analyst may write, what a refused node is called, and why some are refused."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from dpsql.expression import (
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    HUGEINT,
+    INTEGER,
+    SMALLINT,
+    TIMESTAMP,
+    TINYINT,
+    VARCHAR,
+    Kind,
+    SqlType,
+)
+from dpsql.scalars.errors import ScalarError
+
+_TYPES = {
+    "BOOLEAN": BOOLEAN, "TINYINT": TINYINT, "SMALLINT": SMALLINT, "INT": INTEGER, "BIGINT": BIGINT, "INT128": HUGEINT,
+    "DOUBLE": DOUBLE, "TEXT": VARCHAR, "VARCHAR": VARCHAR, "CHAR": VARCHAR, "DATE": DATE, "TIMESTAMP": TIMESTAMP,
+    "TIMESTAMPNTZ": TIMESTAMP, "DATETIME": TIMESTAMP,
+}
+_DECIMAL_DEFAULT = (18, 3)     # of DuckDB
+
+
+def type_of(node: exp.Expr) -> SqlType:
+    """The type that a CAST names. ScalarError for a type dpsql does not compute with."""
+    assert isinstance(node, exp.DataType)
+    name = node.this.name if hasattr(node.this, "name") else str(node.this)
+    if name == "DECIMAL":
+        return _decimal(node)
+    found = _TYPES.get(name)
+    if found is None or node.args.get("nested"):
+        hint = "write CAST(... AS DOUBLE)" if name == "FLOAT" else "use " + ", ".join(
+            ("BOOLEAN", "INTEGER", "BIGINT", "DECIMAL(p, s)", "DOUBLE", "VARCHAR", "DATE", "TIMESTAMP"))
+        raise ScalarError(f"the type {node.sql(dialect='duckdb')} is not admitted", node, hint)
+    return found
+
+
+def _decimal(node: exp.DataType) -> SqlType:
+    given = [part.name for part in node.expressions]
+    if not all(part.isdigit() and len(part) <= 2 for part in given) or len(given) > 2:
+        raise ScalarError("DECIMAL takes two numbers", node)
+    width, scale = (int(given[0]), int(given[1]) if len(given) > 1 else 0) if given else _DECIMAL_DEFAULT
+    if not 1 <= width <= 38 or scale > width:
+        raise ScalarError("DECIMAL(p, s) needs 1 <= p <= 38 and s <= p", node)
+    return SqlType(Kind.DECIMAL, width, scale)
+
+
+_CLOCK = {"now", "current_date", "current_timestamp", "current_time", "today", "localtime", "localtimestamp",
+          "get_current_timestamp", "get_current_time", "transaction_timestamp"}
+_CHANCE = {"random", "rand", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "setseed", "nextval"}
+
+
+def name(node: exp.Expr) -> str:
+    """What the analyst calls a node: a function by its name, anything else by its kind."""
+    if isinstance(node, exp.Anonymous):
+        return f"{str(node.this).lower()}()"
+    if isinstance(node, exp.Func):
+        return f"{node.sql_name().lower()}()"
+    return f"this expression ({type(node).__name__})"
+
+
+def reason(node: exp.Expr) -> ScalarError | None:
+    """The refusal of what deserves more words than 'not admitted'."""
+    called = name(node).removesuffix("()")
+    if called in _CLOCK:
+        return ScalarError(f"{called} depends on the clock, so an answer could not be replayed", node,
+                           "write the date as a literal, as DATE '1998-09-02'")
+    if called in _CHANCE:
+        return ScalarError(f"{called} is not deterministic", node, "dpsql adds the noise itself")
+    if isinstance(node, (exp.Query, exp.Subquery, exp.Exists)):
+        return ScalarError("a subquery cannot stand here", node)
+    if isinstance(node, (exp.Window, exp.WithinGroup)):
+        return ScalarError("a window function cannot stand here", node)
+    if isinstance(node, (exp.AggFunc, exp.Filter)):
+        return ScalarError("an aggregate cannot stand here", node)
+    if isinstance(node, (exp.Placeholder, exp.Parameter)):
+        return ScalarError("a parameter without a value", node)
+    return None

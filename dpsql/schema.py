@@ -1,0 +1,62 @@
+"""What the engine says of its tables, read once when a database is opened: names, types, constraints. No data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dpsql.expression import SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSchema:
+    """A column: its name as the catalog spells it, the type dpsql reads it as, the type the engine stores.
+
+    `type` is None for a type dpsql does not compute with; `cast` says that it is read through a (total) cast.
+    """
+
+    name: str
+    type: SqlType | None
+    stored: str
+    nullable: bool
+
+    @property
+    def cast(self) -> bool:
+        """Whether reading the column needs a cast from the stored type."""
+        return self.type is not None and str(self.type).replace(" ", "") != self.stored.replace(" ", "")
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A foreign-key constraint of the engine."""
+
+    columns: tuple[str, ...]
+    table: str
+    referenced: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """A table or view. `name` is its key everywhere in dpsql: `table`, or `schema.table` outside the main schema."""
+
+    name: str
+    path: tuple[str, ...]                       # fully qualified, as printed: (database, schema, table)
+    columns: tuple[ColumnSchema, ...]
+    enforced_keys: tuple[tuple[str, ...], ...] = ()   # primary keys and unique constraints
+    foreign_keys: tuple[ForeignKey, ...] = ()
+
+    def column(self, name: str) -> ColumnSchema | None:
+        """The column of that name, letter case ignored as the engine ignores it."""
+        wanted = name.lower()
+        return next((column for column in self.columns if column.name.lower() == wanted), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """All tables of a database."""
+
+    tables: tuple[TableSchema, ...]
+
+    def table(self, name: str) -> TableSchema | None:
+        """The table of that name (`table` or `schema.table`), letter case ignored."""
+        wanted = name.lower().removeprefix("main.")
+        return next((table for table in self.tables if table.name.lower() == wanted), None)

@@ -1,0 +1,208 @@
+"""session: the one stateful object. It opens a database under a policy, and takes each query through the pipeline."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from dpsql.answer import Answer, AnswerCost, Balance
+from dpsql.budget.events import Cost
+from dpsql.budget.ledger import Ledger
+from dpsql.catalog import Catalog
+from dpsql.engines.base import open_engine
+from dpsql.engines.keys import verify_keys
+from dpsql.engines.scratch import BindError, Scratch
+from dpsql.errors import BudgetError, ExecutionError, InterfaceError, OpenError, QueryError
+from dpsql.explain import Explanation, explain
+from dpsql.finish import finish, tables
+from dpsql.parse import Params
+from dpsql.pipeline import planned
+from dpsql.plan import Plan
+from dpsql.policy_file import load_policy
+from dpsql.release import release
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Amount = int | float | Decimal | Fraction | str | None
+
+PLANS_KEPT = 256    # plans remembered per session, by text and cost
+
+
+class Session:
+    """A database opened under its policy, with its ledger. Safe to use from several threads.
+
+    `database` is a DuckDB file, a folder of Parquet or CSV files, or an open connection of the owner's; `policy` a TOML
+    file; `ledger` the budget's file, by default beside the database. Raises OpenError, PolicyError or LedgerError for
+    what the owner must mend.
+    """
+
+    def __init__(
+        self, database: str | Path | DuckDBPyConnection, policy: str | Path, ledger: str | Path | None = None,
+    ) -> None:
+        self.engine = open_engine(database)
+        try:
+            self.policy = load_policy(Path(policy), self.engine.schema)
+            keys = verify_keys(self.engine, self.policy)
+            self.ledger = Ledger.open(self._ledger_path(ledger), self.policy)
+        except BaseException:
+            self.engine.close()
+            raise
+        self.schema = self.engine.schema
+        self.catalog = Catalog(self.policy, self.schema, keys)
+        public = [self.catalog.table(name) for name, rules in self.policy.tables.items() if rules.public]
+        self._scratch = Scratch(public, self.engine.public_stream)
+        self._plans: OrderedDict[tuple[object, ...], Plan] = OrderedDict()
+        self._public_rows: dict[tuple[str, int], Sequence[tuple[object, ...]]] = {}
+        self._lock = threading.Lock()
+
+    def _ledger_path(self, ledger: str | Path | None) -> Path:
+        path = Path(ledger) if ledger is not None else self.engine.default_ledger
+        if path is None:
+            raise OpenError("an open connection has no place for a ledger: pass ledger=..., or set DPSQL_LEDGER")
+        return path
+
+    def query(
+        self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
+        params: Params = None, fresh: bool = False,
+    ) -> Answer:
+        """The answer to one query: noisy rows with intervals and cost, charged before anything private is read.
+
+        `epsilon` and `delta` default to the policy's `[query]`. The same plan asked again is a replay, free, unless
+        `fresh`. Raises QueryError or BudgetError before any charge, ExecutionError after one.
+        """
+        plan = self.plan(sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params)
+        if not plan.statements:
+            return self._answered(plan, analyst, None)
+        if not fresh:
+            stored = self.ledger.replay(key=plan.key, version=self.policy.version, analyst=analyst)
+            if stored is not None:
+                return self._replayed(stored.answer, plan, analyst)
+        charge = self.ledger.charge(
+            key=plan.key, version=self.policy.version, analyst=analyst, cost=plan.cost,
+            events=tuple(event for statement in plan.statements for event in statement.spent()), sql=sql,
+        )
+        answer = self._answered(plan, analyst, charge)
+        self.ledger.store(charge, answer.to_json())
+        return answer
+
+    def plan(
+        self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
+        params: Params = None,
+    ) -> Plan:
+        """What would happen, without touching private data or the budget. Raises QueryError, BudgetError."""
+        self._require_analyst(analyst)
+        ask = Cost(
+            _amount("epsilon", epsilon, self.policy.query.epsilon), _amount("delta", delta, self.policy.query.delta)
+        )
+        if ask.epsilon == 0:
+            raise QueryError("epsilon must be greater than 0")
+        key = (sql, repr(params), ask)
+        with self._lock:
+            known = self._plans.get(key)
+            if known is not None:
+                self._plans.move_to_end(key)
+                return known
+        made = planned(sql, self.catalog, ask, self._read_public, params)
+        self._require_bound(made, sql)
+        with self._lock:
+            self._plans[key] = made
+            while len(self._plans) > PLANS_KEPT:
+                self._plans.popitem(last=False)
+        return made
+
+    def explain(
+        self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
+        params: Params = None,
+    ) -> Explanation:
+        """The plan of a query for people: questions, bounds, rewritten SQL, noise, expected error and cost."""
+        return explain(self.plan(sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params))
+
+    def balance(self, analyst: str | None = None) -> Balance:
+        """What was spent and is left, of an analyst's budget or (None) of the policy's."""
+        return self.ledger.balance(analyst)
+
+    def close(self) -> None:
+        """Closes the engine and the ledger. Safe to call twice."""
+        self._scratch.close()
+        self.engine.close()
+        self.ledger.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _require_analyst(self, analyst: str | None) -> None:
+        known = self.policy.analysts
+        if known is None:
+            if analyst is not None:
+                raise BudgetError(f"the policy names no analysts, so there is no budget for {analyst}")
+        elif analyst is None:
+            raise BudgetError("the policy gives each analyst a budget: say who asks (analyst=..., or DPSQL_ANALYST)")
+        elif analyst not in known:
+            raise BudgetError(f"the policy names no analyst {analyst}")
+
+    def _read_public(self, sql: str, most: int) -> Sequence[tuple[object, ...]]:
+        """Rows of public tables, remembered for the session."""
+        key = (sql, most)
+        if key not in self._public_rows:
+            names = [name for name, rules in self.policy.tables.items() if rules.public]
+            _, _, rows = self._scratch.run(f"SELECT * FROM ({sql}) LIMIT {int(most)}", (), names)
+            self._public_rows[key] = rows
+        return self._public_rows[key]
+
+    def _require_bound(self, plan: Plan, sql: str) -> None:
+        """The finish must bind over empty tables before anything is charged; no data is there to tell about."""
+        try:
+            self._scratch.describe(plan.finish, tables(plan))
+        except BindError as error:
+            raise QueryError(f"the query does not fit its tables: {error}") from None
+
+    def _answered(self, plan: Plan, analyst: str | None, charge: int | None) -> Answer:
+        """Runs a charged (or public) plan. Whatever fails from here on is one constant error."""
+        failed = False
+        try:
+            released = [
+                release(statement, self.engine.run(statement.sql, (secrets.token_hex(16),) * statement.salted))
+                for statement in plan.statements
+            ]
+            finished = finish(plan, released, self._scratch)
+        except Exception:
+            failed = True
+        if failed:
+            raise ExecutionError() if charge is not None else QueryError("the query failed on the public tables")
+        spent = AnswerCost(float(plan.cost.epsilon), float(plan.cost.delta))
+        return Answer(
+            finished.columns, finished.types, finished.rows, finished.intervals, finished.noisy, spent,
+            plan.warnings, False, plan, None if charge is None else self.balance(analyst),
+        )
+
+    def _replayed(self, text: str, plan: Plan, analyst: str | None) -> Answer:
+        return Answer.from_json(text).replay(plan, self.balance(analyst))
+
+
+def _amount(name: str, value: Amount, default: Fraction) -> Fraction:
+    """An exact amount; a float counts as the decimal it prints as."""
+    if value is None:
+        return default
+    try:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError
+        exact = Fraction(str(value)) if isinstance(value, float | str) else Fraction(value)
+    except (ValueError, TypeError, ZeroDivisionError):
+        raise QueryError(f"{name} must be a number, and {value!r} is none") from None
+    if exact < 0 or (name == "delta" and exact >= 1):
+        raise QueryError(f"{name} must be {'at least 0 and below 1' if name == 'delta' else 'greater than 0'}")
+    return exact

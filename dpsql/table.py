@@ -1,0 +1,120 @@
+"""Rows as text: numbers to the right, ± beside what is noisy, digits down to about the size of the error."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from decimal import Decimal
+
+SIGNIFICANT = 2      # digits shown of an error, as metrology does
+LOPSIDED = 0.1       # share of the half width by which two sides may differ and still be shown as one ±
+WIDE = 1e16          # doubles beyond this show powers of ten
+LONGEST = 60         # characters shown of a text value
+
+Number = int | float | Decimal
+_LEFT = ("VARCHAR", "BOOLEAN", "DATE", "TIMESTAMP", "NULL")
+
+
+def table(
+    columns: Sequence[str], types: Sequence[str], rows: Sequence[Sequence[object]],
+    intervals: Sequence[Sequence[tuple[object, object] | None]], limit: int | None = None,
+) -> str:
+    """An aligned table. `intervals` is parallel to `rows`; at most `limit` rows are shown, and how many were not."""
+    shown = len(rows) if limit is None else min(limit, len(rows))
+    blocks = [
+        _column(columns[i], types[i], [cell(rows[r][i], intervals[r][i]) for r in range(shown)])
+        for i in range(len(columns))
+    ]
+    lines = ["  ".join(parts).rstrip() for parts in zip(*blocks, strict=True)]
+    if not rows:
+        lines.append("(no rows)")
+    elif shown < len(rows):
+        lines.append(f"... {len(rows) - shown} more of {len(rows)} rows")
+    return "\n".join(lines)
+
+
+def cell(value: object, interval: tuple[object, object] | None = None) -> tuple[str, str]:
+    """What a value looks like, and what stands beside it: its error, its interval, or nothing."""
+    if interval is None or value is None or isinstance(value, bool) or not isinstance(value, Number):
+        return plain(value), "" if interval is None or value is None else _between(*interval)
+    low, high = interval
+    if not (_finite(value) and _finite(low) and _finite(high)):
+        return plain(value), _between(low, high)
+    middle, below, above = _decimal(value), _decimal(low), _decimal(high)
+    half = max(above - middle, middle - below)
+    if half == 0:
+        return plain(value), "± 0"
+    if half < 0 or (isinstance(value, float) and abs(value) >= WIDE):
+        return plain(value), _between(low, high)
+    places = 0 if isinstance(value, int) else _places(half)
+    if below <= middle <= above and abs(above + below - 2 * middle) <= Decimal(LOPSIDED) * half:
+        return _fixed(middle, places), f"± {_fixed(_up(half, places), places)}"
+    return _fixed(middle, places), f"[{_fixed(below, places)}, {_fixed(above, places)}]"
+
+
+def plain(value: object) -> str:
+    """A value without error, as one line of printable characters."""
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return f"{value:.12g}"
+        case Decimal():
+            return f"{value:f}"
+        case _:
+            text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
+            return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _column(name: str, type_: str, cells: list[tuple[str, str]]) -> list[str]:
+    """Header, rule and cells, all of one width; values end, and errors begin, in the same place."""
+    values = max((_width(value) for value, _ in cells), default=0)
+    errors = max((_width(error) for _, error in cells), default=0)
+    left = type_.split("(")[0] in _LEFT
+    body = [
+        (_pad(value, values, left) + (f" {error:<{errors}}" if errors else "")) for value, error in cells
+    ]
+    title = plain(name)
+    width = max([_width(title), *map(_width, body)])
+    return [_pad(title, width, left), "-" * width, *(_pad(line, width, left) for line in body)]
+
+
+def _between(low: object, high: object) -> str:
+    return f"[{'-inf' if low is None else plain(low)}, {'inf' if high is None else plain(high)}]"
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, Number) and math.isfinite(value)
+
+
+def _decimal(value: object) -> Decimal:
+    return Decimal(str(value))     # the shortest text of a double: 0.1 is one tenth here
+
+
+def _places(half: Decimal) -> int:
+    """Decimals that show SIGNIFICANT digits of an error."""
+    return max(0, SIGNIFICANT - 1 - half.adjusted())
+
+
+def _up(half: Decimal, places: int) -> Decimal:
+    """Rounded up, so that the shown interval is never the narrower one."""
+    return half.quantize(Decimal(1).scaleb(-places), rounding="ROUND_CEILING") if half.adjusted() < 20 else half
+
+
+def _fixed(value: Decimal, places: int) -> str:
+    return f"{value:z.{places}f}"
+
+
+def _pad(text: str, width: int, left: bool) -> str:
+    fill = " " * (width - _width(text))
+    return text + fill if left else fill + text
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that `text` fills."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )

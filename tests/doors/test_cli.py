@@ -1,0 +1,110 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dpsql.doors import cli
+from dpsql.doors.cli import main
+
+
+@pytest.fixture(autouse=True)
+def faked(monkeypatch: pytest.MonkeyPatch, session: Any) -> None:
+    @contextmanager
+    def open_(options: Any) -> Iterator[Any]:
+        yield session
+
+    monkeypatch.setattr(cli, "_session", open_)
+    monkeypatch.delenv("DPSQL_ANALYST", raising=False)
+
+
+def test_query(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["-d", "x", "-a", "alice", "-e", "0.5", "--delta", "1e-9", "--param", "5", "--fresh"]
+    assert main(["query", "SELECT ?", *arguments]) == 0
+    assert session.asked == [
+        ("SELECT ?", {"analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "params": [5], "fresh": True})]
+    out, err = capsys.readouterr()
+    assert "29752 ± 3" in out and out.endswith("left (alice)\n") and err == ""
+
+
+def test_the_analyst_of_the_environment(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DPSQL_ANALYST", "bob")
+    main(["query", "SELECT 1"])
+    assert session.asked[0][1]["analyst"] == "bob" and session.asked[0][1]["params"] is None
+
+
+def test_formats_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["query", "SELECT", "--format", "csv"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ("ward,n,n_low,n_high,cost,cost_low,cost_high,first\n"
+                   "A1,29752,29749,29755,1234.56,1222.25,1246.87,2025-01-02\nB,17,0,20,,,,\n")
+    assert err == "warning: few rows\nepsilon 1, delta 1e-08 spent · 1 of 3 used, 2 left (alice)\n"
+    assert main(["query", "SELECT", "--format", "json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["rows"] == [["A1", 29752, 1234.56, "2025-01-02"], ["B", 17, None, None]]
+    assert data["intervals"][0][1] == [29749, 29755] and data["cost"] == {"epsilon": 1.0, "delta": 1e-8}
+
+
+def test_sql_from_standard_input(
+    session: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("SELECT\n1"))
+    assert main(["explain", "-"]) == 0
+    assert capsys.readouterr().out == "explanation of SELECT\n1\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO("SELECT 1;\n\\budget\n"))
+    assert main(["shell"]) == 0
+    assert session.asked[-1][0] == "SELECT 1"
+
+
+def test_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["query", "SELECT secret"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err == "error: no table secret\nline 1: SELECT secret\n               ^^^^^^\n"
+    assert main(["query", "slow"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert main(["query", "SELECT", "--param", "a=1", "--param", "2"]) == 1
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["nope"], ["query"], ["query", "x", "--epsilon", "much"], ["query", "x", "--format", "xml"],
+    ["budget", "burn"], ["budget", "raise", "--epsilon", "much"], ["budget", "raise", "--epsilon", "nan"],
+])
+def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2 and "usage: dpsql" in capsys.readouterr().err
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    out = capsys.readouterr().out
+    assert stopped.value.code == 0
+    assert all(f"    {name} " in out for name in ("demo", "init", "check", "query", "explain", "budget", "shell"))
+    assert "DPSQL_DATABASE" in out
+
+
+def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dpsql", *arguments], capture_output=True, text=True, encoding="utf-8", **options)
+
+
+def test_as_a_module(tmp_path: Path) -> None:
+    assert run("--version").stdout.startswith("dpsql 0.")
+    failed = run("query", "SELECT 1", "-d", str(tmp_path / "absent.duckdb"), "-p", "absent.toml")
+    assert failed.returncode == 1 and failed.stderr.startswith("error: ") and "Traceback" not in failed.stderr
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    head = f"{sys.executable} -m dpsql --help | true; {sys.executable} -m dpsql budget --help | head -1"
+    done = subprocess.run(["bash", "-c", head], capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
