@@ -6,7 +6,7 @@ import datetime
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,9 @@ class AnswerCost:
 
     epsilon: float
     delta: float
+
+
+NOTHING = AnswerCost(0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,10 @@ class Answer:
                 "delta_limit": balance.delta_limit, "delta_spent": balance.delta_spent,
             },
         }
+
+    def replay(self, plan: object, balance: Balance | None, cost: AnswerCost = NOTHING) -> Answer:
+        """This stored answer handed out again, under the balance of now; free, unless `cost` says otherwise."""
+        return replace(self, cost=cost, replayed=True, plan=plan, balance=balance)
 
     def to_json(self) -> str:
         """Text from which `from_json` makes an equal answer; plan and balance are left out. Exact for every value."""

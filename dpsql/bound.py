@@ -18,7 +18,7 @@ from dpsql.facts.stability import groups_per_unit, one_row_per_group
 from dpsql.interval import ANY, between
 from dpsql.parse import refusal
 from dpsql.program import Ask, Measure
-from dpsql.relation import Aggregate, CapGroups, Filter, Fold, Project, Relation, Scan
+from dpsql.relation import Aggregate, CapGroups, Filter, Fold, Join, Project, Relation, Scan
 
 GRID_BITS = 40            # a DOUBLE is at most 2^40 steps a row: its grid error is far below any noise
 MAX_STEPS = 1 << 62       # one unit's partial is at most this many steps (design, section 4)
@@ -95,7 +95,7 @@ def _measured(ask: Ask, facts: Facts) -> tuple[tuple[Partial, ...], tuple[tuple[
     return tuple(bought), tuple(uses), tuple(types)
 
 
-def number(scalar: Scalar, facts: Facts, place: exp.Expression, measure: Measure) -> Number:
+def number(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> Number:
     """A numeric expression as exact steps within a clip chosen from what is believed of it.
 
     Raises QueryError at `place` when no finite range is known, naming the columns to declare.
@@ -122,7 +122,7 @@ def _on_grid(clamped: Scalar, magnitude: Fraction) -> Number:
     return Number(row, math.floor(low), math.ceil(high), 1 / Fraction(2) ** power, DOUBLE)
 
 
-def _unbounded(scalar: Scalar, facts: Facts, place: exp.Expression, measure: Measure) -> Exception:
+def _unbounded(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> Exception:
     loose = [
         c for c in dict.fromkeys(columns_of(scalar))
         if c.type.numeric and c.table and not facts.intervals.get(c.id, ANY).finite
@@ -196,9 +196,10 @@ def _tables(relation: Relation) -> list[str]:
     match relation:
         case Scan(table, _):
             return [table]
+        case Join(left, right, _, _):
+            return _tables(left) + _tables(right)
         case _:
-            sources = (relation.left, relation.right) if hasattr(relation, "left") else (relation.source,)
-            return [table for source in sources for table in _tables(source)]
+            return _tables(relation.source)
 
 
 def _collapse(
@@ -278,7 +279,7 @@ def _clipped(
     values = [_in_steps(partial, fold) for partial, fold in zip(partials, folds, strict=True)]
 
     def layer(below: Relation, name: str, rest: tuple[tuple[Column, Scalar], ...] = ()) -> Relation:
-        items = []
+        items: list[tuple[Column, Scalar]] = []
         for i, value in enumerate(values):
             if not isinstance(value, Ref | Lit):
                 column = ids.fresh(f"{name}{i + 1}", value.type)

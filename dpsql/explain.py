@@ -7,7 +7,6 @@ from fractions import Fraction
 
 import sqlglot
 
-from dpsql.expression import Ref
 from dpsql.noise import laplace, selection
 from dpsql.plan import Plan, Statement
 from dpsql.relation import CapGroups, Project, Relation

@@ -47,7 +47,7 @@ class SqlType:
             case Kind.DECIMAL:
                 return f"DECIMAL({self.width}, {self.scale})"
             case _:
-                return self.kind.value
+                return str(self.kind.value)
 
     @property
     def numeric(self) -> bool:

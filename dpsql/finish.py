@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from dpsql.engines.scratch import Scratch, Table
-from dpsql.plan import Plan
+from dpsql.plan import Plan, Statement
 from dpsql.release import ReleasedTable
 from dpsql.render import checked
 
@@ -31,10 +31,7 @@ def tables(plan: Plan) -> tuple[Table, ...]:
     return tuple(_table(statement.question.ask.name, _all_columns(statement)) for statement in plan.statements)
 
 
-def _all_columns(statement: object) -> tuple[tuple[str, str], ...]:
-    from dpsql.plan import Statement
-
-    assert isinstance(statement, Statement)
+def _all_columns(statement: Statement) -> tuple[tuple[str, str], ...]:
     types = statement.question.types
     ends = [(f"a{i + 1}_{end}", str(type_)) for i, type_ in enumerate(types) for end in ("low", "high")]
     return (*statement.columns, *ends)
@@ -71,7 +68,7 @@ def finish(plan: Plan, released: Sequence[ReleasedTable], scratch: Scratch) -> F
     )
 
 
-def _shape(tree: exp.Expression) -> list[list[str]] | None:
+def _shape(tree: exp.Expr) -> list[list[str]] | None:
     """The measures each output reads, when every output row comes from one released row; else None."""
     if not isinstance(tree, exp.Select) or any(tree.args.get(name) for name in ("joins", "group", "distinct", "with_")):
         return None
@@ -83,16 +80,16 @@ def _shape(tree: exp.Expression) -> list[list[str]] | None:
     return [list(dict.fromkeys(_measures(item))) for item in tree.expressions]
 
 
-def _measures(item: exp.Expression) -> Iterable[str]:
+def _measures(item: exp.Expr) -> Iterable[str]:
     for column in item.find_all(exp.Column):
         if column.table.startswith("released_") and column.name.startswith("a"):
             yield column.name
 
 
-def _with_ends(tree: exp.Expression, shape: list[list[str]]) -> exp.Expression:
+def _with_ends(tree: exp.Expr, shape: list[list[str]]) -> exp.Expr:
     """The finish with hidden outputs: each noisy output again, with one measure at an end of its interval."""
     tree = tree.copy()
-    extra = []
+    extra: list[exp.Expr] = []
     for item, measures in zip(tree.expressions, shape, strict=True):
         inner = item.this if isinstance(item, exp.Alias) else item
         for measure in measures:
@@ -104,7 +101,7 @@ def _with_ends(tree: exp.Expression, shape: list[list[str]]) -> exp.Expression:
     return tree
 
 
-def _moved(inner: exp.Expression, measure: str, end: str) -> exp.Expression:
+def _moved(inner: exp.Expr, measure: str, end: str) -> exp.Expr:
     moved = inner.copy()
     root = exp.Paren(this=moved)
     for column in list(root.find_all(exp.Column)):
@@ -112,7 +109,9 @@ def _moved(inner: exp.Expression, measure: str, end: str) -> exp.Expression:
             column.replace(exp.column(
                 exp.to_identifier(f"{measure}_{end}", True), table=exp.to_identifier(column.table, True)
             ))
-    return root.this
+    found = root.this
+    assert isinstance(found, exp.Expr)
+    return found
 
 
 def _ends(row: Sequence[object], shape: list[list[str]]) -> tuple[Ends, ...]:

@@ -11,7 +11,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from dpsql.errors import QueryError
 
@@ -57,7 +57,7 @@ def parse(sql: str, params: Params = None) -> exp.Query:
     return _select(sql, trees[0])
 
 
-def span(node: exp.Expression) -> tuple[int | None, int | None]:
+def span(node: exp.Expr) -> tuple[int | None, int | None]:
     """The offsets of the first and last character of the text a node came from, as far as sqlglot kept them."""
     marks = [n.meta for n in node.walk() if "start" in n.meta]
     if not marks:
@@ -65,7 +65,7 @@ def span(node: exp.Expression) -> tuple[int | None, int | None]:
     return min(mark["start"] for mark in marks), max(mark["end"] for mark in marks)
 
 
-def refusal(reason: str, node: exp.Expression | None, hint: str | None = None) -> QueryError:
+def refusal(reason: str, node: exp.Expr | None, hint: str | None = None) -> QueryError:
     """A refusal that points at a node; the text is added by the pipeline."""
     start, end = span(node) if node is not None else (None, None)
     return QueryError(reason, hint=hint, start=start, end=end)
@@ -84,7 +84,7 @@ def _check_size(sql: str, tokens: list[Token]) -> None:
             )
 
 
-def _select(sql: str, tree: exp.Expression) -> exp.Query:
+def _select(sql: str, tree: exp.Expr) -> exp.Query:
     while isinstance(tree, exp.Subquery) and not tree.args.get("alias") and isinstance(tree.this, exp.Query):
         tree = tree.this
     if isinstance(tree, exp.Select | exp.SetOperation):
@@ -176,7 +176,7 @@ def _literal_tokens(value: object, hole: Token, sql: str) -> list[Token]:
     ]
 
 
-def _literal(value: object) -> exp.Expression | None:
+def _literal(value: object) -> exp.Expr | None:
     match value:
         case None:
             return exp.Null()

@@ -9,7 +9,6 @@ from fractions import Fraction
 from itertools import product
 
 from dpsql import scalars
-from dpsql.aggregates import Partial
 from dpsql.bound import MAX_STEPS, Question, bound
 from dpsql.budget.events import FREE, Cost, Event
 from dpsql.catalog import Catalog

@@ -38,7 +38,7 @@ class Ask:
     rows: Relation
     keys: tuple[Key, ...]
     measures: tuple[Measure, ...]
-    places: tuple[exp.Expression, ...]
+    places: tuple[exp.Expr, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,5 +46,5 @@ class Program:
     """The questions of a query in order, the finish over their released tables, and the public tables it reads."""
 
     asks: tuple[Ask, ...]
-    finish: exp.Expression
+    finish: exp.Expr
     public: tuple[str, ...]

@@ -39,7 +39,7 @@ def release(statement: Statement, rows: Rows) -> ReleasedTable:
     Source: design.md, section 5.
     """
     keys = len(statement.question.keys)
-    exact = {row[:keys]: [int(value or 0) for value in row[keys:]] for row in rows.values}
+    exact = {row[:keys]: [_integer(value) for value in row[keys:]] for row in rows.values}
     groups, units = _chosen(statement, exact)
     totals = _totals(statement, groups, exact)
     noisy = tuple(
@@ -58,6 +58,12 @@ def release(statement: Statement, rows: Rows) -> ReleasedTable:
     return ReleasedTable(
         statement.question.ask.name, tuple(columns), tuple(zip(*cells, *ends, strict=True)) if columns else ()
     )
+
+
+def _integer(value: object) -> int:
+    """An exact total; SUM over no rows is NULL, and counts as 0."""
+    assert value is None or isinstance(value, int), "totals are integers"
+    return value or 0
 
 
 def _chosen(statement: Statement, exact: dict[Group, list[int]]) -> tuple[list[Group], list[int]]:

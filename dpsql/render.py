@@ -3,7 +3,9 @@ must give back the very tree that was printed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import assert_never
 
 import sqlglot
@@ -13,10 +15,10 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 from dpsql import scalars
 from dpsql.catalog import Catalog
 from dpsql.errors import InternalError
-from dpsql.expression import Column, Ref, Scalar, columns_of
+from dpsql.expression import Column, Scalar, columns_of
 from dpsql.relation import Aggregate, CapGroups, Filter, Fold, Join, Project, Relation, Scan, columns_out
 
-Names = dict[int, exp.Expression]
+Names = dict[int, Callable[[], exp.Expr]]   # each use of a column is a node of its own
 
 
 def render(relation: Relation, catalog: Catalog, *, order: bool = False, public: bool = False) -> str:
@@ -36,7 +38,7 @@ def render(relation: Relation, catalog: Catalog, *, order: bool = False, public:
     return checked(select)
 
 
-def checked(tree: exp.Expression) -> str:
+def checked(tree: exp.Expr) -> str:
     """The text of a tree, once it has been parsed again and compared. Raises InternalError when they differ."""
     text = tree.sql("duckdb", comments=False, unsupported_level=ErrorLevel.RAISE)
     try:
@@ -71,7 +73,7 @@ class _Printer:
             case Scan() | Filter() | Join():
                 select, names = self._body(relation, needed)
                 shown = [column for column in columns_out(relation) if column.id in needed]
-                select.set("expressions", [_as(names[column.id], column) for column in shown] or [_one()])
+                select.set("expressions", [_as(names[column.id](), column) for column in shown] or [_one()])
                 return select
             case _:
                 assert_never(relation)
@@ -80,11 +82,11 @@ class _Printer:
         items = [item for item in aggregate.items if item[0].id in needed]
         read = _read(scalar for _, _, scalar in items if scalar is not None)
         select, names = self._body(aggregate.source, read | {key.id for key in aggregate.keys})
-        shown = [_as(names[key.id], key) for key in aggregate.keys if key.id in needed]
+        shown = [_as(names[key.id](), key) for key in aggregate.keys if key.id in needed]
         shown += [_as(_fold(fold, scalar, names), column) for column, fold, scalar in items]
         select.set("expressions", shown or [_one()])
         if aggregate.keys:
-            select.set("group", exp.Group(expressions=[names[key.id].copy() for key in aggregate.keys]))
+            select.set("group", exp.Group(expressions=[names[key.id]() for key in aggregate.keys]))
         return select
 
     def _cap(self, cap: CapGroups, needed: frozenset[int]) -> exp.Select:
@@ -93,15 +95,15 @@ class _Printer:
         source, names = self._body(cap.source, inside)
         shown = [column for column in columns_out(cap.source) if column.id in inside]
         hashed = exp.Anonymous(this="HASH", expressions=[
-            exp.Placeholder(this="1"), names[cap.owner.id].copy(), *(names[key.id].copy() for key in cap.keys)
+            exp.Placeholder(this="1"), names[cap.owner.id](), *(names[key.id]() for key in cap.keys)
         ])
-        order = [hashed, *(names[key.id].copy() for key in cap.keys)]
+        order = [hashed, *(names[key.id]() for key in cap.keys)]
         rank = exp.Window(
-            this=exp.RowNumber(), partition_by=[names[cap.owner.id].copy()], over="OVER",
+            this=exp.RowNumber(), partition_by=[names[cap.owner.id]()], over="OVER",
             order=exp.Order(expressions=[exp.Ordered(this=node, nulls_first=False) for node in order]),
         )
         source.set("expressions", [
-            *(_as(names[column.id], column) for column in shown), exp.alias_(rank, "rank", quoted=True),
+            *(_as(names[column.id](), column) for column in shown), exp.alias_(rank, "rank", quoted=True),
         ])
         alias = self._alias()
         select = exp.Select(expressions=[
@@ -115,11 +117,12 @@ class _Printer:
     def _body(self, relation: Relation, needed: frozenset[int]) -> tuple[exp.Select, Names]:
         """A SELECT without items whose FROM and WHERE give a relation's rows, and the names of its columns there."""
         conjuncts: tuple[Scalar, ...] = ()
-        if isinstance(relation, Filter):
-            relation, conjuncts = relation.source, relation.conjuncts
-        if isinstance(relation, Filter):
-            return self._body(Filter(relation.source, relation.conjuncts + conjuncts), needed)
-        select, names, joins = exp.Select(), {}, []
+        while isinstance(relation, Filter):
+            conjuncts = relation.conjuncts + conjuncts
+            relation = relation.source
+        select = exp.Select()
+        names: Names = {}
+        joins: list[exp.Join] = []
         first = self._source(relation, needed | _read(conjuncts), names, joins)
         select.set("from_", exp.From(this=first))
         if joins:
@@ -130,7 +133,7 @@ class _Printer:
 
     def _source(
         self, relation: Relation, needed: frozenset[int], names: Names, joins: list[exp.Join],
-    ) -> exp.Expression:
+    ) -> exp.Expr:
         """The first source of a left-deep join; the others go to `joins`, their columns' names to `names`."""
         if isinstance(relation, Join):
             inside = needed | _read(relation.on)
@@ -142,12 +145,12 @@ class _Printer:
             return first
         return self._leaf(relation, needed, names)
 
-    def _leaf(self, relation: Relation, needed: frozenset[int], names: Names) -> exp.Expression:
+    def _leaf(self, relation: Relation, needed: frozenset[int], names: Names) -> exp.Expr:
         alias = self._alias() if isinstance(relation, Scan) else None
         if isinstance(relation, Scan):
             assert alias is not None
             for column in relation.columns:
-                names[column.id] = _stored(column, alias)
+                names[column.id] = partial(_stored, column, alias)
             path = self.catalog.table(relation.table).path
             parts = [exp.to_identifier(part, True) for part in (path[1:] if self.public else path)]
             table = exp.Table(this=parts[-1], db=parts[-2], alias=exp.TableAlias(this=exp.to_identifier(alias, True)))
@@ -163,7 +166,7 @@ class _Printer:
             seen[name] = column.id
             if name != column.name:
                 item.set("alias", exp.to_identifier(name, True))
-            names[column.id] = _name(name, alias)
+            names[column.id] = partial(_name, name, alias)
         return _subquery(inner, alias)
 
     def _alias(self) -> str:
@@ -171,14 +174,14 @@ class _Printer:
         return f"t{self.sources}"
 
 
-def _stored(column: Column, alias: str) -> exp.Expression:
+def _stored(column: Column, alias: str) -> exp.Expr:
     """A base column, read through its total cast where the stored type is one dpsql does not compute with."""
     assert column.source is not None, "a scan shows stored columns"
     name = _name(column.source, alias)
     return exp.cast(name, str(column.type), dialect="duckdb") if column.stored else name
 
 
-def _fold(fold: Fold, scalar: Scalar | None, names: Names) -> exp.Expression:
+def _fold(fold: Fold, scalar: Scalar | None, names: Names) -> exp.Expr:
     if fold is Fold.ROWS or scalar is None:
         return exp.Count(this=exp.Star(), big_int=True)
     inner = scalars.to_sql(scalar, _by(names))
@@ -193,7 +196,7 @@ def _fold(fold: Fold, scalar: Scalar | None, names: Names) -> exp.Expression:
             assert_never(fold)
 
 
-def _all(conjuncts: tuple[Scalar, ...], names: Names) -> exp.Expression:
+def _all(conjuncts: tuple[Scalar, ...], names: Names) -> exp.Expr:
     printed = [_wrapped(scalars.to_sql(conjunct, _by(names))) for conjunct in conjuncts]
     result = printed[0]
     for each in printed[1:]:
@@ -201,27 +204,27 @@ def _all(conjuncts: tuple[Scalar, ...], names: Names) -> exp.Expression:
     return result
 
 
-def _wrapped(node: exp.Expression) -> exp.Expression:
+def _wrapped(node: exp.Expr) -> exp.Expr:
     return exp.Paren(this=node) if isinstance(node, exp.Connector | exp.Binary | exp.Predicate | exp.Not) else node
 
 
-def _by(names: Names):  # type: ignore[no-untyped-def]
-    return lambda column: names[column.id].copy()
+def _by(names: Names) -> Callable[[Column], exp.Expr]:
+    return lambda column: names[column.id]()
 
 
-def _read(found) -> frozenset[int]:  # type: ignore[no-untyped-def]
+def _read(found: Iterable[Scalar]) -> frozenset[int]:
     return frozenset(column.id for scalar in found for column in columns_of(scalar))
 
 
-def _as(node: exp.Expression, column: Column) -> exp.Expression:
-    return exp.Alias(this=node.copy(), alias=exp.to_identifier(column.name, True))
+def _as(node: exp.Expr, column: Column) -> exp.Expr:
+    return exp.Alias(this=node, alias=exp.to_identifier(column.name, True))
 
 
 def _name(name: str, table: str | None = None) -> exp.Column:
     return exp.column(exp.to_identifier(name, True), table=exp.to_identifier(table, True) if table else None)
 
 
-def _one() -> exp.Expression:
+def _one() -> exp.Expr:
     return exp.alias_(exp.Literal.number(1), "one", quoted=True)
 
 

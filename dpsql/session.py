@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -20,9 +20,10 @@ from dpsql.catalog import Catalog
 from dpsql.engines.base import open_engine
 from dpsql.engines.keys import verify_keys
 from dpsql.engines.scratch import BindError, Scratch
-from dpsql.errors import BudgetError, ExecutionError, InterfaceError, OpenError, QueryError
+from dpsql.errors import BudgetError, ExecutionError, OpenError, QueryError
 from dpsql.explain import Explanation, explain
 from dpsql.finish import finish, tables
+from dpsql.noise.entropy import salt
 from dpsql.parse import Params
 from dpsql.pipeline import planned
 from dpsql.plan import Plan
@@ -175,7 +176,7 @@ class Session:
         failed = False
         try:
             released = [
-                release(statement, self.engine.run(statement.sql, (secrets.token_hex(16),) * statement.salted))
+                release(statement, self.engine.run(statement.sql, (salt(),) * statement.salted))
                 for statement in plan.statements
             ]
             finished = finish(plan, released, self._scratch)
@@ -190,7 +191,8 @@ class Session:
         )
 
     def _replayed(self, text: str, plan: Plan, analyst: str | None) -> Answer:
-        return Answer.from_json(text).replay(plan, self.balance(analyst))
+        stored = Answer.from_json(text)
+        return replace(stored, cost=AnswerCost(0.0, 0.0), replayed=True, plan=plan, balance=self.balance(analyst))
 
 
 def _amount(name: str, value: Amount, default: Fraction) -> Fraction:

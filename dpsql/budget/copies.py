@@ -69,6 +69,8 @@ def settle(path: Path) -> None:
         found = facts(path, connection)
         if found["state"] != "arriving":
             return
+        if not found.keys() >= {"place", "token"}:
+            raise Damaged("its origin is missing")
         if not _left(Path(found["place"]), found["token"]):
             require_live(path, found)
         _mark(connection, {"state": "live", "place": ""})

@@ -66,7 +66,8 @@ def account(connection: sqlite3.Connection, analyst: str | None) -> Account:
 
 def all_accounts(connection: sqlite3.Connection) -> dict[str | None, Account]:
     """Every account by its analyst, the policy's (None) first."""
-    names = [name for (name,) in connection.execute("SELECT name FROM account ORDER BY name = ? DESC, name", (_POLICY,))]
+    rows = connection.execute("SELECT name FROM account ORDER BY name = ? DESC, name", (_POLICY,)).fetchall()
+    names = [str(name) for (name,) in rows]  # a damaged file may hold anything
     if not all(name == _POLICY or name.startswith(_ANALYST) for name in names):
         raise Damaged("totals of nobody")
     analysts = [None if name == _POLICY else name.removeprefix(_ANALYST) for name in names]

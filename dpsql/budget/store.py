@@ -61,7 +61,7 @@ def reporting(path: Path) -> Iterator[None]:
         cause = _CAUSES.get(code, "cannot be used")
         advice = "; restore a backup (dpsql budget restore)" if code == sqlite3.SQLITE_CORRUPT else ""
         raise LedgerError(f"the ledger {path} {cause} ({error}){advice}") from error
-    except Damaged as error:
+    except (Damaged, UnicodeDecodeError) as error:  # SQLite quotes what it cannot read
         raise LedgerError(f"the ledger {path} is damaged ({error}); restore a backup (dpsql budget restore)") from error
     except OSError as error:
         reason = error.strerror or type(error).__name__

@@ -70,7 +70,7 @@ WHERE p.age >= 65""",
     Question(
         "Which districts have the most cases of asthma? Nobody declared the districts: they are private.",
         """\
-SELECT p.district, COUNT(*) AS visits, AVG(v.nights) AS nights
+SELECT p.district, COUNT(DISTINCT p.patient_id) AS patients, COUNT(*) AS visits
 FROM visits v JOIN patients p ON v.patient_id = p.patient_id
 WHERE v.diagnosis = 'asthma'
 GROUP BY p.district
@@ -80,7 +80,7 @@ LIMIT 5""",
         "A single patient lives in Gull Rock. A district is named only when enough people are in it, so "
         "Gull Rock never shows. HAVING, ORDER BY and LIMIT see the noisy numbers only.",
         """\
-SELECT p.district, COUNT(*) AS visits, AVG(v.nights) AS nights
+SELECT p.district, COUNT(DISTINCT p.patient_id) AS patients, COUNT(*) AS visits
 FROM visits v JOIN patients p ON v.patient_id = p.patient_id
 WHERE v.diagnosis = 'asthma'
 GROUP BY p.district""",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 POLICY = """\
 version = "2026-11"
-unit = "patient"                   # whoever is protected: every answer hides each single patient
+unit = "patients"                  # who is protected: every answer hides each single patient
 
 [budget]                           # for ever, all analysts together
 epsilon = 10.0
@@ -32,7 +32,7 @@ columns.age = { range = [0, 100] }
 owner = "patient_id -> patients.patient_id"
 columns.nights = { range = [0, 14] }
 columns.cost = { range = [0, 3000] }
-columns.diagnosis = { values = ["asthma", "diabetes", "fracture", "heart", "infection", "migraine"] }
+columns.diagnosis.values = ["asthma", "diabetes", "fracture", "heart", "flu", "migraine"]
 
 [tables.wards]
 public = true
@@ -88,7 +88,7 @@ _STATEMENTS = (
     SELECT row_number() OVER (ORDER BY v), i,
         ['A1', 'A2', 'B1', 'C1', 'A1', 'D1'][d],
         DATE '2025-01-01' + CAST(floor(365 * chance(v, 14)) AS INTEGER),
-        ['infection', 'asthma', 'fracture', 'heart', 'diabetes', 'migraine'][d],
+        ['flu', 'asthma', 'fracture', 'heart', 'diabetes', 'migraine'][d],
         nights,
         round(40 + 150 * nights + d * 60 * chance(v, 15), 2)
     FROM stay

@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import duckdb
 import numpy as np
@@ -14,12 +15,12 @@ from duckdb import DuckDBPyConnection
 
 from dpsql.engines.base import qualified, quote
 from dpsql.engines.duckdb import LOCK_DOWN, NO_FILES, PINNED, configure
-from dpsql.errors import DatabaseError, ExecutionError, InternalError
+from dpsql.errors import DatabaseError, ExecutionError, InternalError, OpenError
 from dpsql.schema import TableSchema
 
 MEMORY = "2GB"                 # what the finish of one session may use; it has nowhere to spill
 _ROWS = "dpsql_rows"           # how rows on their way into a table are called
-_DATA, _BLANK = "memory", "blank"  # the catalogs with and without rows
+_DATA, _BLANK = "dpsql data", "dpsql blank"  # catalogs with and without rows, named as no schema is
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"})
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -44,11 +45,8 @@ class Table:
 
 
 def path(table: TableSchema) -> tuple[str, ...]:
-    """Where a public table stands in the scratch database: (schema, table) as in its own; a table of another attached
-    database stands in the schema called `database.schema`."""
-    database, schema, name = table.path
-    inner = table.name == f"{database}.{schema}.{name}" and table.name != f"{schema}.{name}"
-    return (f"{database}.{schema}" if inner else schema, name)
+    """Where a public table stands in the scratch database: as in its own, less the database."""
+    return table.path[1:]
 
 
 class Scratch:
@@ -56,7 +54,8 @@ class Scratch:
 
     Released tables are temporary, each call on a cursor of its own, so calls from several threads do not meet. A query
     names a public table by `path` and a released one by its bare name, which no public table of the main schema has.
-    `stream` gives the rows of a public table (`Engine.public_stream`); each is read once, when first needed.
+    `stream` gives the rows of a public table (`Engine.public_stream`); each is read once, when first needed. OpenError
+    when public tables of two attached databases would stand at one place.
     """
 
     def __init__(self, public: Sequence[TableSchema], stream: Callable[[TableSchema], object]) -> None:
@@ -64,14 +63,14 @@ class Scratch:
         self._stream = stream
         self._filled: set[str] = set()
         self._lock = threading.Lock()
+        _distinct(public)
         self._connection = _connect(public)
         _open.add(self)
 
     def describe(self, sql: str, tables: Sequence[Table]) -> tuple[tuple[str, str], ...]:
         """The names and DuckDB types of what `sql` returns. BindError when it does not bind."""
         try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(f"USE {quote(_BLANK)}")
+            with self._cursor(_BLANK) as cursor:
                 for table in tables:
                     self._create(cursor, table)
                 return tuple((str(row[0]), str(row[1])) for row in cursor.execute(f"DESCRIBE {sql}").fetchall())
@@ -95,7 +94,7 @@ class Scratch:
         try:
             for name in public:
                 self._fill(self._public[name])
-            with self._connection.cursor() as cursor:
+            with self._cursor(_DATA) as cursor:
                 for table, rows in tables:
                     self._create(cursor, table)
                     if rows:
@@ -105,6 +104,9 @@ class Scratch:
                 return tuple(c[0] for c in described), tuple(str(c[1]) for c in described), cursor.fetchall()
         except Exception:
             return None
+
+    def _cursor(self, catalog: str) -> DuckDBPyConnection:
+        return self._connection.cursor().execute(f"USE {quote(catalog)}")
 
     def _create(self, cursor: DuckDBPyConnection, table: Table) -> None:
         if any(path(public) == ("main", table.name) for public in self._public.values()):
@@ -116,7 +118,7 @@ class Scratch:
         with self._lock:
             if table.name in self._filled:
                 return
-            with self._connection.cursor() as cursor:
+            with self._cursor(_DATA) as cursor:
                 cursor.register(_ROWS, self._stream(table))
                 columns = ", ".join(f"CAST({quote(c.name)} AS {c.type})" for c in table.columns if c.type is not None)
                 try:
@@ -133,7 +135,10 @@ class Scratch:
 def _connect(public: Iterable[TableSchema]) -> DuckDBPyConnection:
     """A locked database that holds the public tables, all without rows, and the same again in the catalog `_BLANK`."""
     connection = duckdb.connect(":memory:")
-    connection.execute(f"ATTACH ':memory:' AS {quote(_BLANK)}")
+    for catalog in (_DATA, _BLANK):
+        connection.execute(f"ATTACH ':memory:' AS {quote(catalog)}")
+    connection.execute(f"USE {quote(_DATA)}")
+    connection.execute("DETACH memory")
     configure(connection, (f"memory_limit='{MEMORY}'", *PINNED, *NO_FILES, *LOCK_DOWN))
     for catalog in (_DATA, _BLANK):
         for table in public:
@@ -143,6 +148,16 @@ def _connect(public: Iterable[TableSchema]) -> DuckDBPyConnection:
             if columns:
                 connection.execute(f"CREATE TABLE {qualified((catalog, *path(table)))} ({_declared(columns)})")
     return connection
+
+
+def _distinct(public: Iterable[TableSchema]) -> None:
+    seen: dict[str, TableSchema] = {}
+    for table in public:
+        place = ".".join(path(table)).lower()
+        if place in seen:
+            raise OpenError(f"the public tables {seen[place].name} and {table.name} differ in their database "
+                            "only: make a view of another name of one, and name that in the policy")
+        seen[place] = table
 
 
 def _declared(columns: Iterable[tuple[str, str]]) -> str:
@@ -174,8 +189,13 @@ def _column(index: int, type_: str, values: Values, source: Source) -> str:
         source[name] = doubles = _masked(values, np.float64, 0.0)
         source[f"n{index}"] = np.isnan(np.asarray(doubles.data))
         return f"CASE WHEN n{index} THEN CAST('nan' AS DOUBLE) ELSE {name} END"
-    source[name] = np.array([None if value is None else str(value) for value in values], dtype=object)
+    source[name] = np.array([None if value is None else _text(value) for value in values], dtype=object)
     return f"CAST({name} AS {type_})"
+
+
+def _text(value: object) -> str:
+    """A value as DuckDB casts it from text; it does not read every exponent of a DECIMAL."""
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def _masked(values: Values, kind: type[np.generic], blank: object) -> Array:

@@ -30,7 +30,7 @@ def lower(tree: exp.Query, catalog: Catalog) -> Program:
     return Program(tuple(context.asks), finish, tuple(context.public))
 
 
-def _named(item: exp.Expression) -> exp.Expression:
+def _named(item: exp.Expr) -> exp.Expr:
     """A select item with its name made explicit, so that no printer chooses one."""
     if isinstance(item, exp.Alias | exp.Column | exp.Star):
         return item

@@ -13,7 +13,7 @@ from dpsql import scalars
 from dpsql.expression import Column, Ref, Scalar, columns_of
 from dpsql.facts.equalities import classes, same
 from dpsql.lower.context import Context
-from dpsql.lower.joins import Barrier, Group, Item, Outer, item_columns
+from dpsql.lower.joins import Barrier, Group, Item, Outer
 from dpsql.parse import refusal
 from dpsql.relation import Filter, Join, JoinKind, Project, Relation, Scan, columns_out
 
@@ -40,7 +40,7 @@ class Assembled:
     equal: tuple[Scalar, ...]
 
 
-def assemble(group: Group, context: Context, place: exp.Expression) -> Assembled:
+def assemble(group: Group, context: Context, place: exp.Expr) -> Assembled:
     """The relation of a group. Raises QueryError at `place` when two owned sources are not joined by their owner."""
     parts = [_part(item, context, place) for item in group.items]
     conjuncts = list(group.conjuncts)
@@ -50,7 +50,7 @@ def assemble(group: Group, context: Context, place: exp.Expression) -> Assembled
     return Assembled(_chain(ordered, conjuncts), owner, tuple(conjuncts))
 
 
-def _part(item: Item, context: Context, place: exp.Expression) -> Part:
+def _part(item: Item, context: Context, place: exp.Expr) -> Part:
     match item:
         case Scan():
             return _scan_part(item, context)
@@ -73,7 +73,7 @@ def _scan_part(scan: Scan, context: Context) -> Part:
     return Part(scan, column) if carried is not None else Part(scan, None, column)
 
 
-def _outer(outer: Outer, context: Context, place: exp.Expression) -> Part:
+def _outer(outer: Outer, context: Context, place: exp.Expr) -> Part:
     left, right = assemble(outer.left, context, place), assemble(outer.right, context, place)
     on = outer.on
     if right.owner is not None and left.owner is None:
@@ -147,7 +147,7 @@ def _target(path: Column, parts: list[Part], conjuncts: list[Scalar], context: C
 
 
 def _by_ownership(
-    parts: list[Part], conjuncts: list[Scalar], context: Context, place: exp.Expression,
+    parts: list[Part], conjuncts: list[Scalar], context: Context, place: exp.Expr,
 ) -> list[Part]:
     """The parts in an order in which each private one is linked to those before it; public ones keep their places."""
     private = [part for part in parts if part.private]
@@ -187,7 +187,7 @@ def _linked(part: Part, ordered: list[Part], conjuncts: list[Scalar], context: C
     return False
 
 
-def _unlinked(place: exp.Expression) -> Exception:
+def _unlinked(place: exp.Expr) -> Exception:
     return refusal(
         "two tables about people are joined without saying that their rows belong to the same person", place,
         "add the equality of the declared path, or of the columns that name the person, to ON or WHERE",

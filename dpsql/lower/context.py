@@ -80,13 +80,13 @@ class Context:
         return found
 
 
-def check_args(node: exp.Expression, known: set[str]) -> None:
+def check_args(node: exp.Expr, known: set[str]) -> None:
     """Refuses a node that carries a clause dpsql does not know; nothing rides along unseen."""
     for name, value in node.args.items():
         if value and name not in known:
             piece = value[0] if isinstance(value, list) else value
             what = name.strip("_").replace("_", " ").upper()
             raise refusal(
-                f"{what} is not answered here", piece if isinstance(piece, exp.Expression) else node,
+                f"{what} is not answered here", piece if isinstance(piece, exp.Expr) else node,
                 "leave it out" if what != "QUALIFY" else "filter in an outer SELECT",
             )

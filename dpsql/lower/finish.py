@@ -22,7 +22,7 @@ _STRUCTURE = (
 )
 
 
-def lower_open(query: exp.Expression, context: Context, env: Env) -> exp.Query:
+def lower_open(query: exp.Expr, context: Context, env: Env) -> exp.Query:
     """A query whose rows may be shown: public, released, or aggregated here. Raises QueryError for rows about people."""
     match query:
         case exp.Subquery():
@@ -64,14 +64,14 @@ def _select(select: exp.Select, context: Context, env: Env, outer: Env) -> exp.Q
     return exp.Select(**args)
 
 
-def _source_origin(node: exp.Expression, context: Context, env: Env) -> Origin:
+def _source_origin(node: exp.Expr, context: Context, env: Env) -> Origin:
     probe = exp.Select(expressions=[exp.Star()], from_=exp.From(this=node.copy()))
     return origin_of(probe, context, env)
 
 
 def _copy(value: object, context: Context, env: Env) -> object:
     match value:
-        case exp.Expression():
+        case exp.Expr():
             return _node(value, lambda _: None, context, env)
         case list():
             return [_copy(item, context, env) for item in value]
@@ -79,7 +79,7 @@ def _copy(value: object, context: Context, env: Env) -> object:
             return value
 
 
-def _node(node: exp.Expression, replace: Replace, context: Context, env: Env) -> exp.Expression:
+def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.Expr:
     """A copy of one node and what is below it; anything not on the allow-list is refused where it stands."""
     replaced = replace(node)
     if replaced is not None:
@@ -90,10 +90,8 @@ def _node(node: exp.Expression, replace: Replace, context: Context, env: Env) ->
         case exp.Subquery() if isinstance(node.this, exp.Query):
             check_args(node, {"this", "alias"})
             alias = node.args.get("alias")
-            copied = exp.Subquery(this=lower_open(node.this, context, env))
-            if alias is not None:
-                copied.set("alias", alias.copy())
-            return copied
+            inner = lower_open(node.this, context, env)
+            return exp.Subquery(this=inner, alias=alias.copy() if alias is not None else None)
         case exp.Table():
             return _table(node, replace, context, env)
     if not isinstance(node, _STRUCTURE) and not scalars.admitted_in_finish(node):
@@ -101,11 +99,11 @@ def _node(node: exp.Expression, replace: Replace, context: Context, env: Env) ->
         raise refusal(f"{name or node.key.upper()} is not admitted", node, "see the manual for what is")
     args: dict[str, object] = {}
     for name, value in node.args.items():
-        if isinstance(value, exp.Expression):
+        if isinstance(value, exp.Expr):
             args[name] = _node(value, replace, context, env)
         elif isinstance(value, list):
             args[name] = [
-                _node(item, replace, context, env) if isinstance(item, exp.Expression) else item for item in value
+                _node(item, replace, context, env) if isinstance(item, exp.Expr) else item for item in value
             ]
         else:
             args[name] = value
@@ -114,7 +112,7 @@ def _node(node: exp.Expression, replace: Replace, context: Context, env: Env) ->
     return copied
 
 
-def _table(node: exp.Table, replace: Replace, context: Context, env: Env) -> exp.Expression:
+def _table(node: exp.Table, replace: Replace, context: Context, env: Env) -> exp.Expr:
     alias, columns = alias_of(node)
     cte = env.get(node.name.lower()) if not node.db else None
     if cte is not None:

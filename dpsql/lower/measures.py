@@ -20,11 +20,11 @@ _LATER = "COUNT, SUM and AVG are answered"
 class Aggregated:
     """An aggregate call and its FILTER."""
 
-    call: exp.Expression
-    where: exp.Expression | None
+    call: exp.Expr
+    where: exp.Expr | None
 
 
-def measured(node: exp.Expression) -> Aggregated | None:
+def measured(node: exp.Expr) -> Aggregated | None:
     """The aggregate that a node is; None for anything else."""
     if isinstance(node, exp.Filter):
         condition = node.expression
@@ -33,7 +33,7 @@ def measured(node: exp.Expression) -> Aggregated | None:
 
 
 def read(
-    aggregate: Aggregated, node: exp.Expression, build: Callable[[exp.Expression], Scalar], owners: frozenset[int],
+    aggregate: Aggregated, node: exp.Expr, build: Callable[[exp.Expr], Scalar], owners: frozenset[int],
 ) -> Measure:
     """The measure of an aggregate. Raises QueryError for one that is not answered."""
     call = aggregate.call
@@ -65,7 +65,7 @@ def read(
             raise refusal(f"{name} is not answered privately", node, _LATER)
 
 
-def _moment(call: exp.Expression, condition: Scalar | None, build: Callable[[exp.Expression], Scalar]) -> Measure:
+def _moment(call: exp.Expr, condition: Scalar | None, build: Callable[[exp.Expr], Scalar]) -> Measure:
     family = "sum" if isinstance(call, exp.Sum) else "avg"
     if isinstance(call.this, exp.Distinct):
         raise refusal(f"{family.upper()}(DISTINCT ...) is not answered", call, _LATER)
@@ -80,7 +80,7 @@ def _moment(call: exp.Expression, condition: Scalar | None, build: Callable[[exp
 
 
 def _distinct(
-    call: exp.Count, condition: Scalar | None, build: Callable[[exp.Expression], Scalar], owners: frozenset[int],
+    call: exp.Count, condition: Scalar | None, build: Callable[[exp.Expr], Scalar], owners: frozenset[int],
 ) -> Measure:
     options = call.this.expressions
     counted = build(options[0]) if len(options) == 1 else None

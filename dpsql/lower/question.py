@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from dpsql import scalars
 from dpsql.errors import QueryError
 from dpsql.expression import Ref, Scalar
 from dpsql.facts.equalities import classes
@@ -31,20 +30,20 @@ class Question:
 
     name: str
     scope: Scope
-    aliases: dict[str, exp.Expression]
+    aliases: dict[str, exp.Expr]
     keys: tuple[Key, ...]
     assembled: Assembled
     measures: dict[Measure, str] = field(default_factory=dict)
-    places: list[exp.Expression] = field(default_factory=list)
+    places: list[exp.Expr] = field(default_factory=list)
 
     def column(self, name: str) -> exp.Column:
         """A column of the released table."""
         return exp.column(name, table=self.name, quoted=True)
 
 
-Replace = Callable[[exp.Expression], exp.Expression | None]
-Copy = Callable[[exp.Expression, Replace], exp.Expression]
-Rebuild = Callable[[exp.Expression, Replace, Env], exp.Expression]
+Replace = Callable[[exp.Expr], exp.Expr | None]
+Copy = Callable[[exp.Expr, Replace], exp.Expr]
+Rebuild = Callable[[exp.Expr, Replace, Env], exp.Expr]
 
 _NEVER_A_KEY = (
     exp.Query, exp.Window, exp.Identifier, exp.DataType, exp.Var, exp.Interval, exp.Star, exp.Ordered, exp.Order,
@@ -80,7 +79,7 @@ def lower_question(select: exp.Select, context: Context, env: Env, rebuild: Rebu
     return finish
 
 
-def _group_items(select: exp.Select) -> list[exp.Expression]:
+def _group_items(select: exp.Select) -> list[exp.Expr]:
     """The expressions grouped by: positions and ALL replaced by the select items they mean."""
     group = select.args.get("group")
     if group is None:
@@ -107,7 +106,7 @@ def _group_items(select: exp.Select) -> list[exp.Expression]:
     return found
 
 
-def _refuse_unit_groups(items: list[exp.Expression], scope: Scope, context: Context) -> None:
+def _refuse_unit_groups(items: list[exp.Expr], scope: Scope, context: Context) -> None:
     """Refuses keys that single out one unit; the noise would hide every group, so the question has no answer."""
     for node in items:
         if not isinstance(node, exp.Column):
@@ -125,7 +124,7 @@ def _refuse_unit_groups(items: list[exp.Expression], scope: Scope, context: Cont
 
 
 def _keys(
-    items: list[exp.Expression], scope: Scope, aliases: dict[str, exp.Expression],
+    items: list[exp.Expr], scope: Scope, aliases: dict[str, exp.Expr],
 ) -> tuple[Key, ...]:
     keys: list[Key] = []
     for node in items:
@@ -140,7 +139,7 @@ def _keys(
 def _finish(select: exp.Select, question: Question, copy: Copy) -> exp.Select:
     """The SELECT over the released table: HAVING becomes WHERE, names and order are the analyst's."""
 
-    def replaced(node: exp.Expression) -> exp.Expression | None:
+    def replaced(node: exp.Expr) -> exp.Expr | None:
         return _replacement(node, question, lambda inner: copy(inner, replaced))
 
     items = []
@@ -162,18 +161,18 @@ def _finish(select: exp.Select, question: Question, copy: Copy) -> exp.Select:
     return finish
 
 
-def _ordered(node: exp.Expression, question: Question, copy: Copy, replaced: Replace) -> exp.Expression:
+def _ordered(node: exp.Expr, question: Question, copy: Copy, replaced: Replace) -> exp.Expr:
     """One ORDER BY item; the name of an output column means that column, as in SQL."""
     inner = node.this if isinstance(node, exp.Ordered) else node
     if isinstance(inner, exp.Column) and not inner.table and inner.name.lower() in question.aliases:
         output = exp.column(exp.to_identifier(inner.name, True))
-        kept = {k: v for k, v in node.args.items() if k != "this" and not isinstance(v, exp.Expression)}
+        kept = {k: v for k, v in node.args.items() if k != "this" and not isinstance(v, exp.Expr)}
         return exp.Ordered(this=output, **kept)
     return copy(node, replaced)
 
 
-def _replacement(node: exp.Expression, question: Question, copy: Callable[[exp.Expression], exp.Expression]) -> (
-    exp.Expression | None
+def _replacement(node: exp.Expr, question: Question, copy: Callable[[exp.Expr], exp.Expr]) -> (
+    exp.Expr | None
 ):
     """The released column a node stands for; None when it is to be copied."""
     aggregate = measured(node)
@@ -198,14 +197,14 @@ def _replacement(node: exp.Expression, question: Question, copy: Callable[[exp.E
     )
 
 
-def _means(node: exp.Expression, question: Question) -> Scalar | None:
+def _means(node: exp.Expr, question: Question) -> Scalar | None:
     try:
         return build(node, question.scope, question.aliases)
     except QueryError:
         return None
 
 
-def _measure(aggregate: Aggregated, node: exp.Expression, question: Question) -> str:
+def _measure(aggregate: Aggregated, node: exp.Expr, question: Question) -> str:
     measure = read(aggregate, node, lambda n: build(n, question.scope, question.aliases), _owners(question))
     if measure not in question.measures:
         question.measures[measure] = f"a{len(question.measures) + 1}"
@@ -221,7 +220,7 @@ def _owners(question: Question) -> frozenset[int]:
     return frozenset(equal | {owner.id})
 
 
-def output_name(item: exp.Expression) -> str:
+def output_name(item: exp.Expr) -> str:
     """The name of a select item: its alias, its column, or its text as DuckDB would name it."""
     if item.alias_or_name and not isinstance(item, exp.Literal):
         return item.alias_or_name

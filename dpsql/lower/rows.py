@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from dpsql import scalars
-from dpsql.expression import Ref, Scalar, conjuncts, size_of
+from dpsql.expression import Column, Ref, Scalar, conjuncts, size_of
 from dpsql.lower.context import Context, Env, Origin, check_args
 from dpsql.lower.joins import Barrier, Group, Outer, filtered, joined
 from dpsql.lower.scope import Scope, Visible, expand, lookup, merged, renamed, resolve
@@ -42,7 +42,7 @@ def lower_rows(query: exp.Query, context: Context, env: Env) -> Rows:
     return Rows(rows.group, renamed(tuple(scope), "", (), query))
 
 
-def _item(item: exp.Expression, scope: Scope) -> list[Visible]:
+def _item(item: exp.Expr, scope: Scope) -> list[Visible]:
     if is_star(item):
         return [Visible(None, v.name, v.scalar) for v in expand(item, scope)]
     inner = item.this if isinstance(item, exp.Alias) else item
@@ -50,12 +50,12 @@ def _item(item: exp.Expression, scope: Scope) -> list[Visible]:
     return [Visible(None, name, build(inner, scope))]
 
 
-def is_star(node: exp.Expression) -> bool:
+def is_star(node: exp.Expr) -> bool:
     """Whether a select item is `*` or `t.*`."""
     return isinstance(node, exp.Star) or (isinstance(node, exp.Column) and isinstance(node.this, exp.Star))
 
 
-def build(node: exp.Expression, scope: Scope, aliases: dict[str, exp.Expression] | None = None) -> Scalar:
+def build(node: exp.Expr, scope: Scope, aliases: dict[str, exp.Expr] | None = None) -> Scalar:
     """The typed expression of a node. A name no column has may be an alias of the same SELECT, as in DuckDB."""
     open_aliases = dict(aliases or {})
 
@@ -91,14 +91,14 @@ def lower_from(select: exp.Select, context: Context, env: Env) -> Rows:
     return Rows(group, rows.scope)
 
 
-def conjuncts_of(scalar: Scalar, node: exp.Expression) -> list[Scalar]:
+def conjuncts_of(scalar: Scalar, node: exp.Expr) -> list[Scalar]:
     """The conjuncts of a condition. Raises QueryError when it is no condition."""
     if str(scalar.type) not in ("BOOLEAN", "NULL"):
         raise refusal(f"a condition must be BOOLEAN, and this is {scalar.type}", node, "compare it with a value")
     return list(conjuncts(scalar))
 
 
-def lower_source(node: exp.Expression, context: Context, env: Env) -> Rows:
+def lower_source(node: exp.Expr, context: Context, env: Env) -> Rows:
     """One source of FROM: a table of the policy, a WITH name, a derived table or a join in brackets."""
     match node:
         case exp.Table():
@@ -132,7 +132,7 @@ def _table(node: exp.Table, context: Context, env: Env) -> Rows:
     return Rows(Group((scan,)), renamed(scope, alias, columns, node))
 
 
-def _derived(query: exp.Query, context: Context, env: Env, place: exp.Expression) -> Rows:
+def _derived(query: exp.Query, context: Context, env: Env, place: exp.Expr) -> Rows:
     if origin_of(query, context, env) is Origin.RELEASED or (isinstance(query, exp.Select) and aggregated(query)):
         raise refusal(
             "joining rows about people with an aggregated table is not answered yet", place,
@@ -183,8 +183,8 @@ def _materialised(rows: Rows, context: Context) -> Rows:
     """Computed columns become columns of their own, so that a null extension makes them NULL."""
     if all(isinstance(v.scalar, Ref) for v in rows.scope):
         return rows
-    items = []
-    scope = []
+    items: list[tuple[Column, Scalar]] = []
+    scope: list[Visible] = []
     for v in rows.scope:
         column = v.scalar.column if isinstance(v.scalar, Ref) else context.fresh(v.name, v.scalar.type)
         if column.id not in {known.id for known, _ in items}:

@@ -49,7 +49,7 @@ def lookup(node: exp.Column, scope: Scope) -> list[Visible]:
     return [v for v in scope if not v.hidden and v.name.lower() == node.name.lower()]
 
 
-def renamed(scope: Scope, table: str, columns: tuple[str, ...], node: exp.Expression) -> Scope:
+def renamed(scope: Scope, table: str, columns: tuple[str, ...], node: exp.Expr) -> Scope:
     """The columns of a table under an alias, the first ones under new names if a column list is given."""
     shown = [v for v in scope if not v.hidden]
     if len(columns) > len(shown):
@@ -66,7 +66,7 @@ def merged(left: Scope, right: Scope, names: list[str]) -> Scope:
     return left + tuple(replace(v, hidden=True) if v.name.lower() in lowered else v for v in right)
 
 
-def expand(star: exp.Expression, scope: Scope) -> list[Visible]:
+def expand(star: exp.Expr, scope: Scope) -> list[Visible]:
     """The columns of `*` or `t.*`, EXCLUDE honoured."""
     table = star.table if isinstance(star, exp.Column) else ""
     inner = star.this if isinstance(star, exp.Column) else star

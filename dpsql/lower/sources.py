@@ -21,20 +21,22 @@ def extended(query: exp.Query, context: Context, env: Env) -> Env:
     for cte in with_.expressions:
         if not isinstance(cte.this, exp.Query):
             raise refusal("WITH may hold only SELECT", cte, "nothing here may change data")
-        inner = cte.this.unnest() if isinstance(cte.this, exp.Subquery) else cte.this
+        inner = cte.this
+        while isinstance(inner, exp.Subquery) and isinstance(inner.this, exp.Query):
+            inner = inner.this
         columns = tuple(node.name for node in cte.args["alias"].args.get("columns") or ())
         env[cte.alias.lower()] = Cte(cte.alias, inner, columns, dict(env), origin_of(inner, context, env))
     return env
 
 
-def alias_of(node: exp.Expression) -> tuple[str, tuple[str, ...]]:
+def alias_of(node: exp.Expr) -> tuple[str, tuple[str, ...]]:
     """The name a source goes by, and its column list if it has one."""
     alias = node.args.get("alias")
     columns = tuple(column.name for column in alias.args.get("columns") or ()) if alias else ()
     return node.alias_or_name, columns
 
 
-def origin_of(query: exp.Expression, context: Context, env: Env) -> Origin:
+def origin_of(query: exp.Expr, context: Context, env: Env) -> Origin:
     """Whose rows a query shows: an aggregate over owned rows is released, other rows of owned tables are owned."""
     match query:
         case exp.Subquery():
@@ -50,7 +52,7 @@ def origin_of(query: exp.Expression, context: Context, env: Env) -> Origin:
             raise refusal("this is not a query dpsql answers", query, "write a SELECT")
 
 
-def sources(select: exp.Select) -> Iterator[exp.Expression]:
+def sources(select: exp.Select) -> Iterator[exp.Expr]:
     """The sources of FROM and of the joins, those in brackets included."""
     start = select.args.get("from_")
     if start is not None:
@@ -59,7 +61,7 @@ def sources(select: exp.Select) -> Iterator[exp.Expression]:
         yield from _nested(join.this)
 
 
-def _nested(node: exp.Expression) -> Iterator[exp.Expression]:
+def _nested(node: exp.Expr) -> Iterator[exp.Expr]:
     if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):
         yield from _nested(node.this)
     else:
@@ -68,7 +70,7 @@ def _nested(node: exp.Expression) -> Iterator[exp.Expression]:
         yield from _nested(join.this)
 
 
-def _source(node: exp.Expression, context: Context, env: Env) -> Origin:
+def _source(node: exp.Expr, context: Context, env: Env) -> Origin:
     match node:
         case exp.Table():
             cte = env.get(node.name.lower()) if not node.db else None
@@ -89,7 +91,7 @@ def aggregated(select: exp.Select) -> bool:
     return any(has_aggregate(part) for part in parts if part is not None)
 
 
-def has_aggregate(node: exp.Expression) -> bool:
+def has_aggregate(node: exp.Expr) -> bool:
     """Whether an aggregate stands in an expression, subqueries aside; a window's own function is none."""
     if isinstance(node, exp.Query):
         return False

@@ -38,5 +38,10 @@ def bits(width: int, n: int) -> list[int]:
     return [int.from_bytes(pool[at : at + size], "big") >> spare for at in range(0, size * n, size)]
 
 
+def salt() -> str:
+    """A secret of 128 bits, for the keyed hash of one query's group cap. Never logged, stored or shown."""
+    return urandom(16).hex()
+
+
 def _words(width: int, n: int) -> Words:
     return np.frombuffer(urandom(width // 8 * n), dtype=f"<u{width // 8}").astype(np.uint64)

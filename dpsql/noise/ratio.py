@@ -64,7 +64,7 @@ def ratio_interval(
     """
     sums, counts = np.asarray(s, dtype=np.float64), np.asarray(n, dtype=np.float64)
     flip = np.where(counts < 0, -1.0, 1.0)
-    sums, counts = np.asarray(sums * flip), np.asarray(counts * flip)
+    sums, counts = np.asarray(sums * flip), np.abs(counts)   # no negative zero
     nodes = _nodes(scale_s, scale_n, bound)
     low, high = np.full(sums.shape, -bound), np.full(sums.shape, bound)
     for width in _widths(nodes, scale_s, scale_n, confidence):

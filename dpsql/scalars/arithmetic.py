@@ -159,7 +159,7 @@ def _over(kind: type[exp.Expr]) -> Callable[[Call, Sequence[exp.Expr], Ranges], 
 
 
 def _quotient_sql(call: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Expr:
-    return exp.Div(this=tight(args[0]), expression=tight(args[1]), typed=False, safe=True)
+    return exp.Div(this=tight(args[0]), expression=tight(args[1]), typed=False, safe=False)
 
 
 def _may_be_nan(call: Call, nulls: tuple[bool, ...], ranges: Ranges) -> bool:

@@ -118,13 +118,19 @@ def _unknown(node: exp.Expr) -> ScalarError:
 
 
 def _literal(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
-    return Lit(node.this, VARCHAR) if node.args.get("is_string") else number(node.this)
+    return _constant(node.this) if node.args.get("is_string") else number(node.this)
 
 
 def _text(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     text = str(node.this)
     if isinstance(node, exp.ByteString) and "\\" in text:
         raise ScalarError("this escape is not admitted", hint="write \\n, \\t or \\' only")
+    return _constant(text)
+
+
+def _constant(text: str) -> Lit:
+    if "\0" in text or (not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)):
+        raise ScalarError("a text holds no zero character and no half of a surrogate pair")
     return Lit(text, VARCHAR)
 
 
@@ -199,6 +205,16 @@ def _equal(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     return call("<>" if different else "=", visit(node.this), visit(node.expression))
 
 
+def _connected(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    """A chain of AND (or OR) is one call: long chains are not deep."""
+    parts: list[exp.Expr] = []
+    left: exp.Expr = node
+    while type(left) is type(node):
+        parts.append(left.expression)
+        left = left.this
+    return call("and" if isinstance(node, exp.And) else "or", *(visit(part) for part in (left, *reversed(parts))))
+
+
 def _case(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     branches = [node] if isinstance(node, exp.If) else node.args["ifs"]
     args: list[Scalar] = []
@@ -215,7 +231,12 @@ def _cast(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
         raise ScalarError("this form of CAST is not admitted")
     to = spelling.type_of(node.args["to"])
     value = visit(node.this)
-    return cast(declared(value) if to.numeric else value, to)
+    try:
+        return cast(declared(value) if to.numeric else value, to)
+    except ScalarError:
+        if isinstance(node, exp.TryCast) and isinstance(value, Lit) and value.type == VARCHAR:
+            return Lit(None, to)
+        raise
 
 
 def _boolean(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
@@ -230,7 +251,7 @@ def _inside(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     return visit(node.this)
 
 
-def _refused_symmetric(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+def _between(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     if node.args.get("symmetric"):
         raise ScalarError("BETWEEN SYMMETRIC is not admitted")
     return call("between", *(visit(node.args[key]) for key in ("this", "low", "high")))
@@ -302,9 +323,10 @@ def _log(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
 NAMED: dict[str, Rule] = {"date_part": _date_part, "datepart": _date_part}
 
 RULES: dict[str, Rule] = {
-    "Paren": _inside, "Literal": _literal, "ByteString": _text, "RawString": _text, "Boolean": _boolean,
-    "Null": _null, "Neg": _negative, "Like": _like, "ILike": _like, "Escape": _escape, "Is": _is, "Not": _not,
-    "In": _in, "EQ": _equal, "NEQ": _equal, "Case": _case, "If": _case, "Cast": _cast, "TryCast": _cast,
-    "Between": _refused_symmetric, "Interval": _interval, "Extract": _extract, "TimestampTrunc": _date_trunc,
-    "DateTrunc": _date_trunc, "DateDiff": _date_diff, "DateAdd": _date_add, "Date": _date, "Trim": _trim, "Log": _log,
+    "And": _connected, "Between": _between, "Boolean": _boolean, "ByteString": _text, "Case": _case, "Cast": _cast,
+    "Date": _date, "DateAdd": _date_add, "DateDiff": _date_diff, "DateTrunc": _date_trunc, "EQ": _equal,
+    "Escape": _escape, "Extract": _extract, "ILike": _like, "If": _case, "In": _in, "Interval": _interval, "Is": _is,
+    "Like": _like, "Literal": _literal, "Log": _log, "NEQ": _equal, "Neg": _negative, "Not": _not, "Null": _null,
+    "Or": _connected, "Paren": _inside, "RawString": _text, "TimestampTrunc": _date_trunc, "Trim": _trim,
+    "TryCast": _cast,
 }

@@ -245,7 +245,10 @@ def _difference_raises(call: Call, ranges: Ranges) -> bool:
 
 
 def _difference_sql(call: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Expr:
-    return exp.DateDiff(this=args[2], expression=args[1], unit=_unit_var(call), date_part_boundary=True)
+    """Boundaries crossed; the parser says so for every unit but the week, which it would print in another form."""
+    unit = _unit_var(call)
+    return exp.DateDiff(this=args[2], expression=args[1], unit=unit,
+                        date_part_boundary=None if unit.name == "WEEK" else True)
 
 
 # names, text --------------------------------------------------------------------------------------------------------

@@ -11,7 +11,9 @@ from functools import cache
 from sqlglot import exp
 
 from dpsql.scalars.build import NAMED, RULES
+from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.rows import ROWS
+from dpsql.scalars.spelling import type_of
 
 AGGREGATES = frozenset((
     "Avg", "Corr", "Count", "CountIf", "CovarPop", "CovarSamp", "LogicalAnd", "LogicalOr", "Max", "Median", "Min",
@@ -47,10 +49,17 @@ def admitted_in_finish(node: exp.Expr) -> bool:
     if isinstance(node, exp.Anonymous):
         return isinstance(node.this, str) and node.this.lower() in _names()
     if isinstance(node, exp.DataType):
-        return not node.args.get("nested") and node.this not in (exp.DType.USERDEFINED, exp.DType.UNKNOWN)
+        return _plain_type(node)
     if isinstance(node, exp.Escape):
         return isinstance(node.this, (exp.Like, exp.ILike))
     return type(node).__name__ in _classes()
+
+
+def _plain_type(node: exp.DataType) -> bool:
+    try:
+        return bool(type_of(node))
+    except ScalarError:
+        return node.this in (exp.DType.FLOAT, exp.DType.TIME, exp.DType.INTERVAL)
 
 
 FINISH_FUNCTIONS = AGGREGATES | WINDOWS

@@ -124,10 +124,11 @@ def stepped(down: bool, up: bool) -> Rule:
         assert isinstance(digits, int)
         step = Fraction(10) ** -digits
         low, high = ranges[0].low, ranges[0].high
-        return rounded(call, Interval(
+        moved = Interval(
             None if low is None else (math.floor(low / step) if down or low > 0 else math.ceil(low / step)) * step,
             None if high is None else (math.ceil(high / step) if up or high < 0 else math.floor(high / step)) * step,
-        ))
+        )   # the engine multiplies, rounds and divides: three roundings of a DOUBLE
+        return rounded(call, rounded(call, rounded(call, moved)))
 
     return rule
 

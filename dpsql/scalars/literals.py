@@ -26,17 +26,19 @@ from dpsql.scalars.errors import ScalarError
 
 _EXACT = Context(prec=120)
 _MAX_DIGITS = 38
-_WHOLE = re.compile(r"\s*[+-]?\d+\s*")
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+_LONGEST = 60     # characters of a number; HUGEINT and DECIMAL have 39 digits
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\s*", re.ASCII)
 _DATE = r"\s*(\d{4})-(\d{1,2})-(\d{1,2})"
 _TIME = r"(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?)?\s*"
-_MOMENT = re.compile(_DATE + _TIME)
+_MOMENT = re.compile(_DATE + _TIME, re.ASCII)
 _TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
 
 
 def number(text: str, *, negative: bool = False) -> Lit:
     """A number as written: INTEGER, BIGINT or HUGEINT, DECIMAL with a point, DOUBLE with an exponent."""
     sign = "-" if negative else ""
+    if len(text) > _LONGEST:
+        raise ScalarError(f"a number has at most {_LONGEST} characters")
     if "e" in text.lower():
         return Lit(_finite(float(sign + text)), DOUBLE)
     if "." not in text:
@@ -122,11 +124,9 @@ def _from_text(text: str, to: SqlType) -> Scalar:
             return Lit(moment.date() if to == DATE else moment, to)
         case Kind.BOOLEAN if text.lower() in _TRUE + _FALSE:
             return Lit(text.lower() in _TRUE, BOOLEAN)
-        case Kind.INTEGER if _WHOLE.fullmatch(text) and holds(to, int(text)):
-            return Lit(int(text), to)
         case Kind.DOUBLE if _NUMBER.fullmatch(text):
             return Lit(_finite(float(text)), DOUBLE)
-        case Kind.DECIMAL if _NUMBER.fullmatch(text):
+        case Kind.INTEGER | Kind.DECIMAL if len(text) <= _LONGEST and _NUMBER.fullmatch(text):
             try:
                 return _from_number(Decimal(text.strip()), to) or _never(problem)
             except (InvalidOperation, ScalarError):

@@ -73,8 +73,7 @@ def literal(lit: Lit) -> exp.Expr:
         case str():
             return exp.Literal.string(value)
         case datetime.datetime():
-            text = value.isoformat(sep=" ").rjust(19, "0")
-            return cast_sql(exp.Literal.string(text), type_)
+            return cast_sql(exp.Literal.string(value.isoformat(sep=" ")), type_)
         case datetime.date():
             return cast_sql(exp.Literal.string(value.isoformat()), type_)
         case _:

@@ -22,14 +22,14 @@ import dpsql
 POLICY = Path(__file__).with_name("policy.toml")
 
 TABLES = """
-CREATE TABLE men AS
-    SELECT DISTINCT CAST(nr AS INTEGER) AS nr, CAST(educ AS INTEGER) AS schooling,
-        CASE WHEN black = 1 THEN 'black' WHEN hisp = 1 THEN 'hispanic' ELSE 'other' END AS ethnicity
+CREATE TABLE men (nr INTEGER NOT NULL, schooling INTEGER NOT NULL, ethnicity VARCHAR NOT NULL);
+INSERT INTO men
+    SELECT DISTINCT nr, educ, CASE WHEN black = 1 THEN 'black' WHEN hisp = 1 THEN 'hispanic' ELSE 'other' END
     FROM panel;
-CREATE TABLE jobs AS
-    SELECT CAST(nr AS INTEGER) AS nr, CAST(year AS INTEGER) AS year, "union" = 1 AS member,
-        CAST(hours AS INTEGER) AS hours, CAST(exp(lwage) AS DECIMAL(9, 2)) AS wage
-    FROM panel;
+CREATE TABLE jobs (
+    nr INTEGER NOT NULL, year INTEGER NOT NULL, member BOOLEAN NOT NULL, hours INTEGER NOT NULL,
+    wage DECIMAL(9, 2) NOT NULL);
+INSERT INTO jobs SELECT nr, year, "union" = 1, hours, exp(lwage) FROM panel;
 """
 
 QUESTIONS = {

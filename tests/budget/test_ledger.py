@@ -88,7 +88,7 @@ def test_half_of_delta_can_be_spent(opened: Open, charge: Charge) -> None:
     assert (balance.delta_limit, balance.delta_spent) == (5e-7, 5e-7)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(
     st.sampled_from(["alice", "bob"]), st.fractions(0, 2, max_denominator=12) | st.sampled_from([Fraction(0.1)]),
     st.sampled_from("kl"), st.booleans()), max_size=15))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from dpsql.budget.ledger import Ledger
 from dpsql.budget.store import connect
 from dpsql.errors import LedgerError
+from dpsql.policy import Policy
 
 Open = Callable[..., Ledger]
 Charge = Callable[..., int]
@@ -107,6 +109,23 @@ def test_totals_that_are_not_the_sum(opened: Open, edit: Edit, used: None, state
     edit("PRAGMA foreign_keys = OFF", "DROP TRIGGER entry_kept", "DROP TRIGGER entry_fixed", statement)
     with pytest.raises(LedgerError, match="damaged"):
         opened().verify()
+
+
+def test_any_damaged_byte_is_told_or_harmless(
+    opened: Open, charge: Charge, policy: Callable[..., Policy], used: None, tmp_path: Path, path: Path,
+) -> None:
+    content, analysts = path.read_bytes(), {"alice": (3, 0)}
+    with opened(analysts=analysts) as ledger:
+        limits, balances = ledger.limits(), [ledger.balance(name) for name in (None, "alice")]
+    for number in range(60):
+        other, place = tmp_path / f"{number}.ledger", secrets.randbelow(len(content))
+        other.write_bytes(content[:place] + secrets.token_bytes(1) + content[place + 1 :])
+        with contextlib.suppress(LedgerError), Ledger.open(other, policy(analysts=analysts)) as damaged:
+            damaged.verify()
+            assert damaged.limits() == limits, place
+            assert [damaged.balance(name) for name in (None, "alice")] == balances, place
+            charge(damaged, analyst="alice")
+            damaged.replay(key="k", version="v1", analyst="alice")
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM entry", "UPDATE entry SET epsilon = '0/1'"])

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dpsql.budget.events import FREE, Cost
 from dpsql.budget.filter import GRID_BITS, admits, left, rectangle, spend
 from dpsql.policy import Budget
 
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 Filter = Callable[[Budget, Cost, Cost], bool]
 ONE = Budget(Fraction(1), Fraction("1e-6"))
 amounts = st.fractions(min_value=0, max_value=2, max_denominator=60) | st.sampled_from(
@@ -37,11 +38,13 @@ def inside(limit: Budget, charges: list[Cost]) -> bool:
             and sum(cost.delta for cost in charges) * 2 <= limit.delta)
 
 
+@calm
 @given(limits, st.lists(costs, max_size=30))
 def test_no_sequence_passes_the_budget(limit: Budget, asked: list[Cost]) -> None:
     assert inside(limit, run(limit, asked))
 
 
+@calm
 @given(limits, st.lists(st.builds(Cost, *[st.fractions(0, 2, max_denominator=60)] * 2), max_size=30))
 def test_only_what_would_pass_it_is_refused(limit: Budget, asked: list[Cost]) -> None:
     admitted: list[Cost] = []
@@ -91,6 +94,7 @@ def test_mutants_are_caught(name: str) -> None:
     assert not exact(MUTANTS[name])
 
 
+@calm
 @given(st.lists(st.integers(2, 2**80), min_size=1, max_size=60, unique=True))
 def test_awkward_totals_are_rounded_against_the_analyst(denominators: list[int]) -> None:
     total, exact_sum = FREE, Fraction(0)
@@ -147,6 +151,7 @@ words = st.lists(st.sampled_from(["/zero", "/one", "/no"]), max_size=DEPTH - 1).
 strategies = st.dictionaries(words, st.integers(0, len(MENU) - 1), max_size=12)
 
 
+@calm
 @given(strategies)
 def test_theorem_admits(strategy: dict[str, int]) -> None:
     assert beyond(strategy, admits) <= float(LIMIT.delta) / 2 + 1e-12
