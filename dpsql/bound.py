@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from sqlglot import exp
@@ -15,7 +15,7 @@ from dpsql.expression import BIGINT, DOUBLE, HUGEINT, INTEGER, Column, Kind, Lit
 from dpsql.facts.base import Facts
 from dpsql.facts.public import Domain, Listed
 from dpsql.facts.stability import groups_per_unit, one_row_per_group
-from dpsql.interval import ANY, between
+from dpsql.interval import ANY, Interval, between
 from dpsql.parse import refusal
 from dpsql.program import Ask, Measure
 from dpsql.relation import Aggregate, CapGroups, Filter, Fold, Join, Project, Relation, Scan
@@ -50,6 +50,11 @@ class _Ids:
         self.last += 1
         return Column(self.last, name, type_)
 
+    def proved(self, name: str, scalar: Scalar) -> Column:
+        """A column that keeps the range its expression proves; `derive` checks it."""
+        interval = scalars.enforced(scalar)
+        return replace(self.fresh(name, scalar.type), proved=interval if interval.finite else None)
+
 
 def bound(ask: Ask, facts: Facts, domain: Domain | None, groups: int | None, catalog: Catalog) -> Question:
     """The question with its guards: rows outside the domain dropped, collapse, group cap, row cap, clip.
@@ -60,19 +65,20 @@ def bound(ask: Ask, facts: Facts, domain: Domain | None, groups: int | None, cat
     assert facts.owner is not None, "a question is asked of owned rows"
     ids = _Ids(1_000_000)
     partials, uses, types = _measured(ask, facts)
-    kept = _kept(ask, facts, domain)
-    shown, owner, keys, rows_of = _shown(kept, facts.owner, ask, partials, ids)
+    shown, owner, keys, rows_of = _shown(_with_owner(ask, facts), facts.owner, ask, partials, ids)
     alone = one_row_per_group(facts, frozenset(_source_ids(ask.keys)))
     limit = 1 if alone else _row_limit(ask.rows, catalog)
     cap = None if alone or (facts.rows_per_unit is not None and facts.rows_per_unit <= limit) else limit
     most = limit if cap is not None or alone else facts.rows_per_unit
     assert most is not None
     if alone:
-        folded, fold_of, count = shown, _unfolded(partials, rows_of), None
+        folded, values, count = shown, _unfolded(partials, rows_of), None
     else:
-        folded, fold_of, count = _collapse(shown, owner, keys, partials, rows_of, ids)
-    capped = _capped(folded, owner, keys, ask, facts, groups, catalog)
-    guarded, totals = _clipped(capped, (owner, *keys), partials, fold_of, count if cap else None, most, ask, ids)
+        folded, values, count = _collapse(shown, owner, keys, partials, rows_of, ids)
+    if _needs_cap(ask, facts, groups, catalog):
+        inside = _in_domain(folded, keys, domain or ())
+        folded = CapGroups(inside, owner, keys, catalog.policy.limits.max_groups)
+    guarded, totals = _clipped(folded, (owner, *keys), partials, values, count if cap else None, most, ask, ids)
     return Question(ask, guarded, keys, totals, partials, uses, types, cap)
 
 
@@ -101,8 +107,9 @@ def number(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> N
     Raises QueryError at `place` when no finite range is known, naming the columns to declare.
     """
     believed = scalars.bounds(scalar, lambda c: facts.intervals.get(c.id, ANY))
-    if not believed.finite:
-        raise _unbounded(scalar, facts, place, measure)
+    loose = _loose(scalar, facts)
+    if not believed.finite or _rests_on(scalar, facts, loose, believed):
+        raise _unbounded(loose, place, measure)
     within = scalars.enforced(scalar).within(believed)
     if scalar.type.kind is Kind.DOUBLE:
         return _on_grid(scalars.clamp(scalar, believed), believed.magnitude)
@@ -122,11 +129,27 @@ def _on_grid(clamped: Scalar, magnitude: Fraction) -> Number:
     return Number(row, math.floor(low), math.ceil(high), 1 / Fraction(2) ** power, DOUBLE)
 
 
-def _unbounded(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> Exception:
-    loose = [
+def _loose(scalar: Scalar, facts: Facts) -> list[Column]:
+    """The numeric columns an expression reads of which only the type is known."""
+    return [
         c for c in dict.fromkeys(columns_of(scalar))
         if c.type.numeric and c.table and not facts.intervals.get(c.id, ANY).finite
     ]
+
+
+def _rests_on(scalar: Scalar, facts: Facts, loose: list[Column], believed: Interval) -> bool:
+    """Whether the bounds come from the mere types of these columns: half the type's range would change them."""
+
+    def halved(column: Column) -> Interval:
+        if column not in loose or not column.type.range.finite:
+            return facts.intervals.get(column.id, ANY)
+        low, high = column.type.range.ends
+        return Interval(low / 2, high / 2)
+
+    return scalars.bounds(scalar, halved) != believed
+
+
+def _unbounded(loose: list[Column], place: exp.Expr, measure: Measure) -> Exception:
     name = measure.family.upper()
     if not loose:
         return refusal(
@@ -142,21 +165,24 @@ def _unbounded(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) 
     )
 
 
-def _kept(ask: Ask, facts: Facts, domain: Domain | None) -> Relation:
-    """The rows that have an owner and, for public keys, a key value of the domain."""
-    assert facts.owner is not None
-    conjuncts: list[Scalar] = []
-    if facts.owner.id in facts.nullable:
-        conjuncts.append(scalars.call("is_not_null", Ref(facts.owner)))
-    for part in domain or ():
-        if isinstance(part, Listed) and not part.enforced:
-            key = ask.keys[part.key].scalar
-            conjuncts.append(scalars.call("in", key, *(Lit(value, key.type) for value in part.values)))
-    if not conjuncts:
+def _with_owner(ask: Ask, facts: Facts) -> Relation:
+    """The rows that have an owner."""
+    assert facts.owner is not None, "a question is asked of owned rows"
+    if facts.owner.id not in facts.nullable:
         return ask.rows
+    there = scalars.call("is_not_null", Ref(facts.owner))
     if isinstance(ask.rows, Filter):
-        return Filter(ask.rows.source, (*ask.rows.conjuncts, *conjuncts))
-    return Filter(ask.rows, tuple(conjuncts))
+        return Filter(ask.rows.source, (*ask.rows.conjuncts, there))
+    return Filter(ask.rows, (there,))
+
+
+def _in_domain(folded: Relation, keys: tuple[Column, ...], domain: Domain) -> Relation:
+    """The groups of a public domain, before a cap could choose others; without a cap `release` passes over those."""
+    conjuncts = tuple(
+        scalars.call("in", Ref(keys[part.key]), *(Lit(value, keys[part.key].type) for value in part.values))
+        for part in domain if isinstance(part, Listed) and not part.enforced
+    )
+    return Filter(folded, conjuncts) if conjuncts else folded
 
 
 def _shown(
@@ -166,7 +192,7 @@ def _shown(
     shown = ids.fresh("owner", owner.type)
     keys = tuple(ids.fresh(key.name, key.scalar.type) for key in ask.keys)
     wanted = dict.fromkeys(partial.row for partial in partials if partial.row is not None)
-    rows_of = {row: ids.fresh(f"x{i + 1}", row.type) for i, row in enumerate(wanted)}
+    rows_of = {row: ids.proved(f"x{i + 1}", row) for i, row in enumerate(wanted)}
     items: list[tuple[Column, Scalar]] = [(shown, Ref(owner))]
     items += [(column, _plain(key.scalar)) for column, key in zip(keys, ask.keys, strict=True)]
     items += [(column, row) for row, column in rows_of.items()]
@@ -205,30 +231,18 @@ def _tables(relation: Relation) -> list[str]:
 def _collapse(
     shown: Relation, owner: Column, keys: tuple[Column, ...], partials: tuple[Partial, ...],
     rows_of: dict[Scalar, Column], ids: _Ids,
-) -> tuple[Relation, list[Fold_], Column]:
+) -> tuple[Relation, list[Scalar], Column]:
     """One row per unit and group, with its rows counted and each partial folded."""
     count = ids.fresh("n", BIGINT)
     items: dict[tuple[Fold, Scalar | None], Column] = {(Fold.ROWS, None): count}
-
-    def fold(kind: Fold, row: Scalar | None) -> Column:
-        if (kind, row) not in items:
-            assert row is not None
-            items[kind, row] = ids.fresh(f"f{len(items)}", _folded_type(kind, rows_of[row].type))
-        return items[kind, row]
-
-    folds = [
-        (fold(p.fold, p.row), fold(Fold.COUNT, p.row) if p.centre is not None else None) for p in partials
-    ]
+    for partial in partials:
+        if partial.row is not None and (partial.fold, partial.row) not in items:
+            type_ = _folded_type(partial.fold, rows_of[partial.row].type)
+            items[partial.fold, partial.row] = ids.fresh(f"f{len(items)}", type_)
     listed = tuple(
-        (column, kind, Ref(rows_of[row]) if row is not None else None) for (kind, row), column in items.items()
+        (column, fold, Ref(rows_of[row]) if row is not None else None) for (fold, row), column in items.items()
     )
-    columns: list[Fold_] = [
-        (Ref(total), Ref(counted) if counted is not None else None) for total, counted in folds
-    ]
-    return Aggregate(shown, (owner, *keys), listed), columns, count
-
-
-Fold_ = tuple[Scalar, Scalar | None]
+    return Aggregate(shown, (owner, *keys), listed), [Ref(items[p.fold, p.row]) for p in partials], count
 
 
 def _folded_type(kind: Fold, row: SqlType) -> SqlType:
@@ -237,77 +251,51 @@ def _folded_type(kind: Fold, row: SqlType) -> SqlType:
     return row if kind is Fold.MAX else BIGINT
 
 
-def _unfolded(partials: tuple[Partial, ...], rows_of: dict[Scalar, Column]) -> list[Fold_]:
+def _unfolded(partials: tuple[Partial, ...], rows_of: dict[Scalar, Column]) -> list[Scalar]:
     """The same folds over the single row that a unit has in a group."""
-    folds: list[Fold_] = []
+    values: list[Scalar] = []
     for partial in partials:
         row = Ref(rows_of[partial.row]) if partial.row is not None else None
-        there: Scalar = Lit(1, INTEGER) if row is None else _one_if_there(row)
-        if partial.fold in (Fold.ROWS, Fold.COUNT):
-            folds.append((there, None))
+        if partial.fold is Fold.COUNT and row is not None:
+            values.append(_one_if_there(row))
         else:
-            assert row is not None
-            folds.append((row, there if partial.centre is not None else None))
-    return folds
+            values.append(Lit(1, INTEGER) if row is None else row)
+    return values
 
 
 def _one_if_there(row: Scalar) -> Scalar:
     return scalars.call("one_if", scalars.call("is_not_null", row))
 
 
-def _capped(
-    folded: Relation, owner: Column, keys: tuple[Column, ...], ask: Ask, facts: Facts, groups: int | None,
-    catalog: Catalog,
-) -> Relation:
-    """The group cap, left out where facts or the size of the domain already keep a unit within it."""
+def _needs_cap(ask: Ask, facts: Facts, groups: int | None, catalog: Catalog) -> bool:
+    """Whether groups must be capped: not where facts or the size of the domain already keep a unit within the limit."""
     limit = catalog.policy.limits.max_groups
-    if not keys or (groups is not None and groups <= limit):
-        return folded
+    if not ask.keys or (groups is not None and groups <= limit):
+        return False
     if all(isinstance(key.scalar, Ref | Lit) for key in ask.keys):
         known = groups_per_unit(facts, frozenset(_source_ids(ask.keys)))
-        if known is not None and known <= limit:
-            return folded
-    return CapGroups(folded, owner, keys, limit)
+        return known is None or known > limit
+    return True
 
 
 def _clipped(
-    source: Relation, same: tuple[Column, ...], partials: tuple[Partial, ...], folds: list[Fold_],
+    source: Relation, same: tuple[Column, ...], partials: tuple[Partial, ...], values: list[Scalar],
     count: Column | None, most: int, ask: Ask, ids: _Ids,
 ) -> tuple[Relation, tuple[Column, ...]]:
-    """The integers a unit adds, a layer a step: exact steps and centring, scaling of units with too many rows, clip."""
+    """The partials of a unit: scaled down above `most` rows, so that means stay means, then clipped."""
     kept = tuple((column, Ref(column)) for column in same)
-    values = [_in_steps(partial, fold) for partial, fold in zip(partials, folds, strict=True)]
-
-    def layer(below: Relation, name: str, rest: tuple[tuple[Column, Scalar], ...] = ()) -> Relation:
-        items: list[tuple[Column, Scalar]] = []
-        for i, value in enumerate(values):
-            if not isinstance(value, Ref | Lit):
-                column = ids.fresh(f"{name}{i + 1}", value.type)
-                items.append((column, value))
-                values[i] = Ref(column)
-            elif isinstance(value, Ref) and value.column not in {column for column, _ in (*rest, *items)}:
-                items.append((value.column, value))
-        return Project(below, (*kept, *rest, *items))
-
-    if any(not isinstance(value, Ref | Lit) for value in values):
-        source = layer(source, "s", ((count, Ref(count)),) if count is not None else ())
     if count is not None:
-        for i, partial in enumerate(partials):
-            if partial.fold is not Fold.MAX:
-                values[i] = scalars.call("shrink", values[i], Ref(count), Lit(most, BIGINT))
-        source = layer(source, "r")
+        limit = Lit(most, BIGINT)
+        scaled = [
+            scalars.call("shrink", value, Ref(count), limit) if partial.fold in (Fold.SUM, Fold.COUNT) else value
+            for value, partial in zip(values, partials, strict=True)
+        ]
+        columns = [ids.fresh(f"r{i + 1}", value.type) for i, value in enumerate(scaled)]
+        source = Project(source, (*kept, *zip(columns, scaled, strict=True)))
+        values = [Ref(column) for column in columns]
     clipped = [_clip(value, partial, most, ask) for value, partial in zip(values, partials, strict=True)]
     totals = tuple(ids.fresh(f"p{i + 1}", value.type) for i, value in enumerate(clipped))
     return Project(source, (*kept, *zip(totals, clipped, strict=True))), totals
-
-
-def _in_steps(partial: Partial, fold: Fold_) -> Scalar:
-    total, counted = fold
-    steps = scalars.call("steps", total)
-    if partial.centre is None:
-        return steps
-    assert counted is not None, "a centred sum counts its rows"
-    return scalars.call("linear", steps, counted, Lit(partial.centre, HUGEINT))
 
 
 def _clip(value: Scalar, partial: Partial, most: int, ask: Ask) -> Scalar:
@@ -319,5 +307,7 @@ def _clip(value: Scalar, partial: Partial, most: int, ask: Ask) -> Scalar:
             "the declared range and the row limit together are too large to add up exactly", ask.places[0],
             "ask for fewer decimals: ROUND or CAST to a coarser DECIMAL",
         )
-    proved = scalars.enforced(value).within(between(low, high)) and not scalars.nullable(value, lambda _: True)
-    return value if proved else scalars.call("clip", value, Lit(low, HUGEINT), Lit(high, HUGEINT))
+    step = Fraction(1, 10**value.type.scale)
+    if scalars.enforced(value).within(between(low * step, high * step)):
+        return value
+    return scalars.call("clip", value, Lit(low, HUGEINT), Lit(high, HUGEINT))

@@ -42,7 +42,7 @@ class Catalog:
         return tuple(self.policy.tables)
 
     def identifies(self, table: str, column: str) -> bool:
-        """Whether one value of a column belongs to one unit: the unit, a path to it, or a declared key of owned rows."""
+        """Whether one value of a column is one unit's: the unit, a path to it, or a declared key of owned rows."""
         rules = self.rules(table)
         if rules.public:
             return False

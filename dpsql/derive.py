@@ -39,8 +39,8 @@ def derive(relation: Relation, catalog: Catalog) -> Facts:
 def _scan(scan: Scan, catalog: Catalog) -> Facts:
     rules = catalog.rules(scan.table)
     named = {column.source: column for column in scan.columns if column.table == scan.table}
-    if len(named) != len(scan.columns):
-        raise InternalError(f"a scan of {scan.table} holds a column of another table")
+    if len(named) != len(scan.columns) or any(column.proved for column in scan.columns):
+        raise InternalError(f"a scan of {scan.table} holds what the table does not")
     keys = frozenset(
         frozenset(named[name].id for name in key) for key in catalog.keys.get(scan.table, ()) if set(key) <= set(named)
     )
@@ -64,7 +64,7 @@ def _scan(scan: Scan, catalog: Catalog) -> Facts:
 def _filter(source: Facts, conjuncts: tuple[Scalar, ...]) -> Facts:
     return Facts(
         source.owner, source.pending, source.rows_per_unit, source.unique, equated(source.fixed, conjuncts),
-        narrowed(source.intervals, conjuncts), source.nullable - never_null(conjuncts), source.caps,
+        narrowed(source.intervals, conjuncts), source.nullable - never_null(conjuncts), source.caps, source.grouped,
     )
 
 
@@ -93,9 +93,11 @@ def _project(project: Project, source: Facts) -> Facts:
         if not read <= visible:
             raise InternalError(f"{column.name} reads a column its source does not show")
         if isinstance(scalar, Ref):
-            renamed[scalar.column.id] = column
+            renamed.setdefault(scalar.column.id, column)
         elif column.table is not None:
             raise InternalError(f"{column.name} is computed but claims to be stored")
+        if column.proved is not None and not scalars.enforced(scalar).within(column.proved):
+            raise InternalError(f"{column.name} claims a range that its expression does not prove")
         interval = scalars.bounds(scalar, lambda c: source.intervals.get(c.id, ANY))
         if interval != ANY:
             intervals[column.id] = interval
@@ -107,14 +109,17 @@ def _project(project: Project, source: Facts) -> Facts:
         raise InternalError("a projection dropped the owner of its rows")
     owner = renamed[source.owner.id] if source.owner else None
     unique = frozenset(_map(key, renamed) for key in source.unique if key <= renamed.keys())
+    grouped = frozenset(_map(key, renamed) for key in source.grouped if key <= renamed.keys())
     caps = {_map(key, renamed): limit for key, limit in source.caps.items() if key <= renamed.keys()}
     return Facts(
-        owner, None, source.rows_per_unit, unique, frozenset(fixed), intervals, frozenset(nullable), caps
+        owner, None, source.rows_per_unit, unique, frozenset(fixed), intervals, frozenset(nullable), caps, grouped
     )
 
 
 def _aggregate(aggregate: Aggregate, source: Facts) -> Facts:
     keys = frozenset(key.id for key in aggregate.keys)
+    if any(column.proved for column, _, _ in aggregate.items):
+        raise InternalError("a folded column claims a range")
     if not keys <= _ids(aggregate.source):
         raise InternalError("a key is not a column of the rows it groups")
     if not source.public and (source.owner is None or source.owner.id not in keys):
@@ -124,8 +129,9 @@ def _aggregate(aggregate: Aggregate, source: Facts) -> Facts:
     fixed = keys & source.fixed
     rows_per_unit = 1 if not source.public and fixed == keys else source.rows_per_unit
     caps = {capped: limit for capped, limit in source.caps.items() if capped <= keys}
+    alone = frozenset({keys})
     return Facts(
-        source.owner, None, rows_per_unit, frozenset({keys}), fixed, intervals, frozenset(nullable), caps
+        source.owner, None, rows_per_unit, alone, fixed, intervals, frozenset(nullable), caps, alone
     )
 
 
@@ -135,7 +141,7 @@ def _cap(cap: CapGroups, source: Facts) -> Facts:
     rows = cap.limit if source.rows_per_unit is None else min(cap.limit, source.rows_per_unit)
     caps = {**source.caps, frozenset(key.id for key in cap.keys): cap.limit}
     return Facts(
-        source.owner, None, rows, source.unique, source.fixed, source.intervals, source.nullable, caps
+        source.owner, None, rows, source.unique, source.fixed, source.intervals, source.nullable, caps, source.grouped
     )
 
 

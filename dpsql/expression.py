@@ -91,6 +91,9 @@ class Column:
     Base columns also know where they come from (`table`, the catalog's key, and `source`, the catalog's spelling of
     the column), the type the engine stores when dpsql reads it through a cast (`stored`), whether the schema admits
     NULL, and the policy's declared range, which is believed only where a clamp is printed.
+
+    `proved` is the range that the expression of a computed column proves by itself; `derive` checks it where the
+    column is defined, so it may excuse a widening or a clip above, as it would inside one expression.
     """
 
     id: int
@@ -101,6 +104,12 @@ class Column:
     stored: str | None = None
     nullable: bool = True
     declared: Interval | None = None
+    proved: Interval | None = None
+
+    @property
+    def range(self) -> Interval:
+        """What every value lies in, NULL and NaN aside: what is proved, or all the type holds."""
+        return self.type.range if self.proved is None else self.proved
 
 
 @dataclass(frozen=True, slots=True)

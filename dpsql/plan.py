@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,7 +15,7 @@ from dpsql.budget.events import FREE, Cost, Event
 from dpsql.catalog import Catalog
 from dpsql.derive import derive
 from dpsql.errors import InternalError
-from dpsql.expression import BIGINT, HUGEINT, Column, Lit, Ref
+from dpsql.expression import BIGINT, Column, Kind, Lit, Ref
 from dpsql.facts.base import Facts
 from dpsql.facts.public import Domain, Listed, public_domain
 from dpsql.facts.stability import groups_per_unit, one_row_per_group
@@ -22,7 +23,7 @@ from dpsql.noise.laplace import laplace_event
 from dpsql.noise.selection import selection_event
 from dpsql.parse import refusal
 from dpsql.program import Ask, Program
-from dpsql.relation import Aggregate, Fold, Project
+from dpsql.relation import Aggregate, CapGroups, Fold, Join, Project, Relation, Scan
 from dpsql.render import checked, render
 
 MAX_COMBINATIONS = 10_000   # public groups listed, empty ones included; beyond it the keys count as private
@@ -168,11 +169,13 @@ def _groups(question: Question, domain: tuple[tuple[object, ...], ...] | None, f
     Theorem: it is at most the cap or the fixed columns' bound of the guarded rows, and at most the number of public
     groups; without keys it is 1.
     Proof: `groups_per_unit` on the derived facts; only groups of the domain are released.
-    Needs: the guarded rows have an owner and at most one row per owner and group, or InternalError.
+    Needs: the guarded rows have an owner that is never NULL and at most one row per owner and group, or InternalError.
     Source: design.md, section 4.
     """
     keys = frozenset(column.id for column in question.keys)
-    if facts.owner is None or not one_row_per_group(facts, keys):
+    if facts.owner is None or facts.owner.id in facts.nullable:
+        raise InternalError("rows without an owner were about to be counted")
+    if not one_row_per_group(facts, keys):
         raise InternalError("a unit may have several rows in a group below the noise")
     if not keys:
         return 1
@@ -186,7 +189,8 @@ def _magnitudes(question: Question, facts: Facts) -> list[int]:
     """Linf: the most each partial of one unit can be in one group, in steps.
 
     Theorem: |p| of one row is at most the magnitude of `enforced(p)`, for the expression p that is printed.
-    Proof: `enforced` uses the types and the clips inside the expression alone; facts that are believed play no part.
+    Proof: `enforced` uses the types and the clips inside the expression, and the ranges that `derive` proved of the
+    columns it reads; facts that are believed play no part. A DECIMAL's steps are its last digit.
     Needs: the partial is an integer computed by the outermost projection, or InternalError.
     Source: design.md, section 4, Integers.
     """
@@ -198,9 +202,12 @@ def _magnitudes(question: Question, facts: Facts) -> list[int]:
     for total in question.totals:
         scalar = printed[total.id]
         interval = scalars.enforced(scalar)
-        if not interval.finite or interval.magnitude > MAX_STEPS or str(scalar.type) not in ("BIGINT", "INTEGER"):
+        if not interval.finite or scalar.type.kind not in (Kind.INTEGER, Kind.DECIMAL):
             raise InternalError("a partial has no clip")
-        magnitudes.append(int(interval.magnitude))
+        magnitude = math.ceil(interval.magnitude * 10**scalar.type.scale)
+        if magnitude > MAX_STEPS:
+            raise InternalError("a partial has no clip")
+        magnitudes.append(magnitude)
     if facts.owner is None:
         raise InternalError("the guarded rows have no owner")
     return magnitudes
@@ -218,10 +225,23 @@ def _constant(question: Question, total: Column) -> bool:
 def _total(question: Question, constant: tuple[bool, ...], catalog: Catalog) -> tuple[str, bool]:
     """The statement that adds up the partials of all units, and whether it takes the salt."""
     columns = [column for column, same in zip(question.totals, constant, strict=True) if not same]
-    items = [(Column(-i - 1, column.name, HUGEINT), Fold.SUM, Ref(column)) for i, column in enumerate(columns)]
+    items = [(Column(-i - 1, column.name, column.type), Fold.SUM, Ref(column)) for i, column in enumerate(columns)]
     units = (Column(-len(items) - 1, "units", BIGINT), Fold.ROWS, None)
     sql = render(Aggregate(question.guarded, question.keys, (*items, units)), catalog)
-    return sql, "$1" in sql
+    return sql, _salted(question.guarded)
+
+
+def _salted(relation: Relation) -> bool:
+    """Whether a CapGroups, which reads the salt, stands in a relation."""
+    match relation:
+        case CapGroups():
+            return True
+        case Scan():
+            return False
+        case Join(left, right, _, _):
+            return _salted(left) or _salted(right)
+        case _:
+            return _salted(relation.source)
 
 
 def _shown_type(column: Column) -> str:
@@ -247,10 +267,6 @@ def _key(statements: tuple[Statement, ...], finish: str, cost: Cost, catalog: Ca
 
 
 def _warnings(statements: tuple[Statement, ...]) -> list[str]:
-    found = []
-    for statement in statements:
-        if statement.selection is not None:
-            found.append("groups are private: those with few people are not shown")
-    return list(dict.fromkeys(found))
-
-
+    if any(statement.selection is not None for statement in statements):
+        return ["groups are private: those with few people are not shown"]
+    return []

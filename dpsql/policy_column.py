@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from decimal import Decimal
 from fractions import Fraction
 
 from dpsql.expression import Kind, SqlType
 from dpsql.interval import Interval
 from dpsql.policy import ColumnPolicy, Literal
-from dpsql.policy_node import Node, kind
+from dpsql.policy_node import NUMBERS, Node, kind
 from dpsql.schema import ColumnSchema
 
 
@@ -71,7 +70,7 @@ def _value(node: Node, type_: SqlType) -> Literal:
             return value
         case Kind.TIMESTAMP if isinstance(value, datetime.date):
             return datetime.datetime(value.year, value.month, value.day)
-        case Kind.INTEGER | Kind.DECIMAL | Kind.DOUBLE if isinstance(value, (int, Decimal)):
+        case Kind.INTEGER | Kind.DECIMAL | Kind.DOUBLE if kind(value) in NUMBERS:
             return _number(node, type_)
     raise node.error(f"the column is {type_}, this is {kind(value)}")
 

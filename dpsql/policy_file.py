@@ -98,7 +98,7 @@ def _tables(node: Node, schema: Schema) -> dict[str, TablePolicy]:
     found: dict[str, tuple[Node, TableSchema]] = {}
     for place, table in _declared(node, "", schema):
         if table.name in found:
-            raise place.error(f"is the same table as {found[table.name][0].path[-1]}: names differ in letter case only")
+            raise place.error(f"is the table {table.name}, which stands here already (letter case is nothing)")
         found[table.name] = (place, table)
     if not found:
         raise node.error(f"names no table: add `[tables.NAME]` for each that may be asked about; "
@@ -178,7 +178,7 @@ def _columns(node: Node, table: TableSchema) -> dict[str, ColumnPolicy]:
     for name, place in node.table().items():
         column = _usable(place, table, name)
         if column.name in columns:
-            raise place.error("is declared twice: names differ in letter case only")
+            raise place.error(f"is the column {column.name}, which stands here already (letter case is nothing)")
         columns[column.name] = column_policy(place, column)
     return columns
 

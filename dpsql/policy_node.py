@@ -17,6 +17,8 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _AT_LINE = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
 _FARTHEST = 400  # decimal exponent: beyond any double, near enough to be made a fraction of
 
+NUMBERS = ("a whole number", "a number")
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -119,9 +121,9 @@ def kind(value: object) -> str:
         case bool():
             return "true or false"
         case int():
-            return "a whole number"
+            return NUMBERS[0]
         case Decimal():
-            return "a number"
+            return NUMBERS[1]
         case str():
             return "a text"
         case list():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
 from dpsql.aggregates import FAMILIES, Noisy
@@ -39,7 +40,7 @@ def release(statement: Statement, rows: Rows) -> ReleasedTable:
     Source: design.md, section 5.
     """
     keys = len(statement.question.keys)
-    exact = {row[:keys]: [_integer(value) for value in row[keys:]] for row in rows.values}
+    exact = _exact(statement, rows)
     groups, units = _chosen(statement, exact)
     totals = _totals(statement, groups, exact)
     noisy = tuple(
@@ -60,10 +61,27 @@ def release(statement: Statement, rows: Rows) -> ReleasedTable:
     )
 
 
-def _integer(value: object) -> int:
-    """An exact total; SUM over no rows is NULL, and counts as 0."""
-    assert value is None or isinstance(value, int), "totals are integers"
-    return value or 0
+def _exact(statement: Statement, rows: Rows) -> dict[Group, list[int]]:
+    """Per group its totals in steps, then its units; SUM over no rows is NULL, and counts as 0."""
+    keys = len(statement.question.keys)
+    totals = zip(statement.question.totals, statement.constant, strict=True)
+    scales = [*(column.type.scale for column, same in totals if not same), 0]
+    return {
+        row[:keys]: [_steps(value, scale) for value, scale in zip(row[keys:], scales, strict=True)]
+        for row in rows.values
+    }
+
+
+def _steps(value: object, scale: int) -> int:
+    match value:
+        case int():
+            return value
+        case Decimal():
+            numerator, denominator = value.as_integer_ratio()
+            return int(numerator * 10**scale // denominator)
+        case _:
+            assert value is None, "totals are exact numbers"
+            return 0
 
 
 def _chosen(statement: Statement, exact: dict[Group, list[int]]) -> tuple[list[Group], list[int]]:

@@ -29,7 +29,7 @@ CREATE TABLE visits AS
 SELECT
   v::INTEGER AS vid,
   p::INTEGER AS pid,
-  CASE WHEN v % 12 > 0 THEN ['A1', 'A2', 'B1', 'B2', 'C1'][1 + v * 3 % 5] END AS ward,
+  CASE WHEN v % 12 > 0 THEN ['A1', 'A2', 'B1', 'B2', 'C1'][1 + (v // 10 + v) % 5] END AS ward,
   TIMESTAMP '2025-01-01 08:30:00' + to_hours((v * 47 % 8700)::INTEGER) AS admitted,
   (v * 11 % 23)::INTEGER AS days,
   (v * 523 % 18000)::DECIMAL(9, 2) + 0.75 AS cost,

@@ -18,8 +18,8 @@ from dpsql.relation import Fold
 class Partial:
     """One integer a unit adds to a group: `fold` over `row` for each of its rows, counted in steps of `unit`.
 
-    One row adds between `low` and `high` steps. Fold.MAX is a flag: the whole unit adds at most `high`. With `centre`,
-    the partial is the sum of `2 * row - centre` over the rows where `row` is not NULL, in half steps.
+    One row adds between `low` and `high` steps. Fold.MAX is a flag: the whole unit adds at most `high`. `centre` says
+    that `row` is `2 x - centre` for a number x, in half steps of it.
     """
 
     fold: Fold

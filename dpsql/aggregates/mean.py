@@ -3,10 +3,13 @@ plain sum of x is asked too, that one is shared."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from dpsql import scalars
 from dpsql.aggregates.base import Family, Given, Noisy, Number, Partial, Released
 from dpsql.aggregates.count import counting
-from dpsql.aggregates.sum import summing
-from dpsql.expression import DOUBLE, Call, Kind, Scalar, SqlType
+from dpsql.aggregates.sum import exactly, summing
+from dpsql.expression import BIGINT, DOUBLE, HUGEINT, INTEGER, Call, Kind, Lit, Scalar, SqlType
 from dpsql.noise.ratio import ratio_interval
 from dpsql.program import Measure
 from dpsql.relation import Fold
@@ -23,8 +26,14 @@ def _partials(measure: Measure, given: Given) -> tuple[Partial, ...]:
 
 def _centred(number: Number) -> Partial:
     """Sum of `2x - (L + U)` in half steps: each row adds at most `U - L` of them, either way."""
-    reach = number.high - number.low
-    return Partial(Fold.SUM, number.row, -reach, reach, number.unit / 2, number.low + number.high)
+    reach, centre = number.high - number.low, number.low + number.high
+    type_ = number.row.type
+    if type_.kind is Kind.DECIMAL:
+        two, middle = Lit(Decimal(2), SqlType(Kind.DECIMAL, 1)), Lit(exactly(centre, type_.scale), type_)
+    else:
+        two, middle = Lit(2, INTEGER), Lit(centre, HUGEINT if abs(centre) >= 1 << 62 else BIGINT)
+    row = scalars.call("-", scalars.call("*", two, number.row), middle)
+    return Partial(Fold.SUM, row, -reach, reach, number.unit / 2, centre)
 
 
 def _witness(row: Scalar) -> Scalar:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from dpsql.aggregates.base import Family, Given, Noisy, Number, Partial, Released
 from dpsql.expression import Kind, SqlType
@@ -10,10 +10,17 @@ from dpsql.noise.laplace import quantile
 from dpsql.program import Measure
 from dpsql.relation import Fold
 
+_WIDE = Context(prec=100)   # digits; a total has at most 39
+
 
 def summing(number: Number) -> Partial:
     """The partial that adds up a number's rows."""
     return Partial(Fold.SUM, number.row, number.low, number.high, number.unit)
+
+
+def exactly(steps: int, scale: int) -> Decimal:
+    """steps / 10^scale, all digits kept whatever Python's decimal context says."""
+    return _WIDE.scaleb(Decimal(steps), -scale)
 
 
 def _partials(measure: Measure, given: Given) -> tuple[Partial, ...]:
@@ -35,7 +42,7 @@ def _finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlT
             case Kind.INTEGER:
                 return steps
             case Kind.DECIMAL:
-                return Decimal(steps).scaleb(-type_.scale)
+                return exactly(steps, type_.scale)
             case _:
                 return steps * total.unit.numerator / total.unit.denominator
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 
 from dpsql.engines.base import Engine, qualified, quote, text
@@ -213,5 +212,6 @@ def _plain(value: Fraction | None) -> str:
     """A number of the policy file as it was written: a fraction whose decimals end."""
     assert value is not None, "a declared range has two ends"
     digits = next(digits for digits in range(500) if (value * 10**digits).denominator == 1)
-    exact = Decimal(int(value * 10**digits)).as_tuple()
-    return f"{Decimal(exact._replace(exponent=-digits)):f}"
+    whole = str(abs(int(value * 10**digits))).rjust(digits + 1, "0")
+    point = f".{whole[-digits:]}" if digits else ""
+    return f"{'-' if value < 0 else ''}{whole[:len(whole) - digits]}{point}"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from dpsql.engines.base import Engine
     from dpsql.session import Session
 
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
 DESCRIPTION = """\
 Differentially private SQL: ordinary queries in, noisy answers with error bars and a durable budget out.
 
@@ -43,8 +45,8 @@ move FILE         move it; the old file only says where it went
 restore FILE      make a ledger of a backup"""
 
 ENVIRONMENT = (
-    "Options left out come from DPSQL_DATABASE, DPSQL_POLICY (then policy.toml beside the database), DPSQL_LEDGER and "
-    "DPSQL_ANALYST."
+    "Options left out come from DPSQL_DATABASE, DPSQL_POLICY (then policy.toml beside the\n"
+    "database), DPSQL_LEDGER and DPSQL_ANALYST."
 )
 
 
@@ -62,13 +64,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         sys.stdout.flush()
-        named = isinstance(error, OSError) and error.filename is not None
-        print(f"error: {error.filename}: {error.strerror}" if named else f"error: {error}", file=sys.stderr)
+        print(f"error: {_told(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("error: interrupted; what was charged stays charged", file=sys.stderr)
         return 130
     return status
+
+
+def _told(error: Error | OSError) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -78,8 +85,13 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"dpsql {_version()}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    files, price, params = _files(), _price(), _params()
+    _owner_commands(commands)
+    _analyst_commands(commands)
+    return top
 
+
+def _owner_commands(commands: Commands) -> None:
+    files = _files()
     demo = commands.add_parser("demo", help="a story with five questions; needs no files and no network")
     demo.set_defaults(run=_demo)
 
@@ -90,25 +102,13 @@ def parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser(
         "check", parents=[files], help="tell the owner whether the data keeps what the policy claims",
-        description="For the owner's eyes only: what it prints is exact and private.",
+        description="For the owner's eyes only: what it prints is exact and private.", epilog=ENVIRONMENT,
     )
     check.set_defaults(run=_check)
 
-    query = commands.add_parser("query", parents=[files, price, params], help="answer one query privately")
-    query.add_argument("sql", metavar="SQL", help="the query; - reads it from standard input")
-    query.add_argument("--fresh", action="store_true", help="buy a new answer even if this one was bought before")
-    query.add_argument("--format", choices=("table", "csv", "json"), default="table", help="default: table")
-    query.set_defaults(run=_query)
-
-    explain = commands.add_parser(
-        "explain", parents=[files, price, params], help="show what a query would run and cost; touches no data"
-    )
-    explain.add_argument("sql", metavar="SQL", help="the query; - reads it from standard input")
-    explain.set_defaults(run=_explain)
-
     budget = commands.add_parser(
         "budget", parents=[files], help="what was spent and what is left; the owner raises, backs up and moves it",
-        description=BUDGET, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=BUDGET, epilog=ENVIRONMENT, formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     budget.add_argument("action", nargs="?", choices=ACTIONS, default="show", metavar="ACTION", help="default: show")
     budget.add_argument("file", nargs="?", metavar="FILE", help="for backup, move and restore")
@@ -116,13 +116,32 @@ def parser() -> argparse.ArgumentParser:
     budget.add_argument("--delta", type=_exact, metavar="N", help="the new limit (raise)")
     budget.set_defaults(run=_budget)
 
-    talk = commands.add_parser("shell", parents=[files, price], help="talk SQL; also reads statements from a pipe")
+
+def _analyst_commands(commands: Commands) -> None:
+    files, price, params = _files(), _price(), _params()
+    query = commands.add_parser(
+        "query", parents=[files, price, params], help="answer one query privately", epilog=ENVIRONMENT
+    )
+    query.add_argument("sql", metavar="SQL", help="the query; - reads it from standard input")
+    query.add_argument("--fresh", action="store_true", help="buy a new answer even if this one was bought before")
+    query.add_argument("--format", choices=("table", "csv", "json"), default="table", help="default: table")
+    query.set_defaults(run=_query)
+
+    explain = commands.add_parser(
+        "explain", parents=[files, price, params], epilog=ENVIRONMENT,
+        help="show what a query would run and cost; touches no data",
+    )
+    explain.add_argument("sql", metavar="SQL", help="the query; - reads it from standard input")
+    explain.set_defaults(run=_explain)
+
+    talk = commands.add_parser(
+        "shell", parents=[files, price], help="talk SQL; also reads statements from a pipe", epilog=ENVIRONMENT
+    )
     talk.set_defaults(run=_shell)
-    return top
 
 
 def _files() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(add_help=False, epilog=ENVIRONMENT)
+    options = argparse.ArgumentParser(add_help=False)
     options.add_argument("--database", "-d", metavar="PATH", help="a DuckDB file or a folder of Parquet or CSV files")
     options.add_argument("--policy", "-p", metavar="FILE", help="the owner's policy (TOML)")
     options.add_argument("--ledger", "-l", metavar="FILE", help="the budget's file (default: beside the database)")

@@ -71,7 +71,7 @@ class Shell:
             else:
                 print(self.session.query(
                     statement, analyst=self.analyst, epsilon=self.epsilon, delta=self.delta, fresh=self.fresh
-                ).show())
+                ).show(), end="\n\n")
         except Error as error:
             self.fail(str(error))
         except KeyboardInterrupt:

@@ -75,10 +75,14 @@ def open_engine(database: str | os.PathLike[str] | DuckDBPyConnection) -> Engine
     if not isinstance(database, (str, os.PathLike)):
         return open_connection(database)
     path = Path(database).expanduser()
-    if not path.exists():
+    try:
+        there, folder = path.exists(), path.is_dir()
+    except OSError as error:
+        raise OpenError(f"{path} cannot be read: {error.strerror}") from None
+    if not there:
         raise OpenError(f"no database at {path}: give a DuckDB file, a folder of Parquet or CSV files, or an open "
                         "DuckDB connection")
-    return open_folder(path.resolve()) if path.is_dir() else open_file(path.resolve())
+    return open_folder(path.resolve()) if folder else open_file(path.resolve())
 
 
 def quote(name: str) -> str:

@@ -47,6 +47,7 @@ DEFAULTS = {
 }
 
 _opening = threading.Lock()
+_identities: dict[Path, object] = {}   # of the files, when their instances were opened
 _open: weakref.WeakSet[DuckDB] = weakref.WeakSet()
 
 
@@ -138,15 +139,23 @@ def open_file(path: Path) -> DuckDB:
     """Open a DuckDB file read-only and locked. OpenError when it is no such file or another program writes to it."""
     try:
         with _opening:
+            before = _identity(path)
             connection = duckdb.connect(str(path), read_only=True, config=_MARK)
-            # An instance that a session of this process opened before is shared, and locked already.
+            # An instance that a session of this process opened before is shared: locked already, and of the file as it
+            # was then.
             if connection.execute("SELECT current_setting('lock_configuration')").fetchall() != [(True,)]:
                 configure(connection, PINNED + NO_FILES + LOCK_DOWN)
-    except duckdb.Error as error:
+                _identities[path] = before
+            changed = _identity(path) != _identities[path]
+    except (duckdb.Error, OSError) as error:
         reason = str(error)
     else:
-        ledger = path.with_name(path.name + ".ledger")
-        return DuckDB(connection, name=path.name, ledger=ledger, identity=_identity(path))
+        if not changed:
+            ledger = path.with_name(path.name + ".ledger")
+            return DuckDB(connection, name=path.name, ledger=ledger, identity=before)
+        connection.close()
+        raise OpenError(f"{path} was replaced while it was being opened, or while another session of this program has "
+                        "it open: close that one, and open it again")
     raise OpenError(_file_trouble(path, reason))
 
 

@@ -18,7 +18,10 @@ _SNIFFED = "SELECT Delimiter, Quote, Escape, Comment, SkipRows, HasHeader, Colum
 
 def open_folder(path: Path) -> DuckDB:
     """Open the folder at an absolute path. OpenError when it holds no such file, two of one name, or a broken one."""
-    files = tuple(_files(path))
+    try:
+        files = tuple(_files(path))
+    except OSError as error:
+        raise OpenError(f"{path} cannot be read: {error.strerror}") from None
     connection = duckdb.connect(":memory:")
     try:
         configure(connection, PINNED)

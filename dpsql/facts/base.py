@@ -23,8 +23,9 @@ class Facts:
     """What holds of every possible content of a relation.
 
     `owner` is the column that says whose a row is; a relation is public when it has neither owner nor `pending`.
-    `rows_per_unit` bounds the rows of one unit (None: no bound). `unique` holds sets of column ids no two rows share.
-    `fixed` are columns with one value per unit. `intervals` are believed, not enforced: they choose clips and carry no
+    `rows_per_unit` bounds the rows of one unit (None: no bound). `unique` holds sets of column ids no two rows share,
+    rows with a NULL among them aside; `grouped` those no two rows share even then, NULL being equal to NULL. `fixed`
+    are columns with one value per unit. `intervals` are believed, not enforced: they choose clips and carry no
     sensitivity, except where the column was computed by a clip. `nullable` are columns that may be NULL or NaN.
     `caps` bounds the distinct values of a set of columns per unit.
     """
@@ -37,6 +38,7 @@ class Facts:
     intervals: Mapping[int, Interval] = field(default_factory=dict)
     nullable: frozenset[int] = frozenset()
     caps: Mapping[frozenset[int], int] = field(default_factory=dict)
+    grouped: frozenset[frozenset[int]] = frozenset()
 
     @property
     def public(self) -> bool:

@@ -11,6 +11,7 @@ from fractions import Fraction
 from dpsql import scalars
 from dpsql.catalog import Catalog
 from dpsql.expression import Call, Column, Kind, Lit, Ref, Scalar, SqlType, Value, columns_of
+from dpsql.facts.equalities import classes
 from dpsql.policy import Literal
 from dpsql.relation import Aggregate, Filter, Join, JoinKind, Project, Relation, Scan, columns_out
 
@@ -50,19 +51,31 @@ def public_domain(rows: Relation, keys: tuple[Scalar, ...], catalog: Catalog) ->
     pieces = tuple(_components(rows, catalog))
     conditions = tuple(_conditions(rows))
     found: list[Listed | Looked] = []
-    looked: dict[int, list[int]] = {}
+    looked: dict[int, list[tuple[int, Scalar]]] = {}
     for index, key in enumerate(keys):
         listed = _listed(index, key, conditions, catalog)
         if listed is not None:
             found.append(listed)
             continue
-        place = next((i for i, piece in enumerate(pieces) if piece.yields(key)), None)
-        if place is None:
+        sought = _sought(key, pieces, conditions)
+        if sought is None:
             return None
-        looked.setdefault(place, []).append(index)
-    for place, indices in looked.items():
-        found.append(pieces[place].combinations(tuple(indices), tuple(keys[i] for i in indices)))
+        place, standing = sought
+        looked.setdefault(place, []).append((index, standing))
+    for place, wanted in looked.items():
+        found.append(pieces[place].combinations(tuple(i for i, _ in wanted), tuple(key for _, key in wanted)))
     return tuple(found)
+
+
+def _sought(key: Scalar, pieces: tuple[_Piece, ...], conditions: tuple[Scalar, ...]) -> tuple[int, Scalar] | None:
+    """The piece that yields a key, or a column of its type that every row has equal to it, as after USING."""
+    equal = [key]
+    if isinstance(key, Ref):
+        equal += [
+            Ref(column) for group in classes(conditions) if key.column.id in group
+            for column in group.values() if column.type == key.type
+        ]
+    return next(((i, each) for each in equal for i, piece in enumerate(pieces) if piece.yields(each)), None)
 
 
 def _listed(index: int, key: Scalar, conditions: tuple[Scalar, ...], catalog: Catalog) -> Listed | None:

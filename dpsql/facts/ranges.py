@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -26,9 +27,8 @@ def never_null(conjuncts: Iterable[Scalar]) -> frozenset[int]:
     found: set[int] = set()
     for conjunct in conjuncts:
         if isinstance(conjunct, Call) and conjunct.name in {*_MIRRORED, "<>", "is_not_null", "in", "between", "like"}:
-            found |= {column.id for arg in conjunct.args[:1] if (column := _column(arg))}
-            if conjunct.name in _MIRRORED or conjunct.name == "<>":
-                found |= {column.id for arg in conjunct.args[1:] if (column := _column(arg))}
+            both = conjunct.name in _MIRRORED or conjunct.name == "<>"
+            found |= {column.id for arg in conjunct.args[: 2 if both else 1] if (column := _cast_column(arg))}
     return frozenset(found)
 
 
@@ -67,16 +67,22 @@ def _compared(operator: str, left: Scalar, right: Scalar) -> Iterator[tuple[Colu
 
 
 def _column(scalar: Scalar) -> Column | None:
-    """The column under any numeric casts; a cast moves a number by its rounding only where the clip will hold anyway."""
+    """The column under any numeric casts; what a cast rounds away, the clip holds anyway."""
     while isinstance(scalar, Call) and scalar.name == "cast" and scalar.type.numeric and scalar.args[0].type.numeric:
         scalar = scalar.args[0]
     return scalar.column if isinstance(scalar, Ref) and scalar.type.numeric else None
+
+
+def _cast_column(scalar: Scalar) -> Column | None:
+    """The column under any casts: where it is NULL they are."""
+    while isinstance(scalar, Call) and scalar.name == "cast":
+        scalar = scalar.args[0]
+    return scalar.column if isinstance(scalar, Ref) else None
 
 
 def _number(scalar: Scalar) -> Fraction | None:
     while isinstance(scalar, Call) and scalar.name == "cast" and scalar.type.numeric:
         scalar = scalar.args[0]
     if isinstance(scalar, Lit) and isinstance(scalar.value, int | Decimal | float) and scalar.type.numeric:
-        value = Fraction(scalar.value) if scalar.value == scalar.value and abs(scalar.value) != float("inf") else None
-        return value
+        return Fraction(scalar.value) if math.isfinite(scalar.value) else None
     return None

@@ -49,13 +49,19 @@ def groups_per_unit(facts: Facts, keys: Ids) -> int | None:
 def one_row_per_group(facts: Facts, keys: Ids) -> bool:
     """Whether a unit has at most one row for each value of `keys`.
 
-    Theorem: it does when some unique set lies within the owner and the keys, or when a unit has one row at most.
-    Proof: two rows of a unit in a group would agree on the owner and the keys, hence on the unique set.
-    Needs: verified or enforced keys.
+    Theorem: it does when a unit has one row at most, or when within the owner and the keys lies some grouped set, or
+    some unique set whose columns, the owner aside, are never NULL.
+    Proof: two rows of a unit in a group would agree on the owner and the keys, hence on the set. An enforced or
+    verified key lets rows with a NULL in it repeat, and they would fall into one group.
+    Needs: verified or enforced keys; the owner is not NULL, which makes it a unit.
     Source: design.md, section 4, collapse.
     """
     if facts.owner is None:
         return False
     if facts.rows_per_unit == 1:
         return True
-    return any(unique <= keys | {facts.owner.id} for unique in facts.unique)
+    shown = keys | {facts.owner.id}
+    loose = facts.nullable - {facts.owner.id}
+    return any(grouped <= shown for grouped in facts.grouped) or any(
+        unique <= shown and unique.isdisjoint(loose) for unique in facts.unique
+    )

@@ -23,7 +23,7 @@ _STRUCTURE = (
 
 
 def lower_open(query: exp.Expr, context: Context, env: Env) -> exp.Query:
-    """A query whose rows may be shown: public, released, or aggregated here. Raises QueryError for rows about people."""
+    """A query whose rows may be shown: public, released, or aggregated here. QueryError for rows about people."""
     match query:
         case exp.Subquery():
             return lower_open(query.this, context, env)
@@ -53,8 +53,8 @@ def _select(select: exp.Select, context: Context, env: Env, outer: Env) -> exp.Q
             )
         if not aggregated(select):
             raise refusal(
-                f"this would return rows about single {context.catalog.policy.unit}s, and only aggregates are released",
-                select, "use COUNT, SUM or AVG, with GROUP BY if you like",
+                "this would return rows about single people, and only aggregates are released",
+                select.expressions[0], "use COUNT, SUM or AVG, with GROUP BY if you like",
             )
         return lower_question(
             select, context, outer, lambda node, replace, inner: _node(node, replace, context, inner)

@@ -20,7 +20,8 @@ from dpsql.parse import refusal
 from dpsql.program import Ask, Key, Measure
 
 _BLOCK = {
-    "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "with_", "kind",
+    "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "with_",
+    "kind",
 }
 
 
@@ -116,10 +117,9 @@ def _refuse_unit_groups(items: list[exp.Expr], scope: Scope, context: Context) -
         if isinstance(scalar, Ref) and scalar.column.table and scalar.column.source:
             column = scalar.column
             if context.catalog.identifies(scalar.column.table, scalar.column.source):
-                unit = context.catalog.policy.unit
                 raise refusal(
-                    f"grouping by {column.name} makes every group one {unit}'s, and no noise small enough to be "
-                    f"useful would hide a single {unit}", node, "group by something that many share",
+                    f"grouping by {column.name} makes every group one person's, and no noise small enough to be "
+                    "useful would hide a single person", node, "group by something that many share",
                 )
 
 
@@ -152,7 +152,8 @@ def _finish(select: exp.Select, question: Question, copy: Copy) -> exp.Select:
     if having := select.args.get("having"):
         finish.set("where", exp.Where(this=copy(having.this, replaced)))
     if order := select.args.get("order"):
-        finish.set("order", exp.Order(expressions=[_ordered(node, question, copy, replaced) for node in order.expressions]))
+        ordered = [_ordered(node, question, copy, replaced) for node in order.expressions]
+        finish.set("order", exp.Order(expressions=ordered))
     for clause in ("limit", "offset"):
         if node := select.args.get(clause):
             finish.set(clause, copy(node, lambda _: None))
@@ -175,6 +176,8 @@ def _replacement(node: exp.Expr, question: Question, copy: Callable[[exp.Expr], 
     exp.Expr | None
 ):
     """The released column a node stands for; None when it is to be copied."""
+    if isinstance(node.parent, exp.Window) and node.arg_key == "this":
+        return None     # a window's own function works on what is released
     aggregate = measured(node)
     if aggregate is not None:
         return question.column(_measure(aggregate, node, question))
@@ -222,9 +225,9 @@ def _owners(question: Question) -> frozenset[int]:
 
 def output_name(item: exp.Expr) -> str:
     """The name of a select item: its alias, its column, or its text as DuckDB would name it."""
+    if isinstance(item, exp.Count) and isinstance(item.this, exp.Star | None):
+        return "count_star()"
     if item.alias_or_name and not isinstance(item, exp.Literal):
         return item.alias_or_name
-    if isinstance(item, exp.Count) and isinstance(item.this, exp.Star):
-        return "count_star()"
     return item.sql("duckdb", normalize_functions="lower", comments=False)
 

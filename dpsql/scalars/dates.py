@@ -156,36 +156,30 @@ def _binary(kind: type[exp.Expr]) -> Sql:
 
 # parts, truncation, difference --------------------------------------------------------------------------------------
 
-_PARTS: dict[str, tuple[str, int, int]] = {   # row: unit printed, lowest, highest value
-    "year": ("YEAR", -5_877_641, 5_881_580), "quarter": ("QUARTER", 1, 4), "month": ("MONTH", 1, 12),
-    "day": ("DAY", 1, 31), "hour": ("HOUR", 0, 23), "minute": ("MINUTE", 0, 59), "second": ("SECOND", 0, 59),
-    "week": ("WEEK", 1, 53), "dow": ("DAYOFWEEK", 0, 6), "isodow": ("ISODOW", 1, 7), "doy": ("DAYOFYEAR", 1, 366),
-    "decade": ("DECADE", -587_765, 588_158), "century": ("CENTURY", -58_777, 58_816),
-    "isoyear": ("ISOYEAR", -5_877_641, 5_881_581), "yearweek": ("YEARWEEK", -587_764_153, 588_158_153),
+_PARTS: dict[str, tuple[int, int, str]] = {   # row: lowest, highest value, the parser's nodes (the first is printed)
+    "year": (-5_877_641, 5_881_580, "Year"), "quarter": (1, 4, "Quarter"), "month": (1, 12, "Month"),
+    "day": (1, 31, "Day DayOfMonth"), "hour": (0, 23, "Hour"), "minute": (0, 59, "Minute"),
+    "second": (0, 59, "Second"), "week": (1, 53, "Week WeekOfYear"), "dow": (0, 6, "DayOfWeek"),
+    "isodow": (1, 7, "DayOfWeekIso"), "doy": (1, 366, "DayOfYear"), "decade": (-587_765, 588_158, ""),
+    "century": (-58_777, 58_816, ""), "isoyear": (-5_877_641, 5_881_581, ""),
+    "yearweek": (-587_764_153, 588_158_153, ""),
 }
-_NODES = {"year": "Year", "quarter": "Quarter", "month": "Month", "day": "Day,DayOfMonth", "hour": "Hour",
-          "minute": "Minute", "second": "Second", "week": "Week,WeekOfYear", "dow": "DayOfWeek",
-          "isodow": "DayOfWeekIso", "doy": "DayOfYear"}
-_NAMES = {"dow": ("weekday",), "decade": ("decade",), "century": ("century",), "isoyear": ("isoyear",),
-          "yearweek": ("yearweek",)}
 _OF_MOMENT = ("hour", "minute", "second", "week", "isoyear", "yearweek")   # some raise for a DATE while planning
 PART_UNITS = frozenset((*_PARTS, "epoch"))
 
 
 def _part(name: str) -> Row:
-    unit, low, high = _PARTS[name]
+    low, high, listed = _PARTS[name]
+    nodes = listed.split()
 
     def takes(args: tuple[Scalar, ...]) -> Taken:
         point = _dated(name, args[0])
         return (moment(point) if name in _OF_MOMENT and point.type == DATE else point,), BIGINT
 
-    nodes = tuple(f"{kind} this" for kind in _NODES.get(name, "").split(",") if kind)
-    return Row(name, takes, _extracted(unit), intervals.fixed(low, high), always, nodes=nodes,
-               names=_NAMES.get(name, ()))
-
-
-def _extracted(unit: str) -> Sql:
-    return lambda call, args, ranges: exp.Extract(this=exp.Var(this=unit), expression=args[0])
+    printed = function(getattr(exp, nodes[0])) if nodes else named(name.upper())
+    names = ("weekday",) if name == "dow" else () if nodes else (name,)
+    return Row(name, takes, printed, intervals.fixed(low, high), always, nodes=tuple(f"{node} this" for node in nodes),
+               names=names)
 
 
 def _epoch(args: tuple[Scalar, ...]) -> Taken:
@@ -303,7 +297,7 @@ add(
         fold=lambda args: shifted(args[0], args[1], -1)),
     Row("days_between", _between, _binary(exp.Sub), intervals.subtracted, always),
     *(_part(name) for name in _PARTS),
-    Row("epoch", _epoch, _extracted("EPOCH"), intervals.unbounded, always, nodes=("TimeToUnix this",)),
+    Row("epoch", _epoch, function(exp.TimeToUnix), intervals.unbounded, always, nodes=("TimeToUnix this",)),
     Row("date_trunc", _truncated, _trunc_sql, _truncated_range, always, overflows(_truncated_range)),
     Row("date_diff", _difference, _difference_sql, _difference_range, always, _difference_raises),
     Row("last_day", _last, function(exp.LastDay), intervals.unbounded, always,

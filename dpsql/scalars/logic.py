@@ -118,6 +118,16 @@ def _present(call: Call, ranges: Ranges) -> Interval:
     return intervals.hull(call, tuple(found)) if found else call.type.range
 
 
+def _extreme(call: Call, ranges: Ranges) -> Interval:
+    """One of the values, and on the right side of every literal: NULL is skipped, so a literal always takes part."""
+    found = _present(call, ranges)
+    for arg, interval in zip(call.args, ranges, strict=True):
+        if isinstance(arg, Lit) and not _is_null(arg):
+            greatest = call.name == "greatest"
+            found = found.meet(Interval(interval.low, None) if greatest else Interval(None, interval.high))
+    return found
+
+
 def _all_nulls(call: Call, nulls: tuple[bool, ...], ranges: Ranges) -> bool:
     return all(nulls)
 
@@ -182,8 +192,8 @@ add(
         value=True),
     Row("nullif", _alike, function(exp.Nullif, "this", "expression"), intervals.same, always,
         nodes=("Nullif this expression",), value=True),
-    Row("least", _alike, _many(exp.Least, ignore_nulls=True), _present, _extreme_nulls,
+    Row("least", _alike, _many(exp.Least, ignore_nulls=True), _extreme, _extreme_nulls,
         nodes=("Least this expressions",), value=True),
-    Row("greatest", _alike, _many(exp.Greatest, ignore_nulls=True), _present, _extreme_nulls,
+    Row("greatest", _alike, _many(exp.Greatest, ignore_nulls=True), _extreme, _extreme_nulls,
         nodes=("Greatest this expressions",), value=True),
 )

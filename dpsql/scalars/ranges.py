@@ -23,7 +23,7 @@ def bounds(scalar: Scalar, of: Callable[[Column], Interval]) -> Interval:
     """
     match scalar:
         case Ref(column):
-            return of(column).meet(column.type.range)
+            return of(column).meet(column.range)
         case Lit():
             return of_literal(scalar)
         case Call(_, args):
@@ -55,7 +55,7 @@ def days(value: datetime.date) -> Fraction:
 
 def enforced(scalar: Scalar) -> Interval:
     """What the expression proves alone: columns have the range of their type, only printed clamps narrow it."""
-    return bounds(scalar, lambda column: column.type.range)
+    return bounds(scalar, lambda column: column.range)
 
 
 def nullable(scalar: Scalar, of: Callable[[Column], bool]) -> bool:
@@ -67,7 +67,7 @@ def _nulls(scalar: Scalar, of: Callable[[Column], bool]) -> tuple[bool, Interval
     match scalar:
         case Ref(column):
             stored_nan = column.type == DOUBLE and column.table is not None
-            return stored_nan or of(column), column.type.range
+            return stored_nan or of(column), column.range
         case Lit():
             value = scalar.value
             return value is None or (isinstance(value, float) and math.isnan(value)), of_literal(scalar)

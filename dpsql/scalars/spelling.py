@@ -75,11 +75,11 @@ def reason(node: exp.Expr) -> ScalarError | None:
     if called in _CHANCE:
         return ScalarError(f"{called} is not deterministic", node, "dpsql adds the noise itself")
     if isinstance(node, (exp.Query, exp.Subquery, exp.Exists)):
-        return ScalarError("a subquery cannot stand here", node)
+        return ScalarError("a subquery cannot stand here", node, "join the table, or write the value as a literal")
     if isinstance(node, (exp.Window, exp.WithinGroup)):
         return ScalarError("a window function cannot stand here", node)
     if isinstance(node, (exp.AggFunc, exp.Filter)):
-        return ScalarError("an aggregate cannot stand here", node)
+        return ScalarError("an aggregate cannot stand here", node, "aggregate in a derived table first")
     if isinstance(node, (exp.Placeholder, exp.Parameter)):
         return ScalarError("a parameter without a value", node)
     return None

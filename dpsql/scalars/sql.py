@@ -27,7 +27,7 @@ def to_sql(scalar: Scalar, column: Callable[[Column], exp.Expr]) -> exp.Expr:
 def _print(scalar: Scalar, column: Callable[[Column], exp.Expr]) -> tuple[exp.Expr, Interval]:
     match scalar:
         case Ref(found):
-            return column(found), found.type.range
+            return column(found), found.range
         case Lit():
             return literal(scalar), of_literal(scalar)
         case Call(name, args):

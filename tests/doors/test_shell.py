@@ -30,7 +30,7 @@ def test_failures_go_on_and_are_remembered(
 ) -> None:
     assert piped(session, "SELECT secret;\nSELECT 1;\nSELECT dear;\nSELECT slow;\n\\nope\n", monkeypatch) == 1
     out, err = capsys.readouterr()
-    assert out.startswith("x\n") and out.endswith("free\n")
+    assert out.startswith("x\n") and out.endswith("free\n\n")
     assert err.splitlines() == [
         "error: no table secret", "line 1: SELECT secret", "               ^^^^^^",
         "error: the budget does not allow this",

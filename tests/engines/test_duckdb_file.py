@@ -283,6 +283,21 @@ def test_identity_changes_with_the_file(path):
     changed.close()
 
 
+def test_a_file_replaced_while_open_is_not_mistaken(path, tmp_path):
+    first = open_engine(path)
+    with duckdb.connect(str(tmp_path / "fresh.duckdb")) as connection:
+        connection.execute("CREATE TABLE other (a INTEGER)")
+    os.replace(tmp_path / "fresh.duckdb", path)
+    assert first.run("SELECT COUNT(*) FROM data.main.people").values == [(3,)]
+    with pytest.raises(OpenError, match="was replaced"):
+        open_engine(path)
+    assert first.run("SELECT COUNT(*) FROM data.main.people").values == [(3,)]
+    first.close()
+    second = open_engine(path)
+    assert [table.name for table in second.schema.tables] == ["other"]
+    second.close()
+
+
 def test_a_write_ahead_log_is_read(tmp_path):
     path = tmp_path / "w.duckdb"
     script = (f"import duckdb, os\nc = duckdb.connect({str(path)!r})\nc.execute('CREATE TABLE t (a INTEGER)')\n"

@@ -26,8 +26,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_tables_and_types(database: Path) -> None:
     with duckdb.connect(str(database), read_only=True) as owner:
-        sizes = {name: size for name, size in owner.execute(
-            "SELECT table_name, estimated_size FROM duckdb_tables()").fetchall()}
+        sizes = dict(owner.execute("SELECT table_name, estimated_size FROM duckdb_tables()").fetchall())
         assert sizes["customer"] == 1500 and sizes["nation"] == 25 and len(sizes) == 8
         assert owner.execute("DESCRIBE orders").fetchall()[3][:3] == ("o_totalprice", "DECIMAL(15,2)", "NO")
 
