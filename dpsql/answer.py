@@ -193,8 +193,12 @@ def _encode(value: object) -> object:
             return {"timestamp": value.isoformat()}
         case datetime.date():
             return {"date": value.isoformat()}
+        case datetime.time():
+            return {"time": value.isoformat()}
+        case datetime.timedelta():
+            return {"interval": [value.days, value.seconds, value.microseconds]}
         case _:
-            raise TypeError(f"an answer holds no {type(value).__name__}")
+            return {"text": str(value)}     # of a type dpsql never releases; a paid answer must not fail here
 
 
 def _decode(value: object) -> object:
@@ -207,6 +211,12 @@ def _decode(value: object) -> object:
             return datetime.datetime.fromisoformat(text)
         case {"date": str(text)}:
             return datetime.date.fromisoformat(text)
+        case {"time": str(text)}:
+            return datetime.time.fromisoformat(text)
+        case {"interval": [int(days), int(seconds), int(microseconds)]}:
+            return datetime.timedelta(days, seconds, microseconds)
+        case {"text": str(text)}:
+            return text
         case None | bool() | int() | float() | str():
             return value
         case _:

@@ -9,9 +9,23 @@ from fractions import Fraction
 from sqlglot import exp
 
 from dpsql import scalars
-from dpsql.aggregates import FAMILIES, Given, Number, Partial
+from dpsql.aggregates import FAMILIES, ROWS, UNITS, Given, Number, Partial
 from dpsql.catalog import Catalog
-from dpsql.expression import BIGINT, DOUBLE, HUGEINT, INTEGER, Column, Kind, Lit, Ref, Scalar, SqlType, columns_of
+from dpsql.expression import (
+    BIGINT,
+    DATE,
+    DOUBLE,
+    HUGEINT,
+    INTEGER,
+    TIMESTAMP,
+    Column,
+    Kind,
+    Lit,
+    Ref,
+    Scalar,
+    SqlType,
+    columns_of,
+)
 from dpsql.facts.base import Facts
 from dpsql.facts.public import Domain, Listed
 from dpsql.facts.stability import groups_per_unit, one_row_per_group
@@ -64,9 +78,9 @@ def bound(ask: Ask, facts: Facts, domain: Domain | None, groups: int | None, cat
     """
     assert facts.owner is not None, "a question is asked of owned rows"
     ids = _Ids(1_000_000)
-    partials, uses, types = _measured(ask, facts)
-    shown, owner, keys, rows_of = _shown(_with_owner(ask, facts), facts.owner, ask, partials, ids)
     alone = one_row_per_group(facts, frozenset(_source_ids(ask.keys)))
+    partials, uses, types = _measured(ask, facts, alone)
+    shown, owner, keys, rows_of = _shown(_with_owner(ask, facts), facts.owner, ask, partials, ids)
     limit = 1 if alone else _row_limit(ask.rows, catalog)
     cap = None if alone or (facts.rows_per_unit is not None and facts.rows_per_unit <= limit) else limit
     most = limit if cap is not None or alone else facts.rows_per_unit
@@ -82,8 +96,13 @@ def bound(ask: Ask, facts: Facts, domain: Domain | None, groups: int | None, cat
     return Question(ask, guarded, keys, totals, partials, uses, types, cap)
 
 
-def _measured(ask: Ask, facts: Facts) -> tuple[tuple[Partial, ...], tuple[tuple[int, ...], ...], tuple[SqlType, ...]]:
-    """The distinct partials of all measures (the same one asked twice is bought once), and who uses which."""
+def _measured(
+    ask: Ask, facts: Facts, alone: bool,
+) -> tuple[tuple[Partial, ...], tuple[tuple[int, ...], ...], tuple[SqlType, ...]]:
+    """The distinct partials of all measures (the same one asked twice is bought once), and who uses which.
+
+    Where a unit has one row in a group, its rows are its units.
+    """
     bought: list[Partial] = []
     uses: list[tuple[int, ...]] = []
     types: list[SqlType] = []
@@ -94,7 +113,7 @@ def _measured(ask: Ask, facts: Facts) -> tuple[tuple[Partial, ...], tuple[tuple[
             lambda scalar: scalars.nullable(scalar, lambda c: c.id in facts.nullable),
             frozenset(ask.measures),
         )
-        stated = family.partials(measure, given)
+        stated = tuple(UNITS if alone and p == ROWS else p for p in family.partials(measure, given))
         bought += [partial for partial in stated if partial not in bought]
         uses.append(tuple(bought.index(partial) for partial in stated))
         types.append(family.type(measure, given))
@@ -200,8 +219,16 @@ def _shown(
 
 
 def _plain(key: Scalar) -> Scalar:
-    """A DOUBLE key without the sign of zero: -0.0 and 0.0 are one group, and its printed form must not tell whose."""
-    return scalars.call("plain_zero", key) if key.type == DOUBLE else key
+    """A key whose groups are told apart by what is fetched of them, and by nothing else.
+
+    -0.0 and 0.0 are one group, and its printed form must not tell whose; dates that Python cannot hold, the infinite
+    among them, are NULL.
+    """
+    if key.type == DOUBLE:
+        return scalars.call("plain_zero", key)
+    if key.type in (DATE, TIMESTAMP) and not isinstance(key, Lit):
+        return scalars.call("plain_date", key)
+    return key
 
 
 def _source_ids(keys: tuple[object, ...]) -> list[int]:

@@ -150,11 +150,14 @@ def _statement(
     served = tuple(selecting and is_units for is_units in constant)
     shares = len(question.partials) - sum(served) + selecting
     epsilon = share.epsilon / max(1, shares)
-    events = tuple(
-        None if by_selection else laplace_event(max(1, sensitivity), epsilon)
-        for sensitivity, by_selection in zip(sensitivities, served, strict=True)
-    )
-    selection = selection_event(epsilon, share.delta, groups) if selecting else None
+    try:
+        events = tuple(
+            None if by_selection else laplace_event(max(1, sensitivity), epsilon)
+            for sensitivity, by_selection in zip(sensitivities, served, strict=True)
+        )
+        selection = selection_event(epsilon, share.delta, groups) if selecting else None
+    except ValueError:
+        raise _too_small(question) from None
     sql, salted = _total(question, constant, catalog)
     min_units = catalog.policy.limits.min_units
     return Statement(
@@ -246,6 +249,11 @@ def _salted(relation: Relation) -> bool:
 
 def _shown_type(column: Column) -> str:
     return "INTEGER" if str(column.type) == "NULL" else str(column.type)
+
+
+def _too_small(question: Question) -> Exception:
+    place = question.ask.places[0] if question.ask.places else None
+    return refusal("the epsilon or delta asked for is too small for any answer", place, "ask for more")
 
 
 def _needs_delta(question: Question) -> Exception:

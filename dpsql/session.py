@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from dpsql.answer import Answer, AnswerCost, Balance
 from dpsql.budget.events import Cost
 from dpsql.budget.ledger import Ledger
+from dpsql.budget.record import Stored
 from dpsql.catalog import Catalog
 from dpsql.engines.base import open_engine
 from dpsql.engines.keys import verify_keys
@@ -86,7 +87,7 @@ class Session:
         if not fresh:
             stored = self.ledger.replay(key=plan.key, version=self.policy.version, analyst=analyst)
             if stored is not None:
-                return self._replayed(stored.answer, plan, analyst)
+                return self._replayed(stored, plan, analyst)
         charge = self.ledger.charge(
             key=plan.key, version=self.policy.version, analyst=analyst, cost=plan.cost,
             events=tuple(event for statement in plan.statements for event in statement.spent()), sql=sql,
@@ -148,11 +149,10 @@ class Session:
     def _require_analyst(self, analyst: str | None) -> None:
         known = self.policy.analysts
         if known is None:
-            if analyst is not None:
-                raise BudgetError(f"the policy names no analysts, so there is no budget for {analyst}")
-        elif analyst is None:
+            return
+        if analyst is None:
             raise BudgetError("the policy gives each analyst a budget: say who asks (analyst=..., or DPSQL_ANALYST)")
-        elif analyst not in known:
+        if analyst not in known:
             raise BudgetError(f"the policy names no analyst {analyst}")
 
     def _read_public(self, sql: str, most: int) -> Sequence[tuple[object, ...]]:
@@ -190,9 +190,11 @@ class Session:
             plan.warnings, False, plan, None if charge is None else self.balance(analyst),
         )
 
-    def _replayed(self, text: str, plan: Plan, analyst: str | None) -> Answer:
-        stored = Answer.from_json(text)
-        return replace(stored, cost=AnswerCost(0.0, 0.0), replayed=True, plan=plan, balance=self.balance(analyst))
+    def _replayed(self, stored: Stored, plan: Plan, analyst: str | None) -> Answer:
+        """A stored answer again: free, or at its price for an analyst who sees another's for the first time."""
+        cost = AnswerCost(float(stored.paid.epsilon), float(stored.paid.delta))
+        answer = Answer.from_json(stored.answer)
+        return replace(answer, cost=cost, replayed=True, plan=plan, balance=self.balance(analyst))
 
 
 def _amount(name: str, value: Amount, default: Fraction) -> Fraction:

@@ -35,7 +35,7 @@ SELECT
   (v * 523 % 18000)::DECIMAL(9, 2) + 0.75 AS cost,
   CASE WHEN v % 8 > 0 THEN 36 + (v * 3 % 17) / 4.0 END AS temperature,
   v % 3 = 0 AS emergency,
-  (1 + v % 5)::INTEGER AS triage
+  (1 + v // 7 % 5)::INTEGER AS triage
 FROM (SELECT p, p * 10 + i AS v FROM range(1, 121) t(p), range(3) u(i) WHERE i < p % 4);
 INSERT INTO visits SELECT vid + 5000, NULL, * EXCLUDE (vid, pid) FROM visits WHERE vid IN (10, 20);
 
@@ -47,7 +47,7 @@ SELECT
   (1 + (v.vid + i) % 5)::INTEGER AS drug,
   (1 + (v.vid * 7 + i) % 29)::INTEGER AS doses,
   ((v.vid * 31 + i * 17) % 480)::DECIMAL(7, 2) + 0.10 AS price
-FROM visits v, range(2) u(i) WHERE i < v.vid % 3;
+FROM visits v, range(2) u(i) WHERE i < (v.vid // 10 + v.vid) % 3;
 INSERT INTO prescriptions SELECT 99999, 77777, * EXCLUDE (rid, vid) FROM prescriptions LIMIT 1;
 
 -- What people paid; this table has no key, and holds NULLs.

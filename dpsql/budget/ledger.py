@@ -112,12 +112,12 @@ class Ledger:
             if row is None:
                 return None
             charge, seen = row
+            paid = FREE if seen else _cost_of(connection, charge)
             if not seen:
-                cost = _cost_of(connection, charge)
-                _pay(connection, analyst, cost)
-                add_entry(connection, "sight", analyst=analyst, amount=cost, charge=charge)
+                _pay(connection, analyst, paid)
+                add_entry(connection, "sight", analyst=analyst, amount=paid, charge=charge)
             (answer,) = connection.execute("SELECT answer FROM answer WHERE charge = ?", (charge,)).fetchone()
-            return Stored(charge, answer)
+            return Stored(charge, answer, paid)
 
     def balance(self, analyst: str | None) -> Balance:
         """What `analyst` may spend and has spent; the policy's own for None and for a name without a limit.

@@ -25,10 +25,11 @@ class Damaged(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A stored answer: the charge that bought it, and the text that the session wrote."""
+    """A stored answer: the charge that bought it, the text that the session wrote, and what it cost to see it now."""
 
     charge: int
     answer: str
+    paid: Cost
 
 
 @dataclass(frozen=True, slots=True)

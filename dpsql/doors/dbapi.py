@@ -16,8 +16,8 @@ from dpsql.errors import InterfaceError, NotSupportedError
 
 if TYPE_CHECKING:
     from dpsql.doors.place import Database, File
-    from dpsql.doors.python import Params
-    from dpsql.session import Session
+    from dpsql.parse import Params
+    from dpsql.session import Amount, Session
 
 apilevel = "2.0"
 threadsafety = 2            # threads may share the module and connections, not cursors
@@ -72,7 +72,7 @@ def TimestampFromTicks(ticks: float) -> datetime.datetime:
 
 def connect(
     *, database: Database | None = None, policy: File | None = None, ledger: File | None = None,
-    analyst: str | None = None, epsilon: float | None = None, delta: float | None = None,
+    analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
 ) -> Connection:
     """A DB-API connection, with the defaults of `dpsql.query`; every statement it runs may cost `epsilon` and `delta`.
 
@@ -99,7 +99,7 @@ class Connection:
     NotSupportedError = errors.NotSupportedError
 
     def __init__(
-        self, session: Session, analyst: str | None = None, epsilon: float | None = None, delta: float | None = None,
+        self, session: Session, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
     ) -> None:
         self.analyst, self.epsilon, self.delta = analyst, epsilon, delta
         self._session: Session | None = session
@@ -168,7 +168,7 @@ class Cursor:
         """How many rows the last statement gave; -1 before any."""
         return -1 if self.answer is None else len(self.answer.rows)
 
-    def execute(self, sql: str, params: Params | None = None, *, fresh: bool = False) -> Cursor:
+    def execute(self, sql: str, params: Params = None, *, fresh: bool = False) -> Cursor:
         """Answers `sql` privately, at the connection's price; returns this cursor.
 
         `params` fill `?` (a sequence) or `$name` (a mapping); `fresh` buys a new answer instead of a free replay.

@@ -57,5 +57,7 @@ def _plain(value: object) -> Any:
             return [_plain(item) for item in value]
         case dict():
             return {name: _plain(item) for name, item in value.items()}
-        case _:
+        case None | bool() | int() | str():
             return value
+        case _:
+            return str(value)

@@ -43,13 +43,13 @@ def place(
             "no database: pass database=... (--database), or set DPSQL_DATABASE, to a DuckDB file or a folder of "
             "Parquet or CSV files"
         )
-    where = Path(found) if isinstance(found, (str, os.PathLike)) else found
+    where = Path(found).expanduser() if isinstance(found, (str, os.PathLike)) else found
     chosen = policy if policy is not None else _environment("DPSQL_POLICY")
     record = ledger if ledger is not None else _environment("DPSQL_LEDGER")
     return Place(
         where,
-        Path(chosen) if chosen is not None else _beside(where),
-        None if record is None else Path(record),
+        Path(chosen).expanduser() if chosen is not None else _beside(where),
+        None if record is None else Path(record).expanduser(),
         analyst if analyst is not None else _environment("DPSQL_ANALYST"),
     )
 

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dpsql.answer import Answer
 from dpsql.doors.place import Place, place
 
 if TYPE_CHECKING:
     from dpsql.doors.place import Database, File
-    from dpsql.session import Session
+    from dpsql.parse import Params
+    from dpsql.session import Amount, Session
 
 KEPT = 4        # sessions kept open between calls
 
-Params = Sequence[Any] | Mapping[str, Any]
-
-
 def query(
     sql: str, *, database: Database | None = None, policy: File | None = None, ledger: File | None = None,
-    analyst: str | None = None, epsilon: float | None = None, delta: float | None = None,
-    params: Params | None = None, fresh: bool = False,
+    analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
+    params: Params = None, fresh: bool = False,
 ) -> Answer:
     """Answers `sql` privately, charging the ledger before anything runs.
 

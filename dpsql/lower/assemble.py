@@ -197,16 +197,28 @@ def _unlinked(place: exp.Expr) -> Exception:
 def _chain(parts: list[Part], conjuncts: list[Scalar]) -> Relation:
     """A left-deep join: each condition over several parts where its last part joins, the others in one filter above."""
     relation, shown = parts[0].relation, _ids(parts[0].relation)
-    rest = list(conjuncts)
-    for part in parts[1:]:
+    reads = [({column.id for column in columns_of(c)}, c) for c in conjuncts]
+    waiting = list(parts[1:])
+    while waiting:
+        part = _next(waiting, shown, [read for read, _ in reads])
+        waiting.remove(part)
         new = _ids(part.relation)
-        on = [
-            c for c in rest
-            if (read := {col.id for col in columns_of(c)}) <= shown | new and read & shown and read & new
-        ]
-        rest = [c for c in rest if c not in on]
-        relation, shown = Join(relation, part.relation, JoinKind.INNER, tuple(on)), shown | new
-    return Filter(relation, tuple(rest)) if rest else relation
+        on = [(read, c) for read, c in reads if read <= shown | new and read & shown and read & new]
+        reads = [pair for pair in reads if pair not in on]
+        relation, shown = Join(relation, part.relation, JoinKind.INNER, tuple(c for _, c in on)), shown | new
+    rest = tuple(c for _, c in reads)
+    return Filter(relation, rest) if rest else relation
+
+
+def _next(waiting: list[Part], shown: set[int], reads: list[set[int]]) -> Part:
+    """Private parts in their order, then the first public part that a condition connects to what is joined already."""
+    if waiting[0].private:
+        return waiting[0]
+    for part in waiting:
+        new = _ids(part.relation)
+        if any(read <= shown | new and read & shown and read & new for read in reads):
+            return part
+    return waiting[0]
 
 
 def _ids(relation: Relation) -> set[int]:

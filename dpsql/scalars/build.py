@@ -123,8 +123,8 @@ def _literal(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
 
 def _text(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     text = str(node.this)
-    if isinstance(node, exp.ByteString) and "\\" in text:
-        raise ScalarError("this escape is not admitted", hint="write \\n, \\t or \\' only")
+    if isinstance(node, exp.ByteString) and not text.isascii():   # the engine reads \xC3\xA9 as one letter
+        raise ScalarError("an E'...' text holds ASCII only", hint="write other letters in '...'")
     return _constant(text)
 
 

@@ -7,8 +7,9 @@ from fractions import Fraction
 
 from sqlglot import exp
 
-from dpsql.expression import DATE, TIMESTAMP, Call, Kind, Scalar
+from dpsql.expression import DATE, TIMESTAMP, Call, Kind, Scalar, SqlType
 from dpsql.interval import ANY, Interval, between
+from dpsql.scalars import intervals
 from dpsql.scalars.moments import fits
 from dpsql.scalars.rows import Ranges, Row, Taken, add
 from dpsql.scalars.sql import cast_sql
@@ -31,13 +32,24 @@ def _rounded(call: Call, ranges: Ranges) -> Interval:
     if not to.numeric or not source.numeric:
         return ANY
     if to.kind is Kind.DOUBLE:
-        return interval.doubles() if source.kind is not Kind.DOUBLE else interval
+        return _doubled(interval, source)
     step = Fraction(1, 10**to.scale)
     if source.kind is not Kind.DOUBLE and source.scale <= to.scale:
         step = Fraction(0)
     low = None if interval.low is None else interval.low - step
     high = None if interval.high is None else interval.high + step
     return Interval(low, high)
+
+
+def _doubled(interval: Interval, source: SqlType) -> Interval:
+    """Integers of 64 bits are rounded once; wider ones and decimals by several steps, which keep the sign."""
+    if source.kind is Kind.DOUBLE:
+        return interval
+    if source.kind is Kind.INTEGER and source.width <= 64:
+        return intervals.nearest(interval)
+    wider = interval.doubles()
+    positive = interval.low is not None and interval.low >= 0
+    return Interval(Fraction(0), wider.high) if positive and interval.low == 0 else wider
 
 
 def cast_fails(call: Call, ranges: Ranges) -> bool:

@@ -62,7 +62,7 @@ def _redirected(sign: str) -> Callable[[tuple[Scalar, ...]], str | None]:
             return None
         if Kind.INTERVAL in kinds:
             return f"interval_{sign}"
-        if sign == "-" and kinds[1] in _DATED:
+        if sign == "-" and kinds[0] in _DATED and kinds[1] in _DATED:
             return "days_between"
         return f"days_{sign}"
 

@@ -5,6 +5,7 @@ A guard is composed of ordinary rows where their rules prove it total, and is a 
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Sequence
 from fractions import Fraction
@@ -12,7 +13,7 @@ from fractions import Fraction
 from sqlglot import exp
 
 from dpsql.errors import InternalError
-from dpsql.expression import BIGINT, DOUBLE, HUGEINT, INTEGER, Call, Kind, Lit, Scalar
+from dpsql.expression import BIGINT, DATE, DOUBLE, HUGEINT, INTEGER, Call, Kind, Lit, Scalar
 from dpsql.interval import ANY, Interval, between, point
 from dpsql.scalars.clamps import clamp
 from dpsql.scalars.ranges import enforced
@@ -67,7 +68,15 @@ def plain_zero(value: Scalar) -> Scalar:
     return call("case", call("=", value, zero), zero, value)
 
 
-MACROS.update(clip=clip, coalesce0=coalesce0, one_if=one_if, plain_zero=plain_zero)
+def plain_date(value: Scalar) -> Scalar:
+    """A DATE or TIMESTAMP of the years 1 to 9999, which Python can hold; NULL for any other."""
+    low, high = datetime.datetime.min, datetime.datetime.max
+    ends = (low.date(), high.date()) if value.type == DATE else (low, high)
+    inside = call("between", value, *(Lit(end, value.type) for end in ends))
+    return call("case", inside, value, Lit(None, value.type))
+
+
+MACROS.update(plain_date=plain_date, clip=clip, coalesce0=coalesce0, one_if=one_if, plain_zero=plain_zero)
 
 
 # Guards with a proof of their own ---------------------------------------------------------------------------------
@@ -114,9 +123,10 @@ def _shrink(args: tuple[Scalar, ...]) -> Taken:
 def _shrink_sql(node: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Expr:
     """s R / n where n > R, else s: towards zero for integers; a DECIMAL through DOUBLE, rounded, NULL if it left.
 
-    Total: s adds n values of at most 2^62 / R steps each (the clip above is within 2^62 for R of them), n below 2^60,
-    so |s R| < 2^122; the divisor is at least R >= 1. Which digits are lost is a function of this unit's row alone, and
-    the clip above bounds what is left.
+    Total for integers, whatever s is: with m = greatest(n, R), s = q m + r, |r| < m and r of the sign of s,
+    s R / m = q R + r R / m, and the first is an integer of that sign, so that truncation concerns the second alone;
+    |q R| <= |s| because R <= m, |r R| < m R < 2^126 for n and R of 63 bits, and m >= 1. Which digits a DECIMAL loses
+    is a function of this unit's row alone, and the clip above bounds what is left.
     """
     total, rows, limit = args
     larger = exp.Greatest(this=rows.copy(), expressions=[limit.copy()], ignore_nulls=True)
@@ -125,9 +135,16 @@ def _shrink_sql(node: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Exp
         product = exp.Mul(this=cast_sql(total.copy(), DOUBLE), expression=limit.copy())
         shrunk = cast_sql(exp.Div(this=exp.Paren(this=product), expression=larger), node.type, fails=True)
     else:
-        product = exp.Mul(this=tight(total.copy()), expression=limit.copy())
-        shrunk = exp.IntDiv(this=exp.Paren(this=product), expression=larger)
+        shrunk = _integer_share(total, larger, limit)
     return exp.Case(ifs=[exp.If(this=over, true=shrunk)], default=total)
+
+
+def _integer_share(total: exp.Expr, larger: exp.Expr, limit: exp.Expr) -> exp.Expr:
+    quotient = exp.Paren(this=exp.IntDiv(this=tight(total.copy()), expression=larger))
+    rest = exp.Paren(this=exp.Mod(this=tight(total.copy()), expression=larger.copy()))
+    scaled = exp.Paren(this=exp.Mul(this=rest, expression=limit.copy()))
+    part = exp.Paren(this=exp.IntDiv(this=scaled, expression=larger.copy()))
+    return exp.Add(this=exp.Paren(this=exp.Mul(this=quotient, expression=limit.copy())), expression=part)
 
 
 def _shrink_range(node: Call, ranges: Ranges) -> Interval:

@@ -16,8 +16,20 @@ _SLACK = Fraction(1, 10**9)   # relative error granted to the engine's transcend
 
 
 def rounded(call: Call, interval: Interval) -> Interval:
-    """Outwards by one floating-point rounding when the result is a DOUBLE."""
-    return interval.doubles() if call.type.kind is Kind.DOUBLE else interval
+    """The ends rounded to the nearest DOUBLE when the result is one: rounding keeps order, so nothing leaves them."""
+    return nearest(interval) if call.type.kind is Kind.DOUBLE else interval
+
+
+def nearest(interval: Interval) -> Interval:
+    """Both ends rounded once as the engine rounds; an end that overflows is unbounded."""
+    return Interval(_nearest(interval.low), _nearest(interval.high))
+
+
+def _nearest(end: Fraction | None) -> Fraction | None:
+    try:
+        return None if end is None else Fraction(float(end))
+    except OverflowError:
+        return None
 
 
 def added(call: Call, ranges: Ranges) -> Interval:
@@ -128,7 +140,7 @@ def stepped(down: bool, up: bool) -> Rule:
             None if low is None else (math.floor(low / step) if down or low > 0 else math.ceil(low / step)) * step,
             None if high is None else (math.ceil(high / step) if up or high < 0 else math.floor(high / step)) * step,
         )   # the engine multiplies, rounds and divides: three roundings of a DOUBLE
-        return rounded(call, rounded(call, rounded(call, moved)))
+        return moved.doubles().doubles().doubles() if call.type.kind is Kind.DOUBLE and digits else moved
 
     return rule
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 
 from sqlglot import exp
 
@@ -11,6 +12,7 @@ from dpsql.expression import BOOLEAN, DATE, INTERVAL, TIMESTAMP, Call, Kind, Lit
 from dpsql.interval import Interval
 from dpsql.scalars import intervals
 from dpsql.scalars.errors import ScalarError
+from dpsql.scalars.literals import holds
 from dpsql.scalars.rows import Ranges, Row, Taken, add, always, never
 from dpsql.scalars.sql import chained, compared, function, tight
 from dpsql.scalars.unify import cast, common
@@ -64,6 +66,16 @@ def _anything(args: tuple[Scalar, ...]) -> Taken:
 
 
 def _alike(args: tuple[Scalar, ...]) -> Taken:
+    return _together(args)
+
+
+def _nullif(args: tuple[Scalar, ...]) -> Taken:
+    """A literal that the first argument's type holds exactly leaves that type alone."""
+    value, other = args
+    if isinstance(other, Lit) and isinstance(other.value, (int, Decimal)) and value.type.numeric:
+        folded = cast(other, value.type) if value.type.kind is Kind.DOUBLE or holds(value.type, other.value) else other
+        if isinstance(folded, Lit) and folded.value == other.value:
+            return (value, folded), value.type
     return _together(args)
 
 
@@ -190,7 +202,7 @@ add(
     Row("switch", _switch, _switch_sql, _values, _value_nulls),
     Row("coalesce", _alike, _many(exp.Coalesce), _present, _all_nulls, nodes=("Coalesce this expressions",),
         value=True),
-    Row("nullif", _alike, function(exp.Nullif, "this", "expression"), intervals.same, always,
+    Row("nullif", _nullif, function(exp.Nullif, "this", "expression"), intervals.same, always,
         nodes=("Nullif this expression",), value=True),
     Row("least", _alike, _many(exp.Least, ignore_nulls=True), _extreme, _extreme_nulls,
         nodes=("Least this expressions",), value=True),

@@ -15,7 +15,7 @@ MAX_REPEAT = 100        # of a counted repetition; RE2 refuses above 1000, and p
 _ESCAPE = r"\\[dDwWsSbBntrfv.^$*+?()\[\]{}|\\/\-]"
 _CLASS = rf"\[\^?\]?(?:{_ESCAPE}|[^\[\]\\])*\]"
 _PIECES = re.compile(
-    rf"{_ESCAPE}|{_CLASS}|\((?:\?:|\?i:)?|\)|\{{(\d{{1,3}})(?:,(\d{{0,3}}))?\}}|[*+?]|[.^$|]|[^\\()\[\]{{}}*+?.^$|]",
+    rf"{_ESCAPE}|{_CLASS}|\((?:\?:|\?i:|(?!\?))|\)|\{{(\d{{1,3}})(?:,(\d{{0,3}}))?\}}|[*+?]|[.^$|]|[^\\()\[\]{{}}*+?.^$|]",
     re.DOTALL,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dpsql.expression import BOOLEAN, Call, Lit, Scalar
+from dpsql.scalars.ranges import nullable
 
 
 def public_values(scalar: Scalar) -> tuple[Lit, ...] | None:
@@ -21,7 +22,8 @@ def public_values(scalar: Scalar) -> tuple[Lit, ...] | None:
             last_null = isinstance(args[-1], Lit) and args[-1].value is None
             return found if found is None or last_null else tuple(lit for lit in found if lit.value is not None)
         case _ if scalar.type == BOOLEAN:
-            return Lit(False, BOOLEAN), Lit(True, BOOLEAN), Lit(None, BOOLEAN)
+            nothing = (Lit(None, BOOLEAN),) if nullable(scalar, lambda _: True) else ()
+            return Lit(False, BOOLEAN), Lit(True, BOOLEAN), *nothing
         case _:
             return None
 

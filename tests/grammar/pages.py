@@ -11,7 +11,7 @@ FOLDER = Path(__file__).parents[2] / "grammar_fixtures"
 ASKED = ("sql query", "json params", "sql plain")                                     # a person writes these
 PRINTED = ("text refused", "text bounds", "sql rewritten", "sql finish")              # dpsql prints these
 _FENCE = re.compile(r"^```(\w+ \w+)\n(.*?)^```$\n?", re.MULTILINE | re.DOTALL)
-_TITLE = re.compile(r"^### (.+)$", re.MULTILINE)
+_HEADING = re.compile(r"^(#{1,3}) (.+)$\n?", re.MULTILINE)
 
 
 class PageError(Exception):
@@ -20,11 +20,15 @@ class PageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case of a page: its blocks by their info string, without the last newline."""
+    """One case of a page: its blocks by their info string, without the last newline.
+
+    `refused` says that it stands on a page `refused` or under a heading `## Refused`, and so must be.
+    """
 
     page: Path
     title: str
     blocks: Mapping[str, str]
+    refused: bool
 
     @property
     def id(self) -> str:
@@ -44,7 +48,10 @@ def cases(folder: Path = FOLDER) -> list[Case]:
 
 def read(page: Path) -> list[Case]:
     """The cases of one page."""
-    found = [Case(page, title, _blocks(body, f"{page}: {title}")) for title, body in _sections(page.read_text())]
+    found = [
+        Case(page, title, _blocks(body, f"{page}: {title}"), area == "Refused" or page.stem == "refused")
+        for area, title, body in _sections(page.read_text())
+    ]
     titles = [case.title for case in found]
     if not found or len(set(titles)) < len(titles):
         raise PageError(f"{page}: a page has cases, and their titles differ")
@@ -54,21 +61,26 @@ def read(page: Path) -> list[Case]:
 def rewrite(case: Case, printed: Mapping[str, str]) -> None:
     """Puts what dpsql printed into the page, below what a person wrote in that case."""
     text = case.page.read_text()
-    body = next(body for title, body in _sections(text) if title == case.title)
+    body = next(body for _, title, body in _sections(text) if title == case.title)
     kept = _FENCE.sub(lambda block: block[0] if block[1] in ASKED else "", body).rstrip("\n")
     blocks = "\n".join(f"```{name}\n{content}\n```" for name, content in printed.items())
     end = "\n\n" if body.endswith("\n\n") else "\n"
     case.page.write_text(text.replace(f"### {case.title}\n{body}", f"### {case.title}\n{kept}\n{blocks}{end}"))
 
 
-def _sections(text: str) -> list[tuple[str, str]]:
-    """Title and body of every case; a body ends at the next heading outside a block."""
+def _sections(text: str) -> list[tuple[str, str, str]]:
+    """Heading above, title and body of every case; a body ends at the next heading outside a block."""
     fences = [block.span() for block in _FENCE.finditer(text)]
-    heads = [m for m in re.finditer(r"^#{1,3} .+$\n?", text, re.MULTILINE)
-             if not any(start < m.start() < end for start, end in fences)]
+    heads = [m for m in _HEADING.finditer(text) if not any(start < m.start() < end for start, end in fences)]
     ends = [head.start() for head in heads[1:]] + [len(text)]
-    return [(title[1], text[head.end():end]) for head, end in zip(heads, ends, strict=True)
-            if (title := _TITLE.match(head[0]))]
+    found = []
+    area = ""
+    for head, end in zip(heads, ends, strict=True):
+        if head[1] == "###":
+            found.append((area, head[2], text[head.end():end]))
+        else:
+            area = head[2]
+    return found
 
 
 def _blocks(body: str, place: str) -> dict[str, str]:

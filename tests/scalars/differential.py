@@ -17,8 +17,10 @@ from dpsql.scalars import bounds, enforced, nullable
 
 TABLES = ("edge", "tame", "nothing", "same")
 _OURS = (
-    "SELECT {q} AS r FROM {t}", "SELECT count(*) FROM {t} WHERE ({q}) IS NOT NULL",
-    "SELECT sum(CASE WHEN ({q}) IS NULL THEN 1 ELSE 2 END), max({q}) FROM {t}", "SELECT {q} AS k, count(*) FROM {t} GROUP BY 1",
+    "SELECT {q} AS r FROM {t}",
+    "SELECT count(*) FROM {t} WHERE ({q}) IS NOT NULL",
+    "SELECT sum(CASE WHEN ({q}) IS NULL THEN 1 ELSE 2 END), max({q}) FROM {t}",
+    "SELECT {q} AS k, count(*) FROM {t} GROUP BY 1",
     "EXPLAIN SELECT {q} AS r FROM {t} WHERE ({q}) IS NOT NULL",
 )
 
@@ -32,7 +34,7 @@ def connections(seed: int) -> list[duckdb.DuckDBPyConnection]:
         fill(connection, "edge", rng, 18, tame=False)
         fill(connection, "tame", rng, 24, tame=True)
         connection.execute("CREATE TABLE nothing AS FROM edge LIMIT 0")
-        connection.execute("CREATE TABLE same AS FROM edge WHERE id = 3")   # statistics whose minimum is the maximum
+        connection.execute("CREATE TABLE same AS FROM edge WHERE id = 3")  # statistics whose minimum is the maximum
         if pinned:
             connection.execute("SET disabled_optimizers='common_subexpressions,statistics_propagation'")
             connection.execute("SET error_on_division_by_zero=false")
@@ -85,7 +87,7 @@ def check_facts(engine: duckdb.DuckDBPyConnection, scalar: Scalar) -> None:
     may_be_null = nullable(scalar, lambda column: column.id not in complete)
     for table in ("edge", "tame"):
         proved = enforced(scalar)
-        believed = bounds(scalar, lambda column: _range(engine, column, table))   # noqa: B023
+        believed = bounds(scalar, lambda column: _range(engine, column, table))  # noqa: B023
         for value in values(engine, text, table):
             if value is None or (isinstance(value, float) and math.isnan(value)):
                 assert may_be_null or table == "edge", text

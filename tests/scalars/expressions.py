@@ -36,21 +36,90 @@ def decimal(width: int, scale: int) -> SqlType:
 
 
 TYPES: dict[str, SqlType] = {
-    "t": TINYINT, "s": SMALLINT, "i": INTEGER, "j": INTEGER, "b": BIGINT, "h": HUGEINT, "d4": decimal(4, 1),
-    "d9": decimal(9, 2), "d15": decimal(15, 2), "d18": decimal(18, 4), "d38": decimal(38, 10), "f": DOUBLE, "g": DOUBLE,
-    "v": VARCHAR, "w": VARCHAR, "p": BOOLEAN, "q": BOOLEAN, "dt": DATE, "du": DATE, "ts": TIMESTAMP, "tt": TIMESTAMP,
+    "t": TINYINT,
+    "s": SMALLINT,
+    "i": INTEGER,
+    "j": INTEGER,
+    "b": BIGINT,
+    "h": HUGEINT,
+    "d4": decimal(4, 1),
+    "d9": decimal(9, 2),
+    "d15": decimal(15, 2),
+    "d18": decimal(18, 4),
+    "d38": decimal(38, 10),
+    "f": DOUBLE,
+    "g": DOUBLE,
+    "v": VARCHAR,
+    "w": VARCHAR,
+    "p": BOOLEAN,
+    "q": BOOLEAN,
+    "dt": DATE,
+    "du": DATE,
+    "ts": TIMESTAMP,
+    "tt": TIMESTAMP,
 }
 EDGES: dict[Kind, list[str]] = {
     Kind.BOOLEAN: ["NULL", "true", "false"],
-    Kind.DOUBLE: ["NULL", "'nan'", "'inf'", "'-inf'", "-0.0", "0", "1e308", "-1.7976931348623157e308", "5e-324", "0.1",
-                  "-2.5", "1e18", "9.3e18", "3"],
-    Kind.VARCHAR: ["NULL", "''", "'abc'", "'12'", "'-3.5'", "'nan'", "'1e400'", "'2020-02-30'", "'1998-09-02'", "'true'",
-                   "'x' || chr(0) || 'y'", "'ÄÖ ß'", "'%_\\'", "repeat('z', 300)", "' pad '", "'infinity'"],
-    Kind.DATE: ["NULL", "'infinity'", "'-infinity'", "'5877642-06-25 (BC)'", "'5881580-07-10'", "'0001-01-01'",
-                "'9999-12-31'", "'1970-01-01'", "'2020-02-29'", "'1998-09-02'", "'294247-01-11'", "'44-03-15 (BC)'"],
-    Kind.TIMESTAMP: ["NULL", "'infinity'", "'-infinity'", "'290309-12-22 (BC) 00:00:00'",
-                     "'294247-01-10 04:00:54.775806'", "'1970-01-01 00:00:00'", "'2020-02-29 23:59:59.999999'",
-                     "'1998-09-02 12:00:01'", "'9999-12-31 23:59:59'", "'0001-01-01 00:00:00'"],
+    Kind.DOUBLE: [
+        "NULL",
+        "'nan'",
+        "'inf'",
+        "'-inf'",
+        "-0.0",
+        "0",
+        "1e308",
+        "-1.7976931348623157e308",
+        "5e-324",
+        "0.1",
+        "-2.5",
+        "1e18",
+        "9.3e18",
+        "3",
+    ],
+    Kind.VARCHAR: [
+        "NULL",
+        "''",
+        "'abc'",
+        "'12'",
+        "'-3.5'",
+        "'nan'",
+        "'1e400'",
+        "'2020-02-30'",
+        "'1998-09-02'",
+        "'true'",
+        "'x' || chr(0) || 'y'",
+        "'ÄÖ ß'",
+        "'%_\\'",
+        "repeat('z', 300)",
+        "' pad '",
+        "'infinity'",
+    ],
+    Kind.DATE: [
+        "NULL",
+        "'infinity'",
+        "'-infinity'",
+        "'5877642-06-25 (BC)'",
+        "'5881580-07-10'",
+        "'0001-01-01'",
+        "'9999-12-31'",
+        "'1970-01-01'",
+        "'2020-02-29'",
+        "'1998-09-02'",
+        "'294247-01-11'",
+        "'44-03-15 (BC)'",
+    ],
+    Kind.TIMESTAMP: [
+        "NULL",
+        "'infinity'",
+        "'-infinity'",
+        "'290309-12-22 (BC) 00:00:00'",
+        "'294247-01-10 04:00:54.775806'",
+        "'1970-01-01 00:00:00'",
+        "'2020-02-29 23:59:59.999999'",
+        "'1998-09-02 12:00:01'",
+        "'9999-12-31 23:59:59'",
+        "'0001-01-01 00:00:00'",
+    ],
 }
 TAME: dict[Kind, list[str]] = {
     Kind.BOOLEAN: ["NULL", "true", "false"],
@@ -88,7 +157,8 @@ def fill(connection: duckdb.DuckDBPyConnection, name: str, rng: random.Random, r
     lines = []
     for row in range(rows):
         cells = [
-            f"CAST({pool[row] if row < len(pool) else rng.choice(pool)} AS {TYPES[column]})" for column, pool in pools.items()
+            f"CAST({pool[row] if row < len(pool) else rng.choice(pool)} AS {TYPES[column]})"
+            for column, pool in pools.items()
         ]
         lines.append(f"({row}, {', '.join(cells)})")
     connection.execute(f"INSERT INTO {name} VALUES {', '.join(lines)}")
@@ -109,19 +179,43 @@ class Maker:
         return str(getattr(self, kind)(depth - 1))
 
     def leaf(self, kind: str) -> str:
-        columns = {"number": ["t", "s", "i", "j", "b", "h", "d4", "d9", "d15", "d18", "d38", "f", "g"],
-                   "whole": ["t", "s", "i", "j", "b", "h"], "text": ["v", "w"], "truth": ["p", "q"], "date": ["dt", "du"],
-                   "moment": ["ts", "tt"]}[kind]
-        literals = {"number": ["0", "1", "-1", "2", "7", "100", "1000", "3000000000", "1.5", "0.05", "1e3", "-2.25",
-                               "123456789012", "99999999999999999999"],
-                    "whole": ["0", "1", "-1", "2", "100", "3000000000"], "text": ["'a'", "'12'", "''", "'abc'"],
-                    "truth": ["TRUE", "FALSE"], "date": ["DATE '1998-09-02'", "DATE '2020-02-29'"],
-                    "moment": ["TIMESTAMP '1998-09-02 12:00:00'", "TIMESTAMP '2020-02-29 00:00:00'"]}[kind]
+        columns = {
+            "number": ["t", "s", "i", "j", "b", "h", "d4", "d9", "d15", "d18", "d38", "f", "g"],
+            "whole": ["t", "s", "i", "j", "b", "h"],
+            "text": ["v", "w"],
+            "truth": ["p", "q"],
+            "date": ["dt", "du"],
+            "moment": ["ts", "tt"],
+        }[kind]
+        literals = {
+            "number": [
+                "0",
+                "1",
+                "-1",
+                "2",
+                "7",
+                "100",
+                "1000",
+                "3000000000",
+                "1.5",
+                "0.05",
+                "1e3",
+                "-2.25",
+                "123456789012",
+                "99999999999999999999",
+            ],
+            "whole": ["0", "1", "-1", "2", "100", "3000000000"],
+            "text": ["'a'", "'12'", "''", "'abc'"],
+            "truth": ["TRUE", "FALSE"],
+            "date": ["DATE '1998-09-02'", "DATE '2020-02-29'"],
+            "moment": ["TIMESTAMP '1998-09-02 12:00:00'", "TIMESTAMP '2020-02-29 00:00:00'"],
+        }[kind]
         return self.pick(*columns) if self.rng.random() < 0.7 else self.pick(*literals)
 
     def number(self, depth: int) -> str:
         def n() -> str:
             return self.of("number", depth)
+
         match self.rng.randrange(22):
             case 0 | 1 | 2 | 3 | 4 | 5:
                 return f"({n()} {self.pick('+', '-', '*', '*', '/', '//', '%')} {n()})"
@@ -145,8 +239,23 @@ class Maker:
             case 14:
                 return f"TRY_CAST({self.of('text', depth)} AS {self.pick('INTEGER', 'DOUBLE', 'DECIMAL(12, 3)')})"
             case 15:
-                unit = self.pick("year", "month", "day", "hour", "second", "week", "dow", "isodow", "doy", "quarter",
-                                 "epoch", "isoyear", "yearweek", "decade", "century")
+                unit = self.pick(
+                    "year",
+                    "month",
+                    "day",
+                    "hour",
+                    "second",
+                    "week",
+                    "dow",
+                    "isodow",
+                    "doy",
+                    "quarter",
+                    "epoch",
+                    "isoyear",
+                    "yearweek",
+                    "decade",
+                    "century",
+                )
                 return f"extract({unit} FROM {self.of(self.pick('date', 'moment'), depth)})"
             case 16:
                 unit = self.pick("day", "week", "month", "quarter", "year", "hour", "minute", "second")
@@ -165,8 +274,17 @@ class Maker:
 
     def whole(self, depth: int) -> str:
         a, b = self.of("whole", depth), self.of("whole", depth)
-        return self.pick(f"({a} + {b})", f"({a} * {b})", f"({a} // {b})", f"({a} % {b})", f"abs({a})", f"xor({a}, {b})",
-                         f"(- {a})", f"(~ {a})", f"({a} - {b})")
+        return self.pick(
+            f"({a} + {b})",
+            f"({a} * {b})",
+            f"({a} // {b})",
+            f"({a} % {b})",
+            f"abs({a})",
+            f"xor({a}, {b})",
+            f"(- {a})",
+            f"(~ {a})",
+            f"({a} - {b})",
+        )
 
     def truth(self, depth: int) -> str:
         kind = self.pick("number", "number", "text", "date", "moment", "truth")
@@ -199,30 +317,50 @@ class Maker:
         a, b = self.of("text", depth), self.of("text", depth)
         date = self.of(self.pick("date", "moment"), depth)
         return self.pick(
-            f"upper({a})", f"lower({a})", f"({a} || {b})", f"concat({a}, {b})", f"trim({a})", f"ltrim({a}, 'a ')",
-            f"substring({a}, 2, 3)", f"left({a}, 2)", f"right({a}, -1)", f"split_part({a}, 'b', 1)", f"reverse({a})",
-            f"CAST({self.of(self.pick('number', 'date', 'moment', 'truth'), depth)} AS VARCHAR)", f"coalesce({a}, {b})",
-            f"nullif({a}, {b})", f"CASE {a} WHEN {b} THEN 'x' ELSE {a} END", f"strftime({date}, '%Y-%m-%d %H')",
-            f"dayname({date})", f"monthname({date})",
+            f"upper({a})",
+            f"lower({a})",
+            f"({a} || {b})",
+            f"concat({a}, {b})",
+            f"trim({a})",
+            f"ltrim({a}, 'a ')",
+            f"substring({a}, 2, 3)",
+            f"left({a}, 2)",
+            f"right({a}, -1)",
+            f"split_part({a}, 'b', 1)",
+            f"reverse({a})",
+            f"CAST({self.of(self.pick('number', 'date', 'moment', 'truth'), depth)} AS VARCHAR)",
+            f"coalesce({a}, {b})",
+            f"nullif({a}, {b})",
+            f"CASE {a} WHEN {b} THEN 'x' ELSE {a} END",
+            f"strftime({date}, '%Y-%m-%d %H')",
+            f"dayname({date})",
+            f"monthname({date})",
         )
 
     def date(self, depth: int) -> str:
         a = self.of("date", depth)
         return self.pick(
-            f"({a} + {self.pick('1', '-30', '400', 'i', 'b', 't')})", f"({a} - 7)", f"last_day({a})",
-            f"CAST({self.of(self.pick('moment', 'text', 'date'), depth)} AS DATE)", f"coalesce({a}, {self.of('date', depth)})",
+            f"({a} + {self.pick('1', '-30', '400', 'i', 'b', 't')})",
+            f"({a} - 7)",
+            f"last_day({a})",
+            f"CAST({self.of(self.pick('moment', 'text', 'date'), depth)} AS DATE)",
+            f"coalesce({a}, {self.of('date', depth)})",
             f"make_date({self.pick('2020', 'i', 't')}, {self.pick('1', 't', '2')}, {self.pick('1', 's', '30')})",
-            f"least({a}, {self.of('date', depth)})", f"CASE WHEN {self.of('truth', depth)} THEN {a} END",
+            f"least({a}, {self.of('date', depth)})",
+            f"CASE WHEN {self.of('truth', depth)} THEN {a} END",
         )
 
     def moment(self, depth: int) -> str:
         a = self.of(self.pick("moment", "date"), depth)
         return self.pick(
-            f"({a} + INTERVAL 1 MONTH)", f"({a} - INTERVAL '90' DAY)", f"({a} + INTERVAL '36 hours')",
+            f"({a} + INTERVAL 1 MONTH)",
+            f"({a} - INTERVAL '90' DAY)",
+            f"({a} + INTERVAL '36 hours')",
             f"date_trunc('{self.pick('month', 'day', 'week', 'year', 'quarter')}', {a})",
-            f"date_trunc('hour', {self.of('moment', depth)})",   # DuckDB compares the hour of a DATE wrongly
+            f"date_trunc('hour', {self.of('moment', depth)})",  # DuckDB compares the hour of a DATE wrongly
             f"CAST({self.of(self.pick('moment', 'text', 'date'), depth)} AS TIMESTAMP)",
-            f"try_strptime({self.of('text', depth)}, '%Y-%m-%d')", f"greatest({self.of('moment', depth)}, {a})",
+            f"try_strptime({self.of('text', depth)}, '%Y-%m-%d')",
+            f"greatest({self.of('moment', depth)}, {a})",
         )
 
 
@@ -245,7 +383,9 @@ def text_of(scalar: Scalar) -> str:
 
 def alike(a: object, b: object) -> bool:
     """Equal as SQL values; floats up to the rounding of a reordered expression."""
-    if isinstance(a, float) and isinstance(b, (int, float, Decimal)) or isinstance(b, float) and isinstance(a, (int, Decimal)):
+    if (isinstance(a, float) and isinstance(b, (int, float, Decimal))) or (
+        isinstance(b, float) and isinstance(a, (int, Decimal))
+    ):
         x, y = float(a), float(b)
         return (math.isnan(x) and math.isnan(y)) or x == y or math.isclose(x, y, rel_tol=1e-9, abs_tol=1e-12)
     if isinstance(a, datetime.date) and isinstance(b, datetime.date) and type(a) is not type(b):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from dpsql.errors import InternalError
 from dpsql.expression import BIGINT, DOUBLE, HUGEINT, INTEGER, VARCHAR, Column, Kind, Lit, Ref, Scalar, SqlType
 from dpsql.interval import Interval, between
-from dpsql.scalars import ScalarError, bounds, call, clamp, enforced, nullable
+from dpsql.scalars import bounds, call, clamp, enforced, nullable
 
 TOP = 1 << 62
 
@@ -38,8 +38,9 @@ def evaluate(scalar: Scalar, **columns: Sequence[object]) -> list[object]:
     listed = ", ".join("(" + ", ".join(str(cell) for cell in row) + ")" for row in rows)
     names = ", ".join(f'"{name}"' for name in columns)
     engine = duckdb.connect()
-    assert str(engine.execute(f"SELECT typeof({text}) FROM (VALUES {listed}) t({names}) LIMIT 1").fetchall()[0][0]
-               ).replace(",", ", ") == str(scalar.type)
+    assert str(
+        engine.execute(f"SELECT typeof({text}) FROM (VALUES {listed}) t({names}) LIMIT 1").fetchall()[0][0]
+    ).replace(",", ", ") == str(scalar.type)
     return [row[0] for row in engine.execute(f"SELECT {text} FROM (VALUES {listed}) t({names})").fetchall()]
 
 
@@ -56,7 +57,11 @@ class TestClamp:
     def test_decimals_round_outwards(self) -> None:
         clamped = clamp(ref("x", decimal(4, 1)), Interval(Fraction("0.15"), Fraction("2.22")))
         assert evaluate(clamped, x=cast(decimal(4, 1), -999.9, 0.1, 2.3, 999.9)) == [
-            Decimal("0.1"), Decimal("0.1"), Decimal("2.3"), Decimal("2.3")]
+            Decimal("0.1"),
+            Decimal("0.1"),
+            Decimal("2.3"),
+            Decimal("2.3"),
+        ]
         assert enforced(clamped) == Interval(Fraction("0.1"), Fraction("2.3"))
 
     def test_doubles(self) -> None:
@@ -99,7 +104,9 @@ class TestGrid:
         return call("grid", clamp(ref("x", DOUBLE), between(low, high)), Lit(power, INTEGER))
 
     def test_values(self) -> None:
-        values = evaluate(self.grid(-100, 100, 10), x=cast(DOUBLE, None, "nan", "inf", "-inf", "-0.0", 0.5, 1e-9, 5e-324))
+        values = evaluate(
+            self.grid(-100, 100, 10), x=cast(DOUBLE, None, "nan", "inf", "-inf", "-0.0", 0.5, 1e-9, 5e-324)
+        )
         assert values == [None, None, 102400, -102400, 0, 512, 0, 0]
         assert enforced(self.grid(-100, 100, 10)) == between(-102400, 102400)
 
@@ -125,33 +132,13 @@ class TestGrid:
             call("grid", clamp(ref("x", DOUBLE), Interval(Fraction(0), None)), Lit(3, INTEGER))
 
 
-class TestSteps:
-    @pytest.mark.parametrize("width, scale", [(4, 1), (9, 2), (15, 2), (18, 4), (18, 18), (38, 10), (38, 19), (38, 2), (19, 0)])
-    def test_exact(self, width: int, scale: int) -> None:
-        type_ = decimal(width, scale)
-        steps = [0, 1, -1, 10**width - 1, -(10**width) + 1, 10**scale % 10**width, 7 * 10**width // 9]
-        texts = [format(Decimal(value).scaleb(-scale, _WIDE), "f") for value in steps]
-        found = call("steps", ref("x", type_))
-        assert evaluate(found, x=cast(type_, *texts, None)) == [*steps, None]
-        assert enforced(found).low is not None and enforced(found).low <= -(10**width) + 1   # type: ignore[operator]
-
-    def test_a_proved_range_is_fast(self) -> None:
-        found = call("steps", clamp(ref("x", decimal(15, 2)), between(0, 100000)))
-        assert found.type == BIGINT and "INT128" not in text_of(found)
-        assert enforced(found) == between(0, 10000000)
-
-    def test_integers_as_they_are(self) -> None:
-        assert call("steps", ref("x", INTEGER)) == ref("x", INTEGER)
-
-    def test_too_many_decimals(self) -> None:
-        with pytest.raises(ScalarError):
-            call("steps", ref("x", decimal(38, 20)))
-
-
 class TestShrink:
     @settings(max_examples=80, deadline=None)
-    @given(total=st.integers(min_value=-(2**127) + 1, max_value=2**127 - 1), rows=st.integers(min_value=0, max_value=2**63 - 1),
-           limit=st.one_of(st.integers(min_value=1, max_value=2**63 - 1), st.integers(min_value=1, max_value=100)))
+    @given(
+        total=st.integers(min_value=-(2**127) + 1, max_value=2**127 - 1),
+        rows=st.integers(min_value=0, max_value=2**63 - 1),
+        limit=st.one_of(st.integers(min_value=1, max_value=2**63 - 1), st.integers(min_value=1, max_value=100)),
+    )
     def test_towards_zero(self, total: int, rows: int, limit: int) -> None:
         found = call("shrink", ref("s", HUGEINT, 1), ref("n", BIGINT, 2), Lit(limit, BIGINT))
         shrunk = abs(total) * limit // rows * (1 if total >= 0 else -1) if rows > limit else total
@@ -159,49 +146,70 @@ class TestShrink:
 
     def test_extremes(self) -> None:
         found = call("shrink", ref("s", HUGEINT, 1), ref("n", BIGINT, 2), Lit(1, BIGINT))
-        assert evaluate(found, s=cast(HUGEINT, -(2**127), None, 5, 7), n=cast(BIGINT, 2, 3, None, 0)) == [-(2**126), None, 5, 7]
+        assert evaluate(found, s=cast(HUGEINT, -(2**127), None, 5, 7), n=cast(BIGINT, 2, 3, None, 0)) == [
+            -(2**126),
+            None,
+            5,
+            7,
+        ]
         assert enforced(found) == HUGEINT.range
         assert bounds(found, lambda column: between(5, 9)) == between(0, 9)
 
 
-class TestClip:
+class TestShrinkDecimal:
     def test_values(self) -> None:
-        found = call("clip", ref("s", HUGEINT), Lit(-5, HUGEINT), Lit(TOP, HUGEINT))
-        assert evaluate(found, s=cast(HUGEINT, -(2**127), -5, None, 3, 2**127 - 1)) == [-5, -5, 0, 3, TOP]
-        assert enforced(found) == between(-5, TOP)
-        assert not nullable(found, lambda _: True)
+        found = call("shrink", ref("s", decimal(38, 2), 1), ref("n", BIGINT, 2), Lit(2, BIGINT))
+        totals = cast(decimal(38, 2), 10, -10, None, 5, "9" * 36)
+        assert evaluate(found, s=totals, n=cast(BIGINT, 4, 4, 9, 2, 2)) == [
+            Decimal(5),
+            Decimal(-5),
+            None,
+            Decimal(5),
+            Decimal("9" * 36),
+        ]
 
-    def test_nothing_passes_the_clip(self) -> None:
-        found = call("clip", ref("s", HUGEINT), Lit(2, HUGEINT), Lit(5, HUGEINT))
-        assert evaluate(found, s=cast(HUGEINT, None)) == [2]
-        assert enforced(found) == between(2, 5)
+
+class TestClip:
+    def test_integers(self) -> None:
+        found = call("clip", ref("s", HUGEINT), Lit(-5, HUGEINT), Lit(TOP, HUGEINT))
+        assert evaluate(found, s=cast(HUGEINT, -(2**127), -5, None, 3, 2**127 - 1)) == [-5, -5, None, 3, TOP]
+        assert enforced(found) == between(-5, TOP)
+
+    def test_decimals_in_steps_of_the_last_digit(self) -> None:
+        found = call("clip", ref("s", decimal(38, 2)), Lit(-150, HUGEINT), Lit(TOP, HUGEINT))
+        assert evaluate(found, s=cast(decimal(38, 2), "9" * 36, -2, 1, None)) == [
+            Decimal(TOP).scaleb(-2),
+            Decimal("-1.50"),
+            Decimal(1),
+            None,
+        ]
+        assert enforced(found) == Interval(Fraction(-3, 2), Fraction(TOP, 100))
+        small = call("clip", ref("s", decimal(38, 2)), Lit(0, HUGEINT), Lit(10**10, HUGEINT))
+        assert small.type == decimal(18, 2)
 
     def test_the_limit(self) -> None:
+        for low, high in ((0, TOP + 1), (-TOP - 1, 0), (5, 4)):
+            with pytest.raises(InternalError):
+                call("clip", ref("s", HUGEINT), Lit(low, HUGEINT), Lit(high, HUGEINT))
         with pytest.raises(InternalError):
-            call("clip", ref("s", HUGEINT), Lit(0, HUGEINT), Lit(TOP + 1, HUGEINT))
-        with pytest.raises(InternalError):
-            call("clip", ref("s", HUGEINT), Lit(5, HUGEINT), Lit(4, HUGEINT))
-
-
-def test_linear() -> None:
-    found = call("linear", ref("s", HUGEINT, 1), ref("n", BIGINT, 2), Lit(TOP, BIGINT))
-    assert evaluate(found, s=cast(HUGEINT, 10, None, TOP << 20), n=cast(BIGINT, 3, 1, 1 << 20)) == [
-        20 - 3 * TOP, None, (TOP << 21) - (TOP << 20)]
-    exact = bounds(found, lambda column: between(0, 10) if column.id == 1 else between(1, 2))
-    assert exact == between(-2 * TOP, 20 - TOP)
+            call("clip", ref("s", DOUBLE), Lit(0, HUGEINT), Lit(1, HUGEINT))
 
 
 def test_small_guards() -> None:
-    assert evaluate(call("one_if", call("=", ref("x", INTEGER), Lit(1, INTEGER))), x=cast(INTEGER, 1, 2, None)) == [1, 0, 0]
-    assert evaluate(call("coalesce0", ref("x", decimal(9, 2))), x=cast(decimal(9, 2), None, 5)) == [Decimal(0), Decimal(5)]
+    assert evaluate(call("one_if", call("=", ref("x", INTEGER), Lit(1, INTEGER))), x=cast(INTEGER, 1, 2, None)) == [
+        1,
+        0,
+        0,
+    ]
+    assert evaluate(call("coalesce0", ref("x", decimal(9, 2))), x=cast(decimal(9, 2), None, 5)) == [
+        Decimal(0),
+        Decimal(5),
+    ]
     zeros = evaluate(call("plain_zero", ref("x", DOUBLE)), x=cast(DOUBLE, "-0.0", 1.5, "nan", None))
-    assert math.copysign(1, zeros[0]) == 1 and zeros[1] == 1.5 and zeros[3] is None   # type: ignore[arg-type]
+    assert math.copysign(1, zeros[0]) == 1 and zeros[1] == 1.5 and zeros[3] is None  # type: ignore[arg-type]
     assert isinstance(zeros[2], float) and math.isnan(zeros[2])
 
 
 def test_text_is_never_clamped() -> None:
     column = Ref(Column(1, "v", VARCHAR, declared=None))
-    assert call("=", column, Lit("a", VARCHAR)).args[0] is column   # type: ignore[union-attr]
-
-
-_WIDE = __import__("decimal").Context(prec=80)
+    assert call("=", column, Lit("a", VARCHAR)).args[0] is column  # type: ignore[union-attr]

@@ -19,8 +19,12 @@ SMALL = {
     for place, (name, type_) in enumerate(TYPES.items())
 }
 PRICES = {
-    name: Column(place, name, SqlType(Kind.DECIMAL, 15, 2), table="lineitem", declared=between(Fraction(low), Fraction(high)))
-    for place, (name, low, high) in enumerate([("price", "900", "105000"), ("discount", "0", "0.1"), ("tax", "0", "0.08")])
+    name: Column(
+        place, name, SqlType(Kind.DECIMAL, 15, 2), table="lineitem", declared=between(Fraction(low), Fraction(high))
+    )
+    for place, (name, low, high) in enumerate(
+        [("price", "900", "105000"), ("discount", "0", "0.1"), ("tax", "0", "0.08")]
+    )
 }
 
 
@@ -47,10 +51,25 @@ def test_operators_give_the_types_of_the_engine(engine: duckdb.DuckDBPyConnectio
     assert described(engine, [text_of(scalar) for scalar in scalars]) == plain
 
 
-@pytest.mark.parametrize("template", [
-    "-{}", "abs({})", "round({})", "round({}, 1)", "trunc({})", "floor({})", "ceil({})", "sign({})", "sqrt({})",
-    "coalesce({}, 1)", "greatest({}, 2.5)", "CASE WHEN p THEN {} ELSE 1 END", "nullif({}, 0)", "power({}, 2)",
-])
+@pytest.mark.parametrize(
+    "template",
+    [
+        "-{}",
+        "abs({})",
+        "round({})",
+        "round({}, 1)",
+        "trunc({})",
+        "floor({})",
+        "ceil({})",
+        "sign({})",
+        "sqrt({})",
+        "coalesce({}, 1)",
+        "greatest({}, 2.5)",
+        "CASE WHEN p THEN {} ELSE 1 END",
+        "nullif({}, 0)",
+        "power({}, 2)",
+    ],
+)
 def test_functions_give_the_types_of_the_engine(engine: duckdb.DuckDBPyConnection, template: str) -> None:
     texts = [template.format(name) for name in NUMERIC]
     assert [str(read(text, SMALL).type) for text in texts] == described(engine, texts)
@@ -82,13 +101,26 @@ def test_without_a_range_the_product_is_wider() -> None:
     assert "TRY" not in text_of(revenue)
 
 
-@pytest.mark.parametrize("text", ["i > 2", "i BETWEEN 1 AND 2", "i IN (1, 2)", "i IS NULL", "i = j", "i IS DISTINCT FROM 3"])
+@pytest.mark.parametrize(
+    "text", ["i > 2", "i BETWEEN 1 AND 2", "i IN (1, 2)", "i IS NULL", "i = j", "i IS DISTINCT FROM 3"]
+)
 def test_comparisons_see_the_raw_column(text: str) -> None:
     assert "CASE" not in text_of(read(text, SMALL))
 
 
-@pytest.mark.parametrize("text", ["i + 1", "abs(i)", "CASE WHEN p THEN i END", "coalesce(i, 0)", "CAST(i AS DOUBLE)",
-                                  "greatest(i, 0)", "CASE v WHEN 'a' THEN i ELSE 0 END", "round(d15, 1)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "i + 1",
+        "abs(i)",
+        "CASE WHEN p THEN i END",
+        "coalesce(i, 0)",
+        "CAST(i AS DOUBLE)",
+        "greatest(i, 0)",
+        "CASE v WHEN 'a' THEN i ELSE 0 END",
+        "round(d15, 1)",
+    ],
+)
 def test_values_are_clamped(text: str) -> None:
     scalar = read(text, SMALL)
     assert enforced(scalar).within(between(-4, 4))
@@ -96,4 +128,8 @@ def test_values_are_clamped(text: str) -> None:
 
 def test_integer_is_the_type_of_a_small_literal() -> None:
     assert [read(text).type for text in ("1", "3000000000", "99999999999999999999", "-2147483648")] == [
-        INTEGER, BIGINT, HUGEINT, INTEGER]
+        INTEGER,
+        BIGINT,
+        HUGEINT,
+        INTEGER,
+    ]

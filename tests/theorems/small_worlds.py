@@ -10,7 +10,7 @@ import atexit
 import math
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -122,6 +122,7 @@ class World:
 
     connection: duckdb.DuckDBPyConnection
     catalog: Catalog
+    printed: dict[int, tuple[Relation, str]] = field(default_factory=dict)   # by identity: the relation is kept alive
 
     def load(self, database: Database) -> None:
         for name, rows in database.items():
@@ -137,7 +138,9 @@ class World:
 
     def rows(self, relation: Relation) -> Rows:
         """The rows of a relation as `columns_out` shows them, values made comparable."""
-        return [tuple(map(plain, row)) for row in self.run(render(relation, self.catalog), salted(relation))]
+        if id(relation) not in self.printed:
+            self.printed[id(relation)] = (relation, render(relation, self.catalog))
+        return [tuple(map(plain, row)) for row in self.run(self.printed[id(relation)][1], salted(relation))]
 
     def public(self, sql: str, most: int) -> Rows:
         return self.connection.execute(f"SELECT * FROM ({sql}) LIMIT {most}").fetchall()
