@@ -42,8 +42,8 @@ MAX_STEPS = 1 << 62       # one unit's partial is at most this many steps (desig
 class Question:
     """A bounded question: one row per unit and group, showing owner, keys and clipped partials.
 
-    `uses` gives for each measure the places of its partials. `rows` is the cap on rows per unit and group that is
-    printed (None when facts make it needless).
+    `uses` gives for each measure the places of its partials. `rows` is the most rows a unit adds to a group; `capped`
+    says that the statement scales down units with more (else facts prove it).
     """
 
     ask: Ask
@@ -53,7 +53,8 @@ class Question:
     partials: tuple[Partial, ...]
     uses: tuple[tuple[int, ...], ...]
     types: tuple[SqlType, ...]
-    rows: int | None
+    rows: int
+    capped: bool
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ def bound(ask: Ask, facts: Facts, domain: Domain | None, groups: int | None, cat
     """
     assert facts.owner is not None, "a question is asked of owned rows"
     ids = _Ids(1_000_000)
-    alone = one_row_per_group(facts, frozenset(_source_ids(ask.keys)))
+    alone = one_row_per_group(facts, frozenset(_plain_ids(ask)))
     partials, uses, types = _measured(ask, facts, alone)
     shown, owner, keys, rows_of = _shown(_with_owner(ask, facts), facts.owner, ask, partials, ids)
     limit = 1 if alone else _row_limit(ask.rows, catalog)
@@ -93,7 +94,7 @@ def bound(ask: Ask, facts: Facts, domain: Domain | None, groups: int | None, cat
         inside = _in_domain(folded, keys, domain or ())
         folded = CapGroups(inside, owner, keys, catalog.policy.limits.max_groups)
     guarded, totals = _clipped(folded, (owner, *keys), partials, values, count if cap else None, most, ask, ids)
-    return Question(ask, guarded, keys, totals, partials, uses, types, cap)
+    return Question(ask, guarded, keys, totals, partials, uses, types, most, cap is not None)
 
 
 def _measured(
@@ -236,6 +237,12 @@ def _source_ids(keys: tuple[object, ...]) -> list[int]:
     return [scalar.column.id for scalar in scalars_ if isinstance(scalar, Ref)]
 
 
+def _plain_ids(ask: Ask) -> list[int]:
+    """The columns that are keys as they stand; making a key plain may merge its values."""
+    plain = [_plain(key.scalar) for key in ask.keys]
+    return [scalar.column.id for scalar in plain if isinstance(scalar, Ref)]
+
+
 def _row_limit(rows: Relation, catalog: Catalog) -> int:
     """The most rows per unit and group that any owned table of the question admits."""
     limits = catalog.policy.limits
@@ -299,10 +306,8 @@ def _needs_cap(ask: Ask, facts: Facts, groups: int | None, catalog: Catalog) -> 
     limit = catalog.policy.limits.max_groups
     if not ask.keys or (groups is not None and groups <= limit):
         return False
-    if all(isinstance(key.scalar, Ref | Lit) for key in ask.keys):
-        known = groups_per_unit(facts, frozenset(_source_ids(ask.keys)))
-        return known is None or known > limit
-    return True
+    known = groups_per_unit(facts, frozenset(c.id for key in ask.keys for c in columns_of(key.scalar)))
+    return known is None or known > limit
 
 
 def _clipped(

@@ -44,7 +44,10 @@ def explain(plan: Plan) -> Explanation:
 
 def show(value: Fraction) -> str:
     """A number as people write it; six significant digits."""
-    return str(value.numerator) if value.denominator == 1 else f"{float(value):.6g}"
+    number = float(value)
+    if value.denominator == 1:
+        return str(value.numerator)
+    return f"{number:.0f}" if 1e6 <= abs(number) < 1e15 else f"{number:.6g}"
 
 
 def _bounds(statement: Statement) -> str:
@@ -84,8 +87,8 @@ def _groups(statement: Statement) -> str:
 def _limits(statement: Statement) -> str:
     cap = _cap(statement.question.guarded)
     groups = f"{statement.groups} group{'s' * (statement.groups != 1)} ({'capped' if cap else 'by the facts'})"
-    rows = statement.question.rows
-    return f"{groups}, {'rows as the facts bound them' if rows is None else f'{rows} rows a group (scaled down above)'}"
+    rows, capped = statement.question.rows, statement.question.capped
+    return f"{groups}, {rows} row{'s' * (rows != 1)} a group ({'scaled down above' if capped else 'by the facts'})"
 
 
 def _cap(relation: Relation) -> CapGroups | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from functools import cache
 
 from dpsql.interval import Interval
 
@@ -57,15 +58,18 @@ class SqlType:
     @property
     def range(self) -> Interval:
         """Every value the type can hold, NULL and NaN aside; unbounded for DOUBLE and what is no number."""
-        match self.kind:
-            case Kind.INTEGER:
-                half = 1 << (self.width - 1)
-                return Interval(Fraction(-half), Fraction(half - 1))
-            case Kind.DECIMAL:
-                top = Fraction(10**self.width - 1, 10**self.scale)
-                return Interval(-top, top)
-            case _:
-                return Interval(None, None)
+        return _range(self.kind.value, self.width, self.scale)
+
+
+@cache
+def _range(kind: str, width: int, scale: int) -> Interval:
+    if kind == Kind.INTEGER.value:
+        half = 1 << (width - 1)
+        return Interval(Fraction(-half), Fraction(half - 1))
+    if kind == Kind.DECIMAL.value:
+        top = Fraction(10**width - 1, 10**scale)
+        return Interval(-top, top)
+    return Interval(None, None)
 
 
 BOOLEAN = SqlType(Kind.BOOLEAN)

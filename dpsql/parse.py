@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -21,6 +22,7 @@ MAX_DEPTH = 30         # brackets; 50 nested parentheses pass Python's recursion
 
 Params = Sequence[object] | Mapping[str, object] | None
 
+_CALL = re.compile(r"\w+\s*\(\s*(DISTINCT\s+)?$", re.I)    # a function's name, up to its first argument
 _OPEN = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE}
 _CLOSE = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END}
 _HOLES = (TokenType.PLACEHOLDER, TokenType.QDCOLON)
@@ -54,6 +56,7 @@ def parse(sql: str, params: Params = None) -> exp.Query:
         )
     if hole := trees[0].find(exp.Placeholder, exp.Parameter, exp.SessionParameter):
         raise refusal(f"no value was given for parameter {hole.name}", hole, "pass params=[...] or {...}").at(sql)
+    _mark_functions(sql, trees[0])
     return _select(sql, trees[0])
 
 
@@ -71,6 +74,32 @@ def refusal(reason: str, node: exp.Expr | None, hint: str | None = None) -> Quer
     return QueryError(reason, hint=hint, start=start, end=end)
 
 
+def written(function: exp.Expr) -> str:
+    """The name of a function as the analyst wrote it; sqlglot's name where the text does not tell."""
+    return str(function.meta.get("written") or (
+        function.sql_name() if isinstance(function, exp.Func) and not isinstance(function, exp.Anonymous)
+        else function.name or function.key.upper()
+    ))
+
+
+def _mark_functions(sql: str, tree: exp.Expr) -> None:
+    """Notes where each function stands and how it was spelled; sqlglot forgets some places, and all spellings."""
+    for node in reversed(list(tree.find_all(exp.Func))):
+        if "start" in node.meta:
+            name = sql[node.meta["start"] : node.meta["end"] + 1]
+        elif isinstance(node, exp.AggFunc) or not node.args:
+            inner = min((n.meta["start"] for n in node.walk() if "start" in n.meta), default=None)
+            found = _CALL.search(sql[:inner]) if inner is not None else re.search(rf"\b{node.sql_name()}\b", sql, re.I)
+            if found is None:
+                continue
+            node.meta.update(start=found.start(), end=found.start() + len(found[0].split("(")[0].rstrip()) - 1)
+            name = found[0].split("(")[0].rstrip()
+        else:
+            continue
+        if name.isidentifier():
+            node.meta["written"] = name
+
+
 def _check_size(sql: str, tokens: list[Token]) -> None:
     if len(tokens) > MAX_TOKENS:
         raise QueryError(f"the query has {len(tokens)} words and signs; at most {MAX_TOKENS} are read")
@@ -84,9 +113,22 @@ def _check_size(sql: str, tokens: list[Token]) -> None:
             )
 
 
+def unwrapped(query: exp.Expr) -> exp.Expr:
+    """A query out of its brackets. Raises QueryError for a clause behind them, which would be lost."""
+    while isinstance(query, exp.Subquery) and isinstance(query.this, exp.Query):
+        for name, value in query.args.items():
+            if value and name not in ("this", "alias"):
+                place = value if isinstance(value, exp.Expr) else query
+                raise refusal(
+                    "a clause around a query in brackets is not answered", place,
+                    "write it inside, or SELECT * FROM (...) and then the clause",
+                )
+        query = query.this
+    return query
+
+
 def _select(sql: str, tree: exp.Expr) -> exp.Query:
-    while isinstance(tree, exp.Subquery) and not tree.args.get("alias") and isinstance(tree.this, exp.Query):
-        tree = tree.this
+    tree = unwrapped(tree)
     if isinstance(tree, exp.Select | exp.SetOperation):
         return tree
     word = sql.split(None, 1)[0].upper() if sql.split() else "this"
@@ -105,7 +147,7 @@ def _syntax(sql: str, error: SqlglotError) -> QueryError:
     details = getattr(error, "errors", None) or [{}]
     detail = details[0]
     highlight, line, column = detail.get("highlight"), detail.get("line"), detail.get("col")
-    what = (detail.get("description") or "this is not SQL dpsql can read").rstrip(".")
+    what = (detail.get("description") or "this is not SQL dpsql can read").split(" but got <Token")[0].rstrip(".")
     if not (isinstance(highlight, str) and isinstance(line, int) and isinstance(column, int)):
         return QueryError(f"the query does not parse: {what}")
     begin = sum(len(text) + 1 for text in sql.split("\n")[: line - 1])

@@ -15,7 +15,7 @@ from dpsql.budget.events import FREE, Cost, Event
 from dpsql.catalog import Catalog
 from dpsql.derive import derive
 from dpsql.errors import InternalError
-from dpsql.expression import BIGINT, Column, Kind, Lit, Ref
+from dpsql.expression import BIGINT, Column, Kind, Lit, Ref, Scalar
 from dpsql.facts.base import Facts
 from dpsql.facts.public import Domain, Listed, public_domain
 from dpsql.facts.stability import groups_per_unit, one_row_per_group
@@ -102,11 +102,16 @@ def plan(program: Program, catalog: Catalog, ask: Cost, reader: Reader) -> Plan:
 
 def _question(ask: Ask, catalog: Catalog, reader: Reader) -> tuple[Question, tuple[tuple[object, ...], ...] | None]:
     facts = derive(ask.rows, catalog)
-    domain = public_domain(ask.rows, tuple(key.scalar for key in ask.keys), catalog) if ask.keys else ()
+    keys = tuple(key.scalar for key in ask.keys)
+    domain = public_domain(ask.rows, keys, catalog, lambda key: _nullable(key, facts)) if keys else ()
     combinations = None if domain is None else _combinations(domain, len(ask.keys), catalog, reader)
     if combinations is None:
         domain = None
     return bound(ask, facts, domain, None if combinations is None else len(combinations), catalog), combinations
+
+
+def _nullable(key: Scalar, facts: Facts) -> bool:
+    return scalars.nullable(key, lambda column: column.id in facts.nullable)
 
 
 def _combinations(

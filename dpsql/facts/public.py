@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -37,8 +37,12 @@ class Looked:
 Domain = tuple[Listed | Looked, ...]
 
 
-def public_domain(rows: Relation, keys: tuple[Scalar, ...], catalog: Catalog) -> Domain | None:
+def public_domain(
+    rows: Relation, keys: tuple[Scalar, ...], catalog: Catalog, nullable: Callable[[Scalar], bool] = lambda _: True,
+) -> Domain | None:
     """Where the values of every key come from, if all are public; None when some key's values are private.
+
+    `nullable` says of a key whether it may be NULL in these rows; where not, there is no group of NULL.
 
     Theorem: the set of combinations this denotes does not depend on owned rows, and every row whose key values are
     outside it is dropped by a printed filter (`enforced` False) or cannot exist.
@@ -55,7 +59,9 @@ def public_domain(rows: Relation, keys: tuple[Scalar, ...], catalog: Catalog) ->
     for index, key in enumerate(keys):
         listed = _listed(index, key, conditions, catalog)
         if listed is not None:
-            found.append(listed)
+            never_null = listed.enforced and not nullable(key)
+            values = tuple(value for value in listed.values if not (never_null and value is None))
+            found.append(replace(listed, values=values))
             continue
         sought = _sought(key, pieces, conditions)
         if sought is None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlglot
 from sqlglot import exp
+from sqlglot.errors import ErrorLevel, SqlglotError
 
 from dpsql.catalog import Catalog
 from dpsql.lower.context import Context
-from dpsql.lower.finish import lower_open
+from dpsql.lower.finish import admitted, lower_open
 from dpsql.lower.question import output_name
+from dpsql.parse import refusal
 from dpsql.program import Program
 
 __all__ = ["lower"]
@@ -27,7 +30,23 @@ def lower(tree: exp.Query, catalog: Catalog) -> Program:
             exp.CTE(this=body, alias=exp.TableAlias(this=exp.to_identifier(name, True)))
             for name, body in context.ctes
         ]))
-    return Program(tuple(context.asks), finish, tuple(context.public))
+    return Program(tuple(context.asks), _spelled(finish), tuple(context.public))
+
+
+def _spelled(finish: exp.Query) -> exp.Query:
+    """The finish as its own text is read: IF is CASE then, and the like. Every piece passes the allow-list again."""
+    try:
+        trees = sqlglot.parse(finish.sql("duckdb", comments=False, unsupported_level=ErrorLevel.RAISE), read="duckdb")
+    except (SqlglotError, RecursionError):
+        raise refusal("this cannot be written down for the engine", finish, "write it another way") from None
+    tree = trees[0] if len(trees) == 1 else None
+    tables = {(table.db, table.name) for table in finish.find_all(exp.Table)}
+    if not isinstance(tree, exp.Query) or any(
+        not admitted(node) or (isinstance(node, exp.Table) and (node.db, node.name) not in tables)
+        for node in tree.walk()
+    ):
+        raise refusal("this is read in another way than it is written", finish, "write it another way")
+    return tree
 
 
 def _named(item: exp.Expr) -> exp.Expr:

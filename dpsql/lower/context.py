@@ -47,6 +47,12 @@ class Context:
     public: dict[str, None] = field(default_factory=dict)
     ctes: list[tuple[str, exp.Query]] = field(default_factory=list)
     last_id: int = 0
+    questions: int = 0
+
+    def released(self) -> str:
+        """The name of a new question's released table; questions nest, so each takes its name before it is complete."""
+        self.questions += 1
+        return f"released_{self.questions}"
 
     def fresh(self, name: str, type_: SqlType) -> Column:
         """A new computed column."""
@@ -76,7 +82,8 @@ class Context:
         found = None if node.args.get("catalog") else self.catalog.find(name)
         if found is None:
             known = ", ".join(sorted(self.catalog.names()))
-            raise refusal(f"there is no table {name}", node, f"the tables are {known}")
+            shown = ".".join(part.name for part in node.parts)
+            raise refusal(f"there is no table {shown}", node, f"the tables are {known}")
         return found
 
 
@@ -85,7 +92,7 @@ def check_args(node: exp.Expr, known: set[str]) -> None:
     for name, value in node.args.items():
         if value and name not in known:
             piece = value[0] if isinstance(value, list) else value
-            what = name.strip("_").replace("_", " ").upper()
+            what = name.strip("_").replace("_", " ").upper() + " BY" * (name in ("order", "group"))
             raise refusal(
                 f"{what} is not answered here", piece if isinstance(piece, exp.Expr) else node,
                 "leave it out" if what != "QUALIFY" else "filter in an outer SELECT",

@@ -8,7 +8,7 @@ from dpsql import scalars
 from dpsql.lower.context import Context, Env, Origin, check_args
 from dpsql.lower.question import Replace, lower_question
 from dpsql.lower.sources import aggregated, alias_of, extended, origin_of, sources
-from dpsql.parse import refusal
+from dpsql.parse import refusal, unwrapped, written
 
 _SELECT = {
     "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "qualify",
@@ -22,15 +22,22 @@ _STRUCTURE = (
 )
 
 
+def admitted(node: exp.Expr) -> bool:
+    """Whether a node, its children aside, may stand in the text of a finish."""
+    if isinstance(node, exp.Select | exp.SetOperation | exp.Table | exp.With | exp.CTE):
+        return True
+    return isinstance(node, _STRUCTURE) or scalars.admitted_in_finish(node)
+
+
 def lower_open(query: exp.Expr, context: Context, env: Env) -> exp.Query:
     """A query whose rows may be shown: public, released, or aggregated here. QueryError for rows about people."""
     match query:
         case exp.Subquery():
-            return lower_open(query.this, context, env)
+            return lower_open(unwrapped(query), context, env)
         case exp.SetOperation():
             check_args(query, _SET)
             env = extended(query, context, env)
-            sides = {side: lower_open(query.args[side], context, env) for side in ("this", "expression")}
+            sides = {side: _side(query.args[side], context, env) for side in ("this", "expression")}
             rest = {
                 name: _copy(value, context, env) for name, value in query.args.items()
                 if name not in ("this", "expression", "with_") and value is not None
@@ -40,6 +47,12 @@ def lower_open(query: exp.Expr, context: Context, env: Env) -> exp.Query:
             return _select(query, context, extended(query, context, env), env)
         case _:
             raise refusal("this is not a query dpsql answers", query, "write a SELECT")
+
+
+def _side(query: exp.Expr, context: Context, env: Env) -> exp.Expr:
+    """One side of UNION and the like, in the brackets it came in: they say what is combined first."""
+    side = lower_open(query, context, env)
+    return exp.Subquery(this=side) if isinstance(query, exp.Subquery) else side
 
 
 def _select(select: exp.Select, context: Context, env: Env, outer: Env) -> exp.Query:
@@ -95,8 +108,7 @@ def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.E
         case exp.Table():
             return _table(node, replace, context, env)
     if not isinstance(node, _STRUCTURE) and not scalars.admitted_in_finish(node):
-        name = node.sql_name() if isinstance(node, exp.Func) and not isinstance(node, exp.Anonymous) else node.name
-        raise refusal(f"{name or node.key.upper()} is not admitted", node, "see the manual for what is")
+        raise refusal(f"{written(node)} is not admitted", node, "see the manual for what is")
     args: dict[str, object] = {}
     for name, value in node.args.items():
         if isinstance(value, exp.Expr):

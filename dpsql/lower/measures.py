@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from dpsql import scalars
-from dpsql.expression import INTEGER, Call, Lit, Ref, Scalar
+from dpsql.expression import INTEGER, Call, Kind, Lit, Ref, Scalar
 from dpsql.lower.context import check_args
-from dpsql.parse import refusal
+from dpsql.parse import refusal, written
 from dpsql.program import Measure
 
 _LATER = "COUNT, SUM and AVG are answered"
@@ -29,6 +29,8 @@ def measured(node: exp.Expr) -> Aggregated | None:
     if isinstance(node, exp.Filter):
         condition = node.expression
         return Aggregated(node.this, condition.this if isinstance(condition, exp.Where) else condition)
+    if isinstance(node, exp.IgnoreNulls | exp.RespectNulls):
+        return measured(node.this)
     return Aggregated(node, None) if isinstance(node, exp.AggFunc) else None
 
 
@@ -61,8 +63,7 @@ def read(
             check_args(call, {"this"})
             return _moment(call, condition, build)
         case _:
-            name = call.sql_name() if isinstance(call, exp.Func) else call.key.upper()
-            raise refusal(f"{name} is not answered privately", node, _LATER)
+            raise refusal(f"{written(call).upper()} is not answered privately", node, _LATER)
 
 
 def _moment(call: exp.Expr, condition: Scalar | None, build: Callable[[exp.Expr], Scalar]) -> Measure:
@@ -71,8 +72,10 @@ def _moment(call: exp.Expr, condition: Scalar | None, build: Callable[[exp.Expr]
         raise refusal(f"{family.upper()}(DISTINCT ...) is not answered", call, _LATER)
     value = build(call.this)
     if not value.type.numeric:
+        dated = value.type.kind in (Kind.DATE, Kind.TIMESTAMP)
         raise refusal(
-            f"{family.upper()} needs a number, and this is {value.type}", call.this, "CAST it to a number"
+            f"{family.upper()} needs a number, and this is {value.type}", call.this,
+            "take a part of it, or date_diff" if dated else "CAST it to a number",
         )
     if isinstance(value, Ref) and value.column.declared is not None:
         value = scalars.clamp(value, value.column.declared)
@@ -84,7 +87,7 @@ def _distinct(
 ) -> Measure:
     options = call.this.expressions
     counted = build(options[0]) if len(options) == 1 else None
-    while isinstance(counted, Call) and counted.name == "cast":
+    while isinstance(counted, Call) and counted.name == "cast" and _keeps_apart(counted):
         counted = counted.args[0]
     if not (isinstance(counted, Ref) and counted.column.id in owners):
         raise refusal(
@@ -92,6 +95,13 @@ def _distinct(
             "COUNT(DISTINCT <the unit>), or group by the column and count",
         )
     return Measure("units", None if condition is None else _when(condition, Lit(1, INTEGER)))
+
+
+def _keeps_apart(cast: Call) -> bool:
+    """Whether a cast gives different values to different ones."""
+    source, to = cast.args[0].type, cast.type
+    wider = to.kind is Kind.INTEGER and source.width <= to.width
+    return source.kind is Kind.INTEGER and (wider or to.kind is Kind.VARCHAR)
 
 
 def _when(condition: Scalar, value: Scalar) -> Scalar:

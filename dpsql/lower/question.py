@@ -71,7 +71,7 @@ def lower_question(select: exp.Select, context: Context, env: Env, rebuild: Rebu
     _refuse_unit_groups(rows_keys, rows.scope, context)
     keys = _keys(rows_keys, rows.scope, aliases)
     assembled = assemble(rows.group, context, select.args["from_"])
-    name = f"released_{len(context.asks) + 1}"
+    name = context.released()
     question = Question(name, rows.scope, aliases, keys, assembled)
     finish = _finish(select, question, lambda node, replace: rebuild(node, replace, env))
     context.asks.append(Ask(

@@ -12,7 +12,7 @@ from dpsql.lower.context import Context, Env, Origin, check_args
 from dpsql.lower.joins import Barrier, Group, Outer, filtered, joined
 from dpsql.lower.scope import Scope, Visible, expand, lookup, merged, renamed, resolve
 from dpsql.lower.sources import aggregated, alias_of, extended, origin_of
-from dpsql.parse import refusal
+from dpsql.parse import refusal, unwrapped
 
 MAX_NODES = 2_000   # of one expression after derived tables are expanded; keeps nested doublings out
 
@@ -29,17 +29,21 @@ class Rows:
 
 def lower_rows(query: exp.Query, context: Context, env: Env) -> Rows:
     """The rows of a SELECT without aggregates. Raises QueryError for anything else."""
-    if not isinstance(query, exp.Select):
-        raise refusal("UNION and the like of tables about people are not answered yet", query)
-    env = extended(query, context, env)
-    if query.args.get("distinct"):
-        raise refusal("DISTINCT over rows about people is not answered", query, "use GROUP BY with an aggregate")
-    check_args(query, _BLOCK)
-    rows = lower_from(query, context, env)
+    select = unwrapped(query)
+    if not isinstance(select, exp.Select):
+        raise refusal(
+            "UNION and the like of tables about people are not answered yet", query,
+            "ask each by itself, and put the answers together",
+        )
+    env = extended(select, context, env)
+    if select.args.get("distinct"):
+        raise refusal("DISTINCT over rows about people is not answered", select, "use GROUP BY with an aggregate")
+    check_args(select, _BLOCK)
+    rows = lower_from(select, context, env)
     scope: list[Visible] = []
-    for item in query.expressions:
+    for item in select.expressions:
         scope += _item(item, rows.scope)
-    return Rows(rows.group, renamed(tuple(scope), "", (), query))
+    return Rows(rows.group, renamed(tuple(scope), "", (), select))
 
 
 def _item(item: exp.Expr, scope: Scope) -> list[Visible]:
@@ -150,6 +154,8 @@ def _join(left: Rows, join: exp.Join, context: Context, env: Env) -> Rows:
             "swap the sides and use LEFT JOIN" if side == "RIGHT" else "use JOIN or LEFT JOIN",
         )
     right = lower_source(join.this, context, env)
+    if same := {v.table.lower() for v in left.scope if v.table} & {v.table.lower() for v in right.scope if v.table}:
+        raise refusal(f"two tables here are called {min(same)}", join.this, "give each an alias of its own")
     names = [node.name for node in join.args.get("using") or ()]
     if method == "NATURAL":
         shown = {v.name.lower() for v in left.scope if not v.hidden}

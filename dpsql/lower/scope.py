@@ -34,7 +34,8 @@ def resolve(node: exp.Column, scope: Scope) -> Scalar:
         tables = ", ".join(sorted(f"{v.table}.{v.name}" for v in found if v.table))
         raise refusal(f"the column {shown} is ambiguous", node, f"write one of {tables}" if tables else None)
     if node.table and not any(_is(v.table, node.table) for v in scope):
-        raise refusal(f"there is no table {node.table} in this FROM", node)
+        known = ", ".join(sorted({v.table for v in scope if v.table}))
+        raise refusal(f"there is no table {node.table} in this FROM", node, f"it has {known}" if known else None)
     close = get_close_matches(node.name.lower(), [v.name.lower() for v in scope], 1)
     raise refusal(
         f"there is no column {shown} here, or its type is not supported", node,
@@ -55,8 +56,9 @@ def renamed(scope: Scope, table: str, columns: tuple[str, ...], node: exp.Expr) 
     if len(columns) > len(shown):
         raise refusal(f"{table} has {len(shown)} columns, and {len(columns)} names are given", node)
     names = [*columns, *(v.name for v in shown[len(columns):])]
-    if len({name.lower() for name in names}) < len(names):
-        raise refusal(f"two columns of {table} have the same name", node, "give each an alias of its own")
+    lowered = [name.lower() for name in names]
+    if twice := [name for name in names if lowered.count(name.lower()) > 1]:
+        raise refusal(f"two columns are called {twice[0]}", node, "give each an alias of its own")
     return tuple(Visible(table, name, v.scalar) for name, v in zip(names, shown, strict=True))
 
 

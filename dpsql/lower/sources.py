@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from dpsql.lower.context import Context, Cte, Env, Origin
-from dpsql.parse import refusal
+from dpsql.lower.context import Context, Cte, Env, Origin, check_args
+from dpsql.parse import refusal, unwrapped
 
 
 def extended(query: exp.Query, context: Context, env: Env) -> Env:
@@ -21,9 +21,8 @@ def extended(query: exp.Query, context: Context, env: Env) -> Env:
     for cte in with_.expressions:
         if not isinstance(cte.this, exp.Query):
             raise refusal("WITH may hold only SELECT", cte, "nothing here may change data")
-        inner = cte.this
-        while isinstance(inner, exp.Subquery) and isinstance(inner.this, exp.Query):
-            inner = inner.this
+        inner = unwrapped(cte.this)
+        assert isinstance(inner, exp.Query), "brackets hold a query"
         columns = tuple(node.name for node in cte.args["alias"].args.get("columns") or ())
         env[cte.alias.lower()] = Cte(cte.alias, inner, columns, dict(env), origin_of(inner, context, env))
     return env
@@ -75,6 +74,7 @@ def _source(node: exp.Expr, context: Context, env: Env) -> Origin:
         case exp.Table():
             cte = env.get(node.name.lower()) if not node.db else None
             if cte is not None:
+                check_args(node, {"this", "alias", "joins"})
                 return cte.origin
             return Origin.PUBLIC if context.catalog.rules(context.base(node)).public else Origin.OWNED
         case exp.Subquery():

@@ -175,6 +175,8 @@ def _not(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
 def _in(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     if {key for key, value in node.args.items() if value} - {"this", "expressions"}:
         raise ScalarError("IN takes a list of values here", hint="list the values, or join the table")
+    if not node.expressions:
+        raise ScalarError("IN takes at least one value")
     if isinstance(node.this, exp.Tuple):
         return reduce(lambda a, b: call("or", a, b),
                       (_same_rows(node.this, option, visit) for option in node.expressions))

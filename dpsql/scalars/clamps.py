@@ -12,7 +12,7 @@ from sqlglot import exp
 from dpsql.expression import DOUBLE, Call, Kind, Lit, Ref, Scalar, SqlType
 from dpsql.interval import Interval
 from dpsql.scalars.rows import Ranges, Row, Taken, add
-from dpsql.scalars.sql import cast_sql, tight
+from dpsql.scalars.sql import cast_sql, literal, tight
 
 GRID_LIMIT = 1 << 62     # steps one row or one unit may carry: safety.md, section 5
 _DOUBLE_TOP = Fraction(1.7976931348623157e308)
@@ -69,15 +69,16 @@ def _clamped(call: Call, ranges: Ranges) -> Interval:
 
 def _clamp_sql(call: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Expr:
     """CASE is the fastest form; a copy of the value stands in each branch."""
-    subject, low, high = args
+    subject = args[0]
+    low, high = (bound for bound in call.args[1:] if isinstance(bound, Lit))
     ifs = []
     if call.type == DOUBLE:
         nothing = cast_sql(exp.null(), DOUBLE)
         ifs.append(exp.If(this=exp.IsNan(this=subject.copy()), true=nothing))
-    if not isinstance(call.args[1], Lit) or call.args[1].value is not None:
-        ifs.append(exp.If(this=exp.LT(this=tight(subject.copy()), expression=low), true=low.copy()))
-    if not isinstance(call.args[2], Lit) or call.args[2].value is not None:
-        ifs.append(exp.If(this=exp.GT(this=tight(subject.copy()), expression=high), true=high.copy()))
+    if low.value is not None:
+        ifs.append(exp.If(this=exp.LT(this=tight(subject.copy()), expression=literal(low)), true=literal(low)))
+    if high.value is not None:
+        ifs.append(exp.If(this=exp.GT(this=tight(subject.copy()), expression=literal(high)), true=literal(high)))
     return exp.Case(ifs=ifs, default=subject)
 
 

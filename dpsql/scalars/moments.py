@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from dpsql.expression import DATE, TIMESTAMP, Call, Kind, Lit, Ref, Scalar
+from dpsql.expression import DATE, TIMESTAMP, Call, Kind, Lit, Scalar, size_of
 from dpsql.interval import Interval, between
-from dpsql.scalars.ranges import days
+from dpsql.scalars.errors import ScalarError
+from dpsql.scalars.ranges import days, enforced
 from dpsql.scalars.rows import Ranges, Row, Taken, add, always
-from dpsql.scalars.sql import literal
+from dpsql.scalars.sql import literal, tight
 
 DATE_DAYS = between(-2_147_000_000, 2_147_000_000)         # DuckDB's DATE is 32 bits of days
 TIMESTAMP_DAYS = between(-106_751_000, 106_751_000)        # and its TIMESTAMP 64 bits of microseconds
@@ -23,12 +24,21 @@ def fits(interval: Interval, kind: Kind) -> bool:
     return interval.within(DATE_DAYS if kind is Kind.DATE else TIMESTAMP_DAYS)
 
 
+NEAR = between(-20_000_000, 20_000_000)     # 54,000 years: no admitted interval leads from there out of a TIMESTAMP
+MAX_COPIED = 16                             # nodes
 WINDOW = Interval(days(FIRST), days(LAST) + 1)
 
 
 def windowed(scalar: Scalar) -> Scalar:
-    """A bare column of dates or moments, NULL outside the years 1 to 9999; anything else as it is."""
-    return Call("window", (scalar,), scalar.type) if isinstance(scalar, Ref) else scalar
+    """Dates or moments, NULL outside the years 1 to 9999; as they are where they are proved to be near them.
+
+    The window prints its argument twice, so a large one is refused: nested windows would double it over and over.
+    """
+    if enforced(scalar).within(NEAR):
+        return scalar
+    if size_of(scalar) > MAX_COPIED:
+        raise ScalarError("this date expression is too large", hint="compute it in a derived table first")
+    return Call("window", (scalar,), scalar.type)
 
 
 def _written(args: tuple[Scalar, ...]) -> Taken:
@@ -41,7 +51,7 @@ def _window_sql(call: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Exp
     else:
         low = Lit(datetime.datetime.combine(FIRST, datetime.time.min), TIMESTAMP)
         high = Lit(datetime.datetime.combine(LAST, datetime.time.max), TIMESTAMP)
-    inside = exp.Between(this=args[0].copy(), low=literal(low), high=literal(high))
+    inside = exp.Between(this=tight(args[0].copy()), low=literal(low), high=literal(high))
     return exp.Case(ifs=[exp.If(this=inside, true=args[0])])
 
 

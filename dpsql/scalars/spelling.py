@@ -62,7 +62,7 @@ def name(node: exp.Expr) -> str:
     if isinstance(node, exp.Anonymous):
         return f"{str(node.this).lower()}()"
     if isinstance(node, exp.Func):
-        return f"{node.sql_name().lower()}()"
+        return f"{str(node.meta.get('written') or node.sql_name()).lower()}()"
     return f"this expression ({type(node).__name__})"
 
 
@@ -77,7 +77,7 @@ def reason(node: exp.Expr) -> ScalarError | None:
     if isinstance(node, (exp.Query, exp.Subquery, exp.Exists)):
         return ScalarError("a subquery cannot stand here", node, "join the table, or write the value as a literal")
     if isinstance(node, (exp.Window, exp.WithinGroup)):
-        return ScalarError("a window function cannot stand here", node)
+        return ScalarError("a window function cannot stand here", node, "aggregate first: windows work on groups")
     if isinstance(node, (exp.AggFunc, exp.Filter)):
         return ScalarError("an aggregate cannot stand here", node, "aggregate in a derived table first")
     if isinstance(node, (exp.Placeholder, exp.Parameter)):

@@ -6,7 +6,6 @@ import datetime
 import math
 from collections.abc import Callable
 from decimal import Decimal
-from functools import cache
 
 from sqlglot import exp
 
@@ -40,14 +39,23 @@ def _print(scalar: Scalar, column: Callable[[Column], exp.Expr]) -> tuple[exp.Ex
             return node, interval_of(scalar, ranges)
 
 
-@cache
+_NAMES = {
+    "TINYINT": exp.DType.TINYINT, "SMALLINT": exp.DType.SMALLINT, "INTEGER": exp.DType.INT, "BIGINT": exp.DType.BIGINT,
+    "HUGEINT": exp.DType.INT128, "BOOLEAN": exp.DType.BOOLEAN, "DOUBLE": exp.DType.DOUBLE, "VARCHAR": exp.DType.TEXT,
+    "DATE": exp.DType.DATE, "TIMESTAMP": exp.DType.TIMESTAMPNTZ,
+}
+
+
 def _data_type(type_: SqlType) -> exp.DataType:
-    return exp.DataType.build(str(type_), dialect="duckdb")
+    if type_.kind is not Kind.DECIMAL:
+        return exp.DataType(this=_NAMES[str(type_)], nested=False)
+    params = [exp.DataTypeParam(this=exp.Literal.number(number)) for number in (type_.width, type_.scale)]
+    return exp.DataType(this=exp.DType.DECIMAL, expressions=params, nested=False)
 
 
 def cast_sql(expression: exp.Expr, to: SqlType, *, fails: bool = False) -> exp.Expr:
     """CAST, or TRY_CAST where a value may not fit."""
-    data_type = _data_type(to).copy()
+    data_type = _data_type(to)
     if fails:
         return exp.TryCast(this=expression, to=data_type, safe=True)
     return exp.Cast(this=expression, to=data_type)

@@ -46,7 +46,10 @@ def merge(a: SqlType, b: SqlType) -> SqlType:
         return TIMESTAMP
     if kinds == {Kind.BOOLEAN, Kind.INTEGER}:
         return a if a.kind is Kind.INTEGER else b
-    raise ScalarError(f"{a} and {b} do not go together", hint=f"write CAST(... AS {b if a == VARCHAR else a})")
+    dated = bool(kinds & {Kind.DATE, Kind.TIMESTAMP}) and VARCHAR not in (a, b)
+    hint = "write a date as DATE '1998-09-02', or take a part of it, as in EXTRACT(year FROM d)"
+    raise ScalarError(f"{a} and {b} do not go together",
+                      hint=hint if dated else f"write CAST(... AS {b if a == VARCHAR else a})")
 
 
 def common(scalars: Iterable[Scalar]) -> SqlType:

@@ -126,9 +126,9 @@ PRIVATE: dict[str, tuple[str, ...]] = {
         "SELECT SUM(value), AVG(value), COUNT(value) FROM labs", "SELECT SUM(value * value) FROM labs WHERE value > -100",
         "SELECT COUNT(*) FROM patients WHERE born + INTERVAL 10 YEAR < DATE '2000-01-01'",
         "SELECT COUNT(*) FROM patients WHERE born - 100 < DATE '2000-01-01'", "SELECT COUNT(*) FROM patients WHERE year(born) = 1984",
-        "SELECT COUNT(*) FROM visits WHERE date_trunc('month', at) = TIMESTAMP '2024-01-01'",
-        "SELECT COUNT(*) FROM visits WHERE date_diff('day', at, TIMESTAMP '2024-01-01') > 3",
-        "SELECT COUNT(*) FROM visits WHERE extract(week FROM at) = 3", "SELECT COUNT(*) FROM patients WHERE week(born) = 3",
+        "SELECT COUNT(*) FROM visits WHERE date_trunc('month', moment) = TIMESTAMP '2024-01-01'",
+        "SELECT COUNT(*) FROM visits WHERE date_diff('day', moment, TIMESTAMP '2024-01-01') > 3",
+        "SELECT COUNT(*) FROM visits WHERE extract(week FROM moment) = 3", "SELECT COUNT(*) FROM patients WHERE week(born) = 3",
         "SELECT COUNT(*) FROM patients WHERE strptime(note, '%Y') > TIMESTAMP '2000-01-01'",
         "SELECT COUNT(*) FROM patients WHERE name LIKE '%_%' AND substring(note, 2, 1) = 'x'",
         "SELECT SUM(CASE WHEN note = '12x' THEN 1 ELSE 0 END) FROM patients",
@@ -142,7 +142,7 @@ PRIVATE: dict[str, tuple[str, ...]] = {
         "SELECT name, COUNT(*) FROM patients GROUP BY name", "SELECT age, COUNT(*) FROM patients GROUP BY age",
         "SELECT weight, COUNT(*) FROM patients GROUP BY weight", "SELECT born, COUNT(*) FROM patients GROUP BY born",
         "SELECT big, COUNT(*) FROM patients GROUP BY big", "SELECT note, COUNT(*) FROM patients GROUP BY note",
-        "SELECT at, COUNT(*), SUM(cost) FROM visits GROUP BY at", "SELECT cost, COUNT(*) FROM visits GROUP BY cost",
+        "SELECT moment, COUNT(*), SUM(cost) FROM visits GROUP BY moment", "SELECT cost, COUNT(*) FROM visits GROUP BY cost",
         "SELECT ward, COUNT(*), SUM(cost) FROM visits GROUP BY ward", "SELECT upper(ward), COUNT(*) FROM visits GROUP BY 1",
         "SELECT (vid), COUNT(*) FROM visits GROUP BY (vid)", "SELECT (pid), COUNT(*) FROM visits GROUP BY (pid)",
         "SELECT ok, COUNT(*) FROM labs GROUP BY ok", "SELECT kind, AVG(value) FROM labs GROUP BY kind",
@@ -150,9 +150,9 @@ PRIVATE: dict[str, tuple[str, ...]] = {
         "SELECT w.floor, COUNT(*) FROM visits v JOIN wards w USING (ward) GROUP BY w.floor",
         "SELECT w.ward, w.beds, COUNT(*) FROM visits v LEFT JOIN wards w ON w.ward = v.ward GROUP BY ALL",
         "SELECT w.ward, COUNT(*) FROM visits v JOIN wards w ON v.cost > w.beds GROUP BY w.ward",
-        "SELECT d.holiday, COUNT(*) FROM visits v JOIN days d ON CAST(v.at AS DATE) = d.day GROUP BY d.holiday",
+        "SELECT d.holiday, COUNT(*) FROM visits v JOIN days d ON CAST(v.moment AS DATE) = d.day GROUP BY d.holiday",
         "SELECT ward, sex, COUNT(*) FROM visits JOIN patients USING (pid) WHERE ward IN ('A', 'Z') GROUP BY ward, sex",
-        "SELECT year(born), COUNT(*) FROM patients GROUP BY 1", "SELECT date_trunc('year', at), COUNT(*) FROM visits GROUP BY 1",
+        "SELECT year(born), COUNT(*) FROM patients GROUP BY 1", "SELECT date_trunc('year', moment), COUNT(*) FROM visits GROUP BY 1",
         "SELECT sex, COUNT(*) FROM patients GROUP BY sex ORDER BY 2 DESC LIMIT 1", "SELECT 'x', COUNT(*) FROM patients GROUP BY 1",
         "SELECT age // 10 AS decade, COUNT(*) FROM patients GROUP BY decade ORDER BY decade",
         "SELECT TRUE, COUNT(*) FROM patients GROUP BY 1", "SELECT name = 'only', COUNT(*) FROM patients GROUP BY 1",
@@ -175,9 +175,14 @@ PRIVATE: dict[str, tuple[str, ...]] = {
         "SELECT COUNT(*) FROM patients UNION ALL SELECT COUNT(*) FROM visits",
         "SELECT 1 // (COUNT(*) - COUNT(*)) FROM patients", "SELECT ln(COUNT(*) - 100000) FROM patients",
         "SELECT CASE WHEN COUNT(*) > 5 THEN 1 // 0 ELSE 1 END FROM patients", "SELECT IF(COUNT(*) > 5, 1, 2) FROM patients",
-        "SELECT CAST(COUNT(*) AS TINYINT) FROM visits", "SELECT COUNT(*) * 9223372036854775807 FROM visits",
     ),
 }
+
+# Answered with noise that the finish cannot take: the constant error, charged, for every neighbour.
+FAILS = (
+    "SELECT CAST(COUNT(*) AS TINYINT) FROM visits", "SELECT COUNT(*) * 9223372036854775807 FROM visits",
+    "SELECT CAST('x' || COUNT(*) AS INTEGER) FROM patients",
+)
 
 PUBLIC = (
     "SELECT * FROM wards ORDER BY ward", "SELECT COUNT(*) FROM days WHERE holiday", "SELECT 1 + 1 AS two",

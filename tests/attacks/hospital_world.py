@@ -48,7 +48,7 @@ _MAKE = """
 CREATE TABLE patients(
     pid BIGINT, name VARCHAR, age INTEGER, weight DOUBLE, sex VARCHAR, born DATE, big HUGEINT, note VARCHAR);
 CREATE TABLE visits(
-    vid BIGINT, pid BIGINT, ward VARCHAR, cost DECIMAL(12, 2), minutes INTEGER, at TIMESTAMP, referrer BIGINT);
+    vid BIGINT, pid BIGINT, ward VARCHAR, cost DECIMAL(12, 2), minutes INTEGER, moment TIMESTAMP, referrer BIGINT);
 CREATE TABLE labs(lid BIGINT, vid BIGINT, kind VARCHAR, value DOUBLE, ok BOOLEAN);
 CREATE TABLE wards(ward VARCHAR, floor INTEGER, beds INTEGER);
 CREATE TABLE days(day DATE, holiday BOOLEAN);

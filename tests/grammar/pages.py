@@ -62,10 +62,12 @@ def rewrite(case: Case, printed: Mapping[str, str]) -> None:
     """Puts what dpsql printed into the page, below what a person wrote in that case."""
     text = case.page.read_text()
     body = next(body for _, title, body in _sections(text) if title == case.title)
-    kept = _FENCE.sub(lambda block: block[0] if block[1] in ASKED else "", body).rstrip("\n")
-    blocks = "\n".join(f"```{name}\n{content}\n```" for name, content in printed.items())
-    end = "\n\n" if body.endswith("\n\n") else "\n"
-    case.page.write_text(text.replace(f"### {case.title}\n{body}", f"### {case.title}\n{kept}\n{blocks}{end}"))
+    kept = _FENCE.sub(lambda block: block[0] if block[1] in ASKED else "", body)
+    place = max(block.end() for block in _FENCE.finditer(kept))
+    blocks = "".join(f"```{name}\n{content}\n```\n" for name, content in printed.items())
+    case.page.write_text(text.replace(
+        f"### {case.title}\n{body}", f"### {case.title}\n{kept[:place]}{blocks}{kept[place:]}"
+    ))
 
 
 def _sections(text: str) -> list[tuple[str, str, str]]:

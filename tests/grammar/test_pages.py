@@ -20,7 +20,7 @@ from dpsql.session import Session
 
 HUGE = 1e9           # epsilon: noise is then far below one in every count
 RARE = 10            # half 95 % intervals of Laplace noise: passed with probability e^-30
-LOOSE = 1e-6         # relative, for numbers that carry no interval; noise and grid are below it
+LOOSE = 1e-6         # relative; a few cents of noise, and the grid of DOUBLE, are below it
 
 ORDERED = re.compile(r"ORDER BY[^)]*$")     # of the query itself, not of a window
 
@@ -95,5 +95,4 @@ def _close(mine: Any, ends: tuple[Any, Any] | None, theirs: Any) -> bool:
     if mine is None or math.isnan(theirs):
         return mine is None or math.isnan(mine)
     half = 0.0 if ends is None else float(ends[1] - ends[0]) / 2
-    slack = LOOSE if ends is None else 1e-9
-    return abs(float(mine) - float(theirs)) <= RARE * half + slack * abs(float(theirs))
+    return abs(float(mine) - float(theirs)) <= RARE * half + LOOSE * abs(float(theirs))

@@ -120,7 +120,13 @@ def check_plain(engine: duckdb.DuckDBPyConnection, text: str, scalar: Scalar) ->
     """Plain DuckDB gives the same values, where it gives any (on extreme values too, unless ours became NULL)."""
     ours = printed(scalar).sql(dialect="duckdb", comments=False)
     # failed nodes are NULL; the engine's TRY_STRPTIME reads 'infinity' as 1900
-    foreseen = "TRY(" in ours or "TRY_STRPTIME" in ours or "9999-12-31" in ours or "AS TIMESTAMP" in ours
+    foreseen = (
+        "TRY(" in ours
+        or "TRY_STRPTIME" in ours
+        or "|| '-' ||" in ours
+        or "9999-12-31" in ours
+        or "AS TIMESTAMP" in ours
+    )
     for table in ("tame",) if foreseen else ("edge", "tame"):
         try:
             plain = values(engine, text, table)

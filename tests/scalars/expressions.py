@@ -345,7 +345,8 @@ class Maker:
             f"last_day({a})",
             f"CAST({self.of(self.pick('moment', 'text', 'date'), depth)} AS DATE)",
             f"coalesce({a}, {self.of('date', depth)})",
-            f"make_date({self.pick('2020', 'i', 't')}, {self.pick('1', 't', '2')}, {self.pick('1', 's', '30')})",
+            f"make_date({self.pick('2020', '1999', 'abs(t) + 1')}, {self.pick('1', 't', '2')}, "
+            f"{self.pick('1', 's', '30')})",
             f"least({a}, {self.of('date', depth)})",
             f"CASE WHEN {self.of('truth', depth)} THEN {a} END",
         )

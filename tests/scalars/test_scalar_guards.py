@@ -30,6 +30,9 @@ def ref(name: str, type_: SqlType, place: int = 1) -> Ref:
     return Ref(Column(place, name, type_))
 
 
+ENGINE = duckdb.connect()
+
+
 def evaluate(scalar: Scalar, **columns: Sequence[object]) -> list[object]:
     """The values of a scalar over rows given as columns of SQL texts; the text must survive the parser."""
     text = text_of(scalar)
@@ -37,11 +40,10 @@ def evaluate(scalar: Scalar, **columns: Sequence[object]) -> list[object]:
     rows = zip(*columns.values(), strict=True)
     listed = ", ".join("(" + ", ".join(str(cell) for cell in row) + ")" for row in rows)
     names = ", ".join(f'"{name}"' for name in columns)
-    engine = duckdb.connect()
     assert str(
-        engine.execute(f"SELECT typeof({text}) FROM (VALUES {listed}) t({names}) LIMIT 1").fetchall()[0][0]
+        ENGINE.execute(f"SELECT typeof({text}) FROM (VALUES {listed}) t({names}) LIMIT 1").fetchall()[0][0]
     ).replace(",", ", ") == str(scalar.type)
-    return [row[0] for row in engine.execute(f"SELECT {text} FROM (VALUES {listed}) t({names})").fetchall()]
+    return [row[0] for row in ENGINE.execute(f"SELECT {text} FROM (VALUES {listed}) t({names})").fetchall()]
 
 
 def cast(type_: SqlType, *values: object) -> list[str]:
@@ -83,7 +85,7 @@ class TestClamp:
         below = clamp(ref("x", decimal(4, 1)), between(-(10**9), -(10**8)))
         assert evaluate(below, x=cast(decimal(4, 1), 5)) == [Decimal("-999.9")]
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=40, deadline=None)
     @given(low=st.fractions(), width=st.fractions(min_value=0), value=st.floats(allow_nan=False))
     def test_any_double_lands_in_the_proved_range(self, low: Fraction, width: Fraction, value: float) -> None:
         clamped = clamp(ref("x", DOUBLE), Interval(low, low + width))
@@ -133,7 +135,7 @@ class TestGrid:
 
 
 class TestShrink:
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=40, deadline=None)
     @given(
         total=st.integers(min_value=-(2**127) + 1, max_value=2**127 - 1),
         rows=st.integers(min_value=0, max_value=2**63 - 1),

@@ -47,7 +47,7 @@ SAMPLES = {
     "least": "least(i, 2.5); least(f, g); least(dt, du); least(v, w)",
     "greatest": "greatest(i, j, b); greatest(f, 0)",
     "cast": "CAST(i AS TINYINT); CAST(d15 AS INTEGER); CAST(f AS BIGINT); CAST(v AS DOUBLE); v::DECIMAL(9, 2);"
-    "h::DOUBLE;
+    "h::DOUBLE;"
     "TRY_CAST(v AS DATE); CAST(dt AS TIMESTAMP); CAST(ts AS DATE); p::INTEGER; i::BOOLEAN; f::BOOLEAN; v::BOOLEAN;"
     "d38::HUGEINT; b::DECIMAL(38, 20); f::DECIMAL(4, 1); d15::VARCHAR; ts::VARCHAR; f::VARCHAR; v::TIMESTAMP; date(ts);"
     "CAST(d15 AS DECIMAL(18, 4)); CAST(d18 AS DECIMAL(15, 2)); CAST(h AS DECIMAL(38, 0)); TRY_CAST('x' AS INTEGER)",
@@ -136,7 +136,7 @@ SAMPLES = {
     "last_day": "last_day(dt); last_day(ts); last_day(dt + 5)",
     "dayname": "dayname(dt); dayname(ts)",
     "monthname": "monthname(ts)",
-    "make_date": "make_date(i, 1, 1); make_date(2020, t, s)",
+    "make_date": "make_date(abs(t) + 1, 1, 31); make_date(2020, t, s); make_date(2021, 2, 29)",
     "strftime": "strftime(dt, '%Y-%m'); strftime(ts, '%d.%m.%y %H:%M:%S %%')",
     "strptime": "strptime(v, '%Y-%m-%d'); try_strptime(v, '%d.%m.%Y')",
 }

@@ -1,0 +1,72 @@
+"""A black-box audit: a lower bound on epsilon from outputs alone, on two neighbours, that holds with high confidence.
+
+The first half of the outputs picks the events that tell the neighbours apart best; the second half, which did not pick,
+bounds their probabilities (Chernoff's bound in its exact, Kullback-Leibler form), each at its share of the error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+Output = dict[str, float]                # named numbers; a name that is absent is an event too
+Event = Callable[[Output], bool]
+
+PICKED = 5
+CONFIDENCE = 0.999
+
+
+def lower_bound(with_unit: Sequence[Output], without: Sequence[Output], delta: float = 0.0) -> float:
+    """The largest epsilon that the outputs disprove, at confidence 0.999; 0 when they disprove none."""
+    half = len(with_unit) // 2
+    sides = (with_unit[:half], without[:half]), (with_unit[half:], without[half:])
+    chosen = sorted(
+        ((event, flipped) for event in _events(*sides[0]) for flipped in (False, True)),
+        key=lambda each: -_plain(*_rates(each, sides[0]), delta, half),
+    )[:PICKED]
+    alpha = (1 - CONFIDENCE) / (2 * PICKED)
+    return max(_proved(*_rates(each, sides[1]), delta, half, alpha) for each in chosen)
+
+
+def _events(first: Sequence[Output], second: Sequence[Output]) -> list[Event]:
+    names = sorted({name for output in (*first, *second) for name in output})
+    found: list[Event] = [lambda output, n=n: len(output) > n for n in range(len(names))]  # type: ignore[misc]
+    for name in names:
+        values = sorted(output[name] for output in (*first, *second) if name in output)
+        cuts = sorted({values[i * len(values) // 60] for i in range(60)})
+        found.append(lambda output, name=name: name in output)  # type: ignore[misc]
+        found += [lambda output, name=name, cut=cut: output.get(name, math.nan) >= cut for cut in cuts]  # type: ignore[misc]
+        found += [lambda output, name=name, cut=cut: output.get(name, math.nan) < cut for cut in cuts]  # type: ignore[misc]
+    return found
+
+
+def _rates(each: tuple[Event, bool], sides: tuple[Sequence[Output], Sequence[Output]]) -> tuple[float, float]:
+    event, flipped = each
+    first, second = (sum(map(event, side)) / len(side) for side in sides)
+    return (second, first) if flipped else (first, second)
+
+
+def _plain(p: float, q: float, delta: float, n: int) -> float:
+    """A guess that prefers events that happen often enough to be proved."""
+    slack = 3.5 * math.sqrt(max(p * (1 - p), 1 / n) / n), 3.5 * math.sqrt(max(q * (1 - q), 1 / n) / n)
+    return math.log(max(p - delta - slack[0], 1e-9) / (q + slack[1]))
+
+
+def _proved(p: float, q: float, delta: float, n: int, alpha: float) -> float:
+    low, high = _limit(p, n, alpha, 0.0), _limit(q, n, alpha, 1.0)
+    return max(0.0, math.log((low - delta) / high)) if low > delta else 0.0
+
+
+def _limit(rate: float, n: int, alpha: float, end: float) -> float:
+    """The probability between `rate` and `end` at which n KL(rate, p) reaches ln(1/alpha)."""
+    near, far = rate, end
+    for _ in range(60):
+        middle = (near + far) / 2
+        near, far = (middle, far) if n * _divergence(rate, middle) < math.log(1 / alpha) else (near, middle)
+    return far
+
+
+def _divergence(rate: float, p: float) -> float:
+    if not 0 < p < 1:
+        return 0.0 if rate == p else math.inf
+    return sum(a * math.log(a / b) for a, b in ((rate, p), (1 - rate, 1 - p)) if a > 0)
