@@ -24,15 +24,17 @@ from dpsql.expression import (
     Ref,
     Scalar,
     SqlType,
+    Value,
     columns_of,
 )
 from dpsql.facts.base import Facts
 from dpsql.facts.public import Domain, Listed
 from dpsql.facts.stability import groups_per_unit, one_row_per_group
+from dpsql.hoist import hoisted
 from dpsql.interval import ANY, Interval, between
 from dpsql.parse import refusal
 from dpsql.program import Ask, Measure
-from dpsql.relation import Aggregate, CapGroups, Filter, Fold, Join, Project, Relation, Scan
+from dpsql.relation import Aggregate, CapGroups, Filter, Fold, Project, Relation, tables_of
 
 GRID_BITS = 40            # a DOUBLE is at most 2^40 steps a row: its grid error is far below any noise
 MAX_STEPS = 1 << 62       # one unit's partial is at most this many steps (design, section 4)
@@ -199,10 +201,14 @@ def _with_owner(ask: Ask, facts: Facts) -> Relation:
 def _in_domain(folded: Relation, keys: tuple[Column, ...], domain: Domain) -> Relation:
     """The groups of a public domain, before a cap could choose others; without a cap `release` passes over those."""
     conjuncts = tuple(
-        scalars.call("in", Ref(keys[part.key]), *(Lit(value, keys[part.key].type) for value in part.values))
-        for part in domain if isinstance(part, Listed) and not part.enforced
+        _among(keys[part.key], part.values) for part in domain if isinstance(part, Listed) and not part.enforced
     )
     return Filter(folded, conjuncts) if conjuncts else folded
+
+
+def _among(key: Column, values: tuple[Value, ...]) -> Scalar:
+    listed = scalars.call("in", Ref(key), *(Lit(value, key.type) for value in values if value is not None))
+    return scalars.call("or", listed, scalars.call("is_null", Ref(key))) if None in values else listed
 
 
 def _shown(
@@ -213,10 +219,13 @@ def _shown(
     keys = tuple(ids.fresh(key.name, key.scalar.type) for key in ask.keys)
     wanted = dict.fromkeys(partial.row for partial in partials if partial.row is not None)
     rows_of = {row: ids.proved(f"x{i + 1}", row) for i, row in enumerate(wanted)}
+    printed = {row: row for row in rows_of}
+    needed = frozenset({owner, *(column for key in ask.keys for column in columns_of(key.scalar))})
+    source = hoisted(kept, needed, printed, ids.proved)
     items: list[tuple[Column, Scalar]] = [(shown, Ref(owner))]
     items += [(column, _plain(key.scalar)) for column, key in zip(keys, ask.keys, strict=True)]
-    items += [(column, row) for row, column in rows_of.items()]
-    return Project(kept, tuple(items)), shown, keys, rows_of
+    items += [(column, printed[row]) for row, column in rows_of.items()]
+    return Project(source, tuple(items)), shown, keys, rows_of
 
 
 def _plain(key: Scalar) -> Scalar:
@@ -248,18 +257,8 @@ def _row_limit(rows: Relation, catalog: Catalog) -> int:
     limits = catalog.policy.limits
     return max(
         (catalog.rules(table).max_rows_per_group or limits.max_rows_per_group)
-        for table in _tables(rows) if not catalog.rules(table).public
+        for table in tables_of(rows) if not catalog.rules(table).public
     )
-
-
-def _tables(relation: Relation) -> list[str]:
-    match relation:
-        case Scan(table, _):
-            return [table]
-        case Join(left, right, _, _):
-            return _tables(left) + _tables(right)
-        case _:
-            return _tables(relation.source)
 
 
 def _collapse(

@@ -52,9 +52,8 @@ def finish(plan: Plan, released: Sequence[ReleasedTable], scratch: Scratch) -> F
     shape = _shape(plan.program.finish)
     tree = plan.program.finish if shape is None else _with_ends(plan.program.finish, shape)
     loaded = [(_table(table.name, table.columns), table.rows) for table in released]
-    names, types, rows = scratch.run(
-        plan.finish if shape is None else checked(tree), loaded, plan.program.public
-    )
+    names, quoted, rows = scratch.run(plan.finish if shape is None else checked(tree), loaded, plan.program.public)
+    types = [type_.strip('"') for type_ in quoted]      # DuckDB writes the type of a bare NULL in quotes
     if shape is None:
         noisy = bool(plan.statements)
         return Finished(

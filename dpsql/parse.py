@@ -64,7 +64,7 @@ def span(node: exp.Expr) -> tuple[int | None, int | None]:
     """The offsets of the first and last character of the text a node came from, as far as sqlglot kept them."""
     marks = [n.meta for n in node.walk() if "start" in n.meta]
     if not marks:
-        return (None, None) if node.parent is None else span(node.parent)
+        return (None, None) if node.parent is None or isinstance(node.parent, exp.Query) else span(node.parent)
     return min(mark["start"] for mark in marks), max(mark["end"] for mark in marks)
 
 

@@ -23,13 +23,13 @@ from dpsql.noise.laplace import laplace_event
 from dpsql.noise.selection import selection_event
 from dpsql.parse import refusal
 from dpsql.program import Ask, Program
-from dpsql.relation import Aggregate, CapGroups, Fold, Join, Project, Relation, Scan
+from dpsql.relation import Aggregate, CapGroups, Fold, Join, Project, Relation, Scan, tables_of
 from dpsql.render import checked, render
 
 MAX_COMBINATIONS = 10_000   # public groups listed, empty ones included; beyond it the keys count as private
 
-Reader = Callable[[str, int], Sequence[tuple[object, ...]]]
-"""Reads public tables only: the rows of a printed statement, at most so many."""
+Reader = Callable[[str, tuple[str, ...], int], Sequence[tuple[object, ...]]]
+"""Reads public tables only: the rows of a printed statement over the tables named, at most so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,8 @@ def _combinations(
             rows: list[tuple[object, ...]] = [(value,) for value in part.values]
         else:
             indices = part.keys
-            rows = list(reader(render(part.relation, catalog, order=True, public=True), MAX_COMBINATIONS + 1))
+            sql = render(part.relation, catalog, order=True, public=True)
+            rows = list(reader(sql, tables_of(part.relation), MAX_COMBINATIONS + 1))
             nothing = (None,) * len(indices)
             if part.null and nothing not in rows:
                 rows.append(nothing)

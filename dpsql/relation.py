@@ -90,6 +90,17 @@ class CapGroups:
 Relation = Scan | Project | Filter | Join | Aggregate | CapGroups
 
 
+def tables_of(relation: Relation) -> tuple[str, ...]:
+    """Every table a relation reads, in order, repeats left out."""
+    match relation:
+        case Scan(table, _):
+            return (table,)
+        case Join(left, right, _, _):
+            return tuple(dict.fromkeys(tables_of(left) + tables_of(right)))
+        case _:
+            return tables_of(relation.source)
+
+
 def columns_out(relation: Relation) -> tuple[Column, ...]:
     """The columns a relation shows to what stands above it."""
     match relation:

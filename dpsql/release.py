@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 from dpsql.aggregates import FAMILIES, Noisy
 from dpsql.engines.base import Rows
 from dpsql.noise import laplace, selection
 from dpsql.plan import Statement
 
-Group = tuple[object, ...]
+Row = tuple[object, ...]     # keys, totals, units
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +41,10 @@ def release(statement: Statement, rows: Rows) -> ReleasedTable:
     Source: design.md, section 5.
     """
     keys = len(statement.question.keys)
-    exact = _exact(statement, rows)
-    groups, units = _chosen(statement, exact)
-    totals = _totals(statement, groups, exact)
-    noisy = tuple(
-        _noisy(statement, i, values, units) for i, values in enumerate(totals)
-    )
+    found, units = _chosen(statement, rows.values)
+    noisy = tuple(_noisy(statement, i, total, units) for i, total in enumerate(_totals(statement, found)))
     columns = list(statement.columns)
-    cells: list[Sequence[object]] = [[group[i] for group in groups] for i in range(keys)]
+    cells: list[Sequence[object]] = [[row[i] for row in found] for i in range(keys)]
     ends: list[Sequence[object]] = []
     for i, (measure, uses) in enumerate(zip(statement.question.ask.measures, statement.question.uses, strict=True)):
         partials = tuple(statement.question.partials[use] for use in uses)
@@ -61,57 +58,52 @@ def release(statement: Statement, rows: Rows) -> ReleasedTable:
     )
 
 
-def _exact(statement: Statement, rows: Rows) -> dict[Group, list[int]]:
-    """Per group its totals in steps, then its units; SUM over no rows is NULL, and counts as 0."""
+def _chosen(statement: Statement, rows: Sequence[Row]) -> tuple[list[Row], list[int]]:
+    """The rows of the groups that are released, in key order, and for private groups their noisy unit counts.
+
+    Public groups without rows have a row of zeros; rows outside the domain are passed over.
+    """
     keys = len(statement.question.keys)
-    totals = zip(statement.question.totals, statement.constant, strict=True)
-    scales = [*(column.type.scale for column, same in totals if not same), 0]
-    return {
-        row[:keys]: [_steps(value, scale) for value, scale in zip(row[keys:], scales, strict=True)]
-        for row in rows.values
-    }
+    if statement.domain is not None:
+        nothing = (0,) * (len(statement.constant) - sum(statement.constant) + 1)
+        exact = {row[:keys]: row for row in rows}
+        return [exact.get(group, (*group, *nothing)) for group in statement.domain], []
+    event = statement.selection
+    assert event is not None, "private groups are selected"
+    counts = [row[-1] for row in rows]
+    shown = selection.select(counts, event.epsilon, event.delta, statement.groups, statement.min_units)  # type: ignore[arg-type]
+    kept = [(row, count) for row, count in zip(rows, shown, strict=True) if count is not None]
+    kept.sort(key=_order(keys, [row for row, _ in kept]))
+    return [row for row, _ in kept], [count for _, count in kept]
+
+
+def _order(keys: int, rows: list[Row]) -> Callable[[tuple[Row, int]], Any]:
+    """How rows sort: by key, NULL last, NaN before it."""
+    if all(value is not None and value == value for row in rows for value in row[:keys]):
+        return lambda pair: pair[0][:keys]
+    return lambda pair: tuple(
+        (True, 1) if key is None else (True, 0) if key != key else (False, key) for key in pair[0][:keys]
+    )
+
+
+def _totals(statement: Statement, found: list[Row]) -> list[list[int]]:
+    """The exact total of each partial in each released group, in steps; SUM over no rows is NULL, and counts as 0."""
+    totals, place = [], len(statement.question.keys)
+    for column, constant in zip(statement.question.totals, statement.constant, strict=True):
+        scale = 0 if constant else column.type.scale
+        totals.append([_steps(row[-1 if constant else place], scale) for row in found])
+        place += not constant
+    return totals
 
 
 def _steps(value: object, scale: int) -> int:
-    match value:
-        case int():
-            return value
-        case Decimal():
-            numerator, denominator = value.as_integer_ratio()
-            return int(numerator * 10**scale // denominator)
-        case _:
-            assert value is None, "totals are exact numbers"
-            return 0
-
-
-def _chosen(statement: Statement, exact: dict[Group, list[int]]) -> tuple[list[Group], list[int]]:
-    """The groups that are released, in key order, and for private ones their noisy unit counts."""
-    if statement.domain is not None:
-        return list(statement.domain), []
-    event = statement.selection
-    assert event is not None, "private groups are selected"
-    ordered = sorted(exact, key=_order)
-    shown = selection.select(
-        [exact[group][-1] for group in ordered], event.epsilon, event.delta, statement.groups, statement.min_units
-    )
-    kept = [(group, count) for group, count in zip(ordered, shown, strict=True) if count is not None]
-    return [group for group, _ in kept], [count for _, count in kept]
-
-
-def _order(group: Group) -> tuple[tuple[bool, object], ...]:
-    """Keys sort by value, NULL last, NaN before it."""
-    return tuple((True, 1) if key is None else (True, 0) if key != key else (False, key) for key in group)
-
-
-def _totals(statement: Statement, groups: list[Group], exact: dict[Group, list[int]]) -> list[list[int]]:
-    """The exact total of each partial in each released group."""
-    nothing = [0] * (len(statement.constant) - sum(statement.constant) + 1)
-    found = [exact.get(group, nothing) for group in groups]
-    totals, place = [], 0
-    for constant in statement.constant:
-        totals.append([row[-1 if constant else place] for row in found])
-        place += not constant
-    return totals
+    if isinstance(value, int):
+        return value
+    if isinstance(value, Decimal):
+        numerator, denominator = value.as_integer_ratio()
+        return int(numerator * 10**scale // denominator)
+    assert value is None, "totals are exact numbers"
+    return 0
 
 
 def _noisy(statement: Statement, index: int, exact: list[int], units: list[int]) -> Noisy:

@@ -155,12 +155,11 @@ class Session:
         if analyst not in known:
             raise BudgetError(f"the policy names no analyst {analyst}")
 
-    def _read_public(self, sql: str, most: int) -> Sequence[tuple[object, ...]]:
+    def _read_public(self, sql: str, tables: tuple[str, ...], most: int) -> Sequence[tuple[object, ...]]:
         """Rows of public tables, remembered for the session."""
         key = (sql, most)
         if key not in self._public_rows:
-            names = [name for name, rules in self.policy.tables.items() if rules.public]
-            _, _, rows = self._scratch.run(f"SELECT * FROM ({sql}) LIMIT {int(most)}", (), names)
+            _, _, rows = self._scratch.run(f"SELECT * FROM ({sql}) LIMIT {int(most)}", (), tables)
             self._public_rows[key] = rows
         return self._public_rows[key]
 

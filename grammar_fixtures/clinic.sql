@@ -46,7 +46,8 @@ SELECT
   v.vid,
   (1 + (v.vid + i) % 5)::INTEGER AS drug,
   (1 + (v.vid * 7 + i) % 29)::INTEGER AS doses,
-  ((v.vid * 31 + i * 17) % 480)::DECIMAL(7, 2) + 0.10 AS price
+  ((v.vid * 31 + i * 17) % 480)::DECIMAL(7, 2) + 0.10 AS price,
+  [0.1, 0.25, 0.5][1 + v.vid % 3]::DOUBLE AS strength
 FROM visits v, range(2) u(i) WHERE i < (v.vid // 10 + v.vid) % 3;
 INSERT INTO prescriptions SELECT 99999, 77777, * EXCLUDE (rid, vid) FROM prescriptions LIMIT 1;
 

@@ -54,10 +54,11 @@ def public_domain(
     """
     pieces = tuple(_components(rows, catalog))
     conditions = tuple(_conditions(rows))
+    extended = frozenset(_extended(rows))
     found: list[Listed | Looked] = []
     looked: dict[int, list[tuple[int, Scalar]]] = {}
     for index, key in enumerate(keys):
-        listed = _listed(index, key, conditions, catalog)
+        listed = _listed(index, key, conditions, extended, catalog)
         if listed is not None:
             never_null = listed.enforced and not nullable(key)
             values = tuple(value for value in listed.values if not (never_null and value is None))
@@ -84,7 +85,10 @@ def _sought(key: Scalar, pieces: tuple[_Piece, ...], conditions: tuple[Scalar, .
     return next(((i, each) for each in equal for i, piece in enumerate(pieces) if piece.yields(each)), None)
 
 
-def _listed(index: int, key: Scalar, conditions: tuple[Scalar, ...], catalog: Catalog) -> Listed | None:
+def _listed(
+    index: int, key: Scalar, conditions: tuple[Scalar, ...], extended: frozenset[int], catalog: Catalog,
+) -> Listed | None:
+    """The values of one key that the text, a type or the policy tells; NULL is one more on a null-extended side."""
     if isinstance(key, Lit):
         return Listed(index, (key.value,), True)
     for condition in conditions:
@@ -94,7 +98,8 @@ def _listed(index: int, key: Scalar, conditions: tuple[Scalar, ...], catalog: Ca
     if isinstance(key, Ref) and key.column.table is not None and key.column.source is not None:
         values = catalog.column(key.column.table, key.column.source).values
         if values is not None:
-            return Listed(index, tuple(_typed(value, key.type) for value in values), False)
+            null = (None,) if key.column.id in extended else ()
+            return Listed(index, (*(_typed(value, key.type) for value in values), *null), False)
     literals = scalars.public_values(key)
     if literals is None:
         return None
@@ -105,7 +110,7 @@ def _options(condition: Scalar, key: Scalar) -> tuple[Value, ...] | None:
     """The values that `key = literal` or `key IN (literals)` leaves; only where no cast stands between."""
     if not isinstance(condition, Call) or condition.name not in ("=", "in"):
         return None
-    first, *rest = condition.args
+    first, *rest = (_whole(arg) for arg in condition.args)
     if condition.name == "=" and rest[0] == key:
         first, rest = rest[0], [first]
     if first != key or not all(isinstance(option, Lit) and option.type.kind is key.type.kind for option in rest):
@@ -116,10 +121,21 @@ def _options(condition: Scalar, key: Scalar) -> tuple[Value, ...] | None:
     return tuple(dict.fromkeys(values))
 
 
+def _whole(scalar: Scalar) -> Scalar:
+    """What substring(x, 1) is: x. The scalars print comparisons of some texts like that."""
+    match scalar:
+        case Call("substring", (text, Lit(1))):
+            return text
+        case _:
+            return scalar
+
+
 def _typed(value: Literal, type_: SqlType) -> Value:
     """A policy's literal as a value of the column's type."""
     if isinstance(value, Fraction):
-        return Decimal(value.numerator) / Decimal(value.denominator)
+        if type_.kind is Kind.DOUBLE:
+            return float(value)
+        return Decimal(f"{int(value * 10**type_.scale)}E-{type_.scale}")
     if isinstance(value, int) and not isinstance(value, bool) and type_.kind is Kind.DECIMAL:
         return Decimal(value)
     if type_.kind is Kind.TIMESTAMP and isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
@@ -197,6 +213,18 @@ def is_public(relation: Relation, catalog: Catalog) -> bool:
             return is_public(left, catalog) and is_public(right, catalog)
         case _:
             return is_public(relation.source, catalog)
+
+
+def _extended(relation: Relation) -> Iterator[int]:
+    """The ids of the columns that a LEFT JOIN may make NULL."""
+    match relation:
+        case Join(left, right, kind, _):
+            yield from _extended(left)
+            yield from (column.id for column in columns_out(right)) if kind is JoinKind.LEFT else _extended(right)
+        case Scan():
+            return
+        case _:
+            yield from _extended(relation.source)
 
 
 def _conditions(relation: Relation) -> Iterator[Scalar]:

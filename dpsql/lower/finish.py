@@ -7,6 +7,7 @@ from sqlglot import exp
 from dpsql import scalars
 from dpsql.lower.context import Context, Env, Origin, check_args
 from dpsql.lower.question import Replace, lower_question
+from dpsql.lower.rows import lower_rows
 from dpsql.lower.sources import aggregated, alias_of, extended, origin_of, sources
 from dpsql.parse import refusal, unwrapped, written
 
@@ -14,6 +15,7 @@ _SELECT = {
     "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "qualify",
     "with_", "kind",
 }
+_ROWS = {"expressions", "from_", "joins", "where"}
 _SET = {"this", "expression", "distinct", "order", "limit", "offset", "with_", "by_name"}
 _STRUCTURE = (
     exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Offset, exp.Distinct,
@@ -65,6 +67,8 @@ def _select(select: exp.Select, context: Context, env: Env, outer: Env) -> exp.Q
                 "ask the two as separate queries, or aggregate first and join the results",
             )
         if not aggregated(select):
+            plain = exp.Select(**{name: value for name, value in select.args.items() if name in _ROWS}).copy()
+            lower_rows(plain, Context(context.catalog), env)     # a name that does not exist is said first
             raise refusal(
                 "this would return rows about single people, and only aggregates are released",
                 select.expressions[0], "use COUNT, SUM or AVG, with GROUP BY if you like",

@@ -54,7 +54,7 @@ def renamed(scope: Scope, table: str, columns: tuple[str, ...], node: exp.Expr) 
     """The columns of a table under an alias, the first ones under new names if a column list is given."""
     shown = [v for v in scope if not v.hidden]
     if len(columns) > len(shown):
-        raise refusal(f"{table} has {len(shown)} columns, and {len(columns)} names are given", node)
+        raise refusal(f"{table} has {len(shown)} column{'s' * (len(shown) != 1)}, and {len(columns)} names are given", node)
     names = [*columns, *(v.name for v in shown[len(columns):])]
     lowered = [name.lower() for name in names]
     if twice := [name for name in names if lowered.count(name.lower()) > 1]:

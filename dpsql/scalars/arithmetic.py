@@ -125,7 +125,8 @@ def _modulo(args: tuple[Scalar, ...]) -> Taken:
     type_ = _numeric("%", args)
     if type_.kind is Kind.INTEGER:   # the engine divides, so the lowest integer % -1 overflows as // does
         return widened(intervals.whole_quotient, args, type_)
-    if type_.kind is Kind.DECIMAL and any(arg.type == HUGEINT for arg in args):
+    huge = type_.kind is Kind.DECIMAL and any(arg.type == HUGEINT for arg in args)
+    if huge and not all(enforced(arg).within(type_.range) for arg in args):   # as DuckDB does for every HUGEINT
         type_ = DOUBLE
     return tuple(cast(arg, type_) for arg in args), type_
 

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
 
 from sqlglot import exp
 
-from dpsql.expression import BOOLEAN, DATE, INTERVAL, TIMESTAMP, Call, Kind, Lit, Scalar, SqlType
+from dpsql.expression import (
+    BOOLEAN,
+    DATE,
+    INTEGER,
+    INTERVAL,
+    NULL,
+    TIMESTAMP,
+    VARCHAR,
+    Call,
+    Kind,
+    Lit,
+    Scalar,
+    SqlType,
+)
 from dpsql.interval import Interval
 from dpsql.scalars import intervals
+from dpsql.scalars.conversion import cast_fails
 from dpsql.scalars.errors import ScalarError
-from dpsql.scalars.literals import holds
+from dpsql.scalars.ranges import enforced
 from dpsql.scalars.rows import Ranges, Row, Taken, add, always, never
 from dpsql.scalars.sql import chained, compared, function, tight
 from dpsql.scalars.unify import cast, common
@@ -26,7 +39,20 @@ def _together(args: Sequence[Scalar]) -> tuple[tuple[Scalar, ...], SqlType]:
 
 
 def _comparable(args: tuple[Scalar, ...]) -> Taken:
-    return _together(_days(args))[0], BOOLEAN
+    return tuple(_kept(arg) for arg in _together(_days(args))[0]), BOOLEAN
+
+
+_FOLDED = ("case", "switch", "coalesce", "nullif", "least", "greatest", "split_part")
+
+
+def _kept(arg: Scalar) -> Scalar:
+    """A text that statistics may turn into NULL while planning, made opaque to that.
+
+    DuckDB 2.0 cannot compare a column with such a NULL: planning fails ("BindBuiltinScalarFunction did not return a
+    BoundFunctionExpression") as soon as all values of another column are NULL.
+    """
+    folded = isinstance(arg, Call) and arg.name in _FOLDED and arg.type == VARCHAR
+    return Call("substring", (arg, Lit(1, INTEGER)), VARCHAR) if folded else arg
 
 
 def _days(args: Sequence[Scalar]) -> tuple[Scalar, ...]:
@@ -70,13 +96,17 @@ def _alike(args: tuple[Scalar, ...]) -> Taken:
 
 
 def _nullif(args: tuple[Scalar, ...]) -> Taken:
-    """A literal that the first argument's type holds exactly leaves that type alone."""
+    """The value keeps its type; the engine compares it in the common one, so that cast must not fail."""
     value, other = args
-    if isinstance(other, Lit) and isinstance(other.value, (int, Decimal)) and value.type.numeric:
-        folded = cast(other, value.type) if value.type.kind is Kind.DOUBLE or holds(value.type, other.value) else other
-        if isinstance(folded, Lit) and folded.value == other.value:
-            return (value, folded), value.type
-    return _together(args)
+    type_ = common(args)
+    if value.type in (type_, NULL):
+        return tuple(_kept(arg) for arg in _together(args)[0]), type_
+    if isinstance(other, Lit) and isinstance(other.value, int) and value.type.kind is Kind.INTEGER:
+        return (value, cast(other, type_)), value.type
+    if cast_fails(Call("cast", (value,), type_), (enforced(value),)):
+        raise ScalarError(f"nullif of {value.type} and {other.type} is not admitted",
+                          hint=f"write CAST(... AS {type_})")
+    return (value, cast(other, type_)), value.type
 
 
 def _case(args: tuple[Scalar, ...]) -> Taken:
@@ -87,7 +117,7 @@ def _case(args: tuple[Scalar, ...]) -> Taken:
 
 def _switch(args: tuple[Scalar, ...]) -> Taken:
     """subject, match, value, match, value, ..., else."""
-    matches, _ = _together(_days((args[0], *args[1:-1:2])))
+    matches = tuple(_kept(arg) for arg in _together(_days((args[0], *args[1:-1:2])))[0])
     values, type_ = _together((*args[2:-1:2], args[-1]))
     return (matches[0], *_zipped(matches[1:], values)), type_
 

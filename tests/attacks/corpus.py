@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (each attack is one line)
 """Attacks, each with its verdict. They are data: what an analyst would send who wants one patient's row.
 
 `reject`: refused, nothing charged. `private`: answered with noise and charged. `public`: exact and free. `either`: a

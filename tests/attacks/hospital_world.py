@@ -60,7 +60,8 @@ INSERT INTO patients SELECT i, 'p' || i, 20 + i % 60, 50.5 + i % 40, ['f', 'm'][
     DATE '1950-01-01' + CAST(i * 100 AS INTEGER), i, CAST(i AS VARCHAR) FROM range(12, 212) AS t(i);
 INSERT INTO visits SELECT i, 12 + i % 200, ['A', 'B', 'C'][1 + i % 3], 10.25 * (i % 50), i % 90,
     TIMESTAMP '2024-01-01 08:00:00' + to_hours(i), 12 + i % 7 FROM range(1000, 1800) AS t(i);
-INSERT INTO labs SELECT i, 1000 + i % 800, ['na', 'k'][1 + i % 2], (i % 20) - 9.5, i % 3 = 0 FROM range(2000) AS t(i);
+INSERT INTO labs
+    SELECT i, 1000 + i % 800, ['na', 'k'][1 + i % 2], (i % 20) - 9.5, i % 3 = 0 FROM range(2000) AS t(i);
 INSERT INTO patients VALUES
     (7, 'Robert''); DROP TABLE patients;--', 2147483647, 'nan', 'x', 'infinity', -170141183460469231731687303715884105728,
         '12x'),

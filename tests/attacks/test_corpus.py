@@ -12,7 +12,7 @@ from corpus import EITHER, FAILS, PRIVATE, PUBLIC, REJECT
 from hospital_world import WORST, build
 
 from dpsql.answer import Answer
-from dpsql.errors import Error, QueryError
+from dpsql.errors import Error
 from dpsql.plan import Plan
 from dpsql.session import Session
 

@@ -33,7 +33,7 @@ def _events(first: Sequence[Output], second: Sequence[Output]) -> list[Event]:
     found: list[Event] = [lambda output, n=n: len(output) > n for n in range(len(names))]  # type: ignore[misc]
     for name in names:
         values = sorted(output[name] for output in (*first, *second) if name in output)
-        cuts = sorted({values[i * len(values) // 60] for i in range(60)})
+        cuts = sorted({values[i * len(values) // 30] for i in range(30)})
         found.append(lambda output, name=name: name in output)  # type: ignore[misc]
         found += [lambda output, name=name, cut=cut: output.get(name, math.nan) >= cut for cut in cuts]  # type: ignore[misc]
         found += [lambda output, name=name, cut=cut: output.get(name, math.nan) < cut for cut in cuts]  # type: ignore[misc]

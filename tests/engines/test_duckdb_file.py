@@ -124,7 +124,7 @@ def test_settings_hold_for_every_cursor(engine):
     assert engine.run("SELECT 5 // 0, 5 / 2, CAST(1 AS DOUBLE) / 0").values == [(None, 2.5, float("inf"))]
     settings = "current_setting('disabled_optimizers'), current_setting('max_expression_depth')"
     (found, depth), = engine.run(f"SELECT {settings}").values
-    assert set(found.split(",")) == {"common_subexpressions", "statistics_propagation"}
+    assert set(found.split(",")) == {"common_subexpressions", "statistics_propagation", "partial_aggregate_pushdown"}
     assert depth == 250
 
 

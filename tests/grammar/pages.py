@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "grammar_fixtures"
-ASKED = ("sql query", "json params", "sql plain")                                     # a person writes these
-PRINTED = ("text refused", "text bounds", "sql rewritten", "sql finish")              # dpsql prints these
+ASKED = ("sql query", "json params", "json ask", "sql plain")                # a person writes these
+PRINTED = ("text refused", "text bounds", "sql rewritten", "sql finish")     # dpsql prints these
 _FENCE = re.compile(r"^```(\w+ \w+)\n(.*?)^```$\n?", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(#{1,3}) (.+)$\n?", re.MULTILINE)
 

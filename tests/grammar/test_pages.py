@@ -59,7 +59,9 @@ def test_equals_plain_sql(case: Case, clinic: Session, plain: duckdb.DuckDBPyCon
 
 def _printed(case: Case, clinic: Session) -> dict[str, str]:
     try:
-        explained = clinic.explain(case.blocks["sql query"], params=_params(case))
+        explained = clinic.explain(
+            case.blocks["sql query"], params=_params(case), **json.loads(case.blocks.get("json ask", "{}"))
+        )
     except QueryError as error:
         return {"text refused": str(error)}
     blocks = {"sql finish": explained.finish}

@@ -147,7 +147,8 @@ def check_scale() -> None:
 
 def check_prices() -> None:
     """What the noise costs, from its scale and the sensitivity, is what is charged."""
-    for text in ("SELECT kind, SUM(v), COUNT(*) FROM orders GROUP BY kind", "SELECT grp, SUM(n) FROM units GROUP BY grp"):
+    for text in ("SELECT kind, SUM(v), COUNT(*) FROM orders GROUP BY kind",
+                 "SELECT grp, SUM(n) FROM units GROUP BY grp"):
         _, found = made(text)
         for statement in found.statements:
             pairs = zip(statement.events, statement.sensitivities, strict=True)
@@ -158,7 +159,7 @@ def check_prices() -> None:
 
 def check_threshold() -> None:
     """A group of exactly `min_units` is hidden, and one far above is shown with noise."""
-    here, found = made("SELECT kind, COUNT(*) FROM orders GROUP BY kind")
+    _, found = made("SELECT kind, COUNT(*) FROM orders GROUP BY kind")
     statement = replace(found.statements[0], min_units=5)
     few = [release.release(statement, Rows(("k1", "p1", "units"), [("a", 5, 5)])).rows for _ in range(50)]
     assert few == [()] * 50

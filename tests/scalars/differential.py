@@ -9,13 +9,14 @@ from fractions import Fraction
 
 import duckdb
 import sqlglot
-from expressions import COLUMNS, alike, fill, printed
+from expressions import COLUMNS, TYPES, alike, fill, printed
 
 from dpsql.expression import Column, Kind, Ref, Scalar, columns_of
 from dpsql.interval import Interval
 from dpsql.scalars import bounds, enforced, nullable
 
-TABLES = ("edge", "tame", "nothing", "same")
+TABLES = ("edge", "tame", "nothing", "same", "void", "half")
+FIRST = {"t", "i", "b", "d4", "d15", "f", "v", "p", "dt", "ts"}  # the first column of each kind
 _OURS = (
     "SELECT {q} AS r FROM {t}",
     "SELECT count(*) FROM {t} WHERE ({q}) IS NOT NULL",
@@ -35,6 +36,11 @@ def connections(seed: int) -> list[duckdb.DuckDBPyConnection]:
         fill(connection, "tame", rng, 24, tame=True)
         connection.execute("CREATE TABLE nothing AS FROM edge LIMIT 0")
         connection.execute("CREATE TABLE same AS FROM edge WHERE id = 3")  # statistics whose minimum is the maximum
+        for table, empty in (("void", FIRST), ("half", set(TYPES) - FIRST)):  # what statistics fold to NULL
+            cells = [
+                f'CAST(NULL AS {type_}) AS "{name}"' if name in empty else f'"{name}"' for name, type_ in TYPES.items()
+            ]
+            connection.execute(f"CREATE TABLE {table} AS SELECT id, {', '.join(cells)} FROM edge")
         if pinned:
             connection.execute("SET disabled_optimizers='common_subexpressions,statistics_propagation'")
             connection.execute("SET error_on_division_by_zero=false")
@@ -42,15 +48,14 @@ def connections(seed: int) -> list[duckdb.DuckDBPyConnection]:
     return found
 
 
-def raises(connection: duckdb.DuckDBPyConnection, statement: str) -> str | None:
-    """The engine's error, if any; moments that Python cannot hold are no error of the statement."""
+def runs(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+    """The statement raises nothing; moments that Python cannot hold are no error of it."""
     try:
         connection.execute(statement).fetchall()
     except duckdb.Error as error:
-        return f"{type(error).__name__}: {error}\n{statement}"
+        raise AssertionError(f"{error}\n{statement}") from error
     except (OverflowError, ValueError):
-        return None
-    return None
+        return
 
 
 def check_total(engines: list[duckdb.DuckDBPyConnection], scalars: list[Scalar]) -> None:
@@ -62,9 +67,9 @@ def check_total(engines: list[duckdb.DuckDBPyConnection], scalars: list[Scalar])
         for table in TABLES:
             for text in texts:
                 for form in _OURS if table == "edge" else _OURS[:1]:
-                    assert raises(engine, form.format(q=text, t=table)) is None
-            assert raises(engine, f"SELECT {together} FROM {table}") is None
-            assert raises(engine, f"SELECT struct_pack({sums}) FROM {table}") is None
+                    runs(engine, form.format(q=text, t=table))
+            runs(engine, f"SELECT {together} FROM {table}")
+            runs(engine, f"SELECT struct_pack({sums}) FROM {table}")
 
 
 def check_round_trip(scalar: Scalar) -> None:
@@ -124,6 +129,7 @@ def check_plain(engine: duckdb.DuckDBPyConnection, text: str, scalar: Scalar) ->
         "TRY(" in ours
         or "TRY_STRPTIME" in ours
         or "|| '-' ||" in ours
+        or "DECIMAL(9, 0)" in ours
         or "9999-12-31" in ours
         or "AS TIMESTAMP" in ours
     )

@@ -226,7 +226,7 @@ class Maker:
             case 8:
                 return f"{self.pick('round', 'trunc')}({n()}, {self.pick('0', '1', '2', '5', '-1', '-3')})"
             case 9:
-                return f"{self.pick('sqrt', 'ln', 'log10', 'exp', 'sin', 'cos', 'cbrt', 'atan', 'log2', 'tan')}({n()})"
+                return f"{self.pick('sqrt', 'ln', 'log10', 'exp', 'sin', 'cos', 'cbrt', 'atan', 'tan')}({n()})"
             case 10:
                 return f"CASE WHEN {self.of('truth', depth)} THEN {n()} ELSE {n()} END"
             case 11:

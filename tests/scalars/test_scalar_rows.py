@@ -43,7 +43,8 @@ SAMPLES = {
     "switch": "CASE i WHEN 1 THEN 'a' WHEN 2.5 THEN 'b' END; CASE v WHEN w THEN 1 ELSE 2.5 END; "
     "CASE dt WHEN '2020-02-29' THEN 1 END",
     "coalesce": "coalesce(i, 2.5); ifnull(v, 'x'); coalesce(dt, ts); coalesce(t, 1000); coalesce(f, g, 0)",
-    "nullif": "nullif(i, 0); nullif(d15, 2); nullif(v, ''); nullif(f, 0); nullif(dt, ts)",
+    "nullif": "nullif(i, 0); nullif(d15, 2); nullif(v, ''); nullif(f, 0);"
+    "nullif(ts, dt); nullif(i, 2.5); nullif(b, f); nullif(i, d4)",
     "least": "least(i, 2.5); least(f, g); least(dt, du); least(v, w)",
     "greatest": "greatest(i, j, b); greatest(f, 0)",
     "cast": "CAST(i AS TINYINT); CAST(d15 AS INTEGER); CAST(f AS BIGINT); CAST(v AS DOUBLE); v::DECIMAL(9, 2);"
@@ -145,6 +146,24 @@ SAMPLES = {
 @pytest.fixture(scope="module")
 def engines() -> list[duckdb.DuckDBPyConnection]:
     return connections(random.SystemRandom().randrange(2**32))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "w < split_part(v, 'b', 1)",
+        "w < CASE WHEN v IS NULL THEN NULL ELSE 'x' END",
+        "coalesce(nullif(v, 'a'), v) >= w",
+        "CASE CASE WHEN v IS NULL THEN NULL ELSE 'x' END WHEN w THEN 1 END",
+        "w BETWEEN nullif(v, v) AND 'z'",
+        "i = CASE WHEN j IS NULL THEN NULL ELSE 5 END",
+        "dt < CASE WHEN du IS NULL THEN NULL ELSE dt END",
+        "f >= CASE WHEN g IS NULL THEN NULL ELSE 5 END",
+        "w <> coalesce(nullif(v, 'a'), nullif(v, 'b'))",
+    ],
+)
+def test_statistics_fold_nothing_into_an_error(engines: list[duckdb.DuckDBPyConnection], text: str) -> None:
+    check_total(engines, [read(text)])
 
 
 def rows_in(scalar: Scalar) -> set[str]:

@@ -1,4 +1,4 @@
-"""What `derive` says of every relation of every plan, against what the relation holds in databases that try to break it."""
+"""What `derive` says of every relation of every plan, against what it holds in databases that try to break it."""
 
 from __future__ import annotations
 
