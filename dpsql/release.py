@@ -66,8 +66,9 @@ def _chosen(statement: Statement, rows: Sequence[Row]) -> tuple[list[Row], list[
     keys = len(statement.question.keys)
     if statement.domain is not None:
         nothing = (0,) * (len(statement.constant) - sum(statement.constant) + 1)
-        exact = {row[:keys]: row for row in rows}
-        return [exact.get(group, (*group, *nothing)) for group in statement.domain], []
+        exact = {row[:keys]: row[keys:] for row in rows}
+        # the domain's own value, not the row's equal one: 0.0 beside -0.0 would tell whether the group is empty
+        return [(*group, *exact.get(group, nothing)) for group in statement.domain], []
     event = statement.selection
     assert event is not None, "private groups are selected"
     counts = [row[-1] for row in rows]

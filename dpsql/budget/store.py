@@ -140,8 +140,12 @@ def vacant(path: Path) -> Path:
 
 
 def require_directory(path: Path) -> None:
-    """LedgerError when the directory that shall hold `path` does not exist; dpsql makes none."""
-    if not path.parent.is_dir():
+    """LedgerError when the directory that shall hold `path` does not exist or may not be read; dpsql makes none."""
+    try:
+        there = path.parent.is_dir()
+    except PermissionError as error:
+        raise LedgerError(f"the ledger {path} cannot be reached ({error.strerror})") from None
+    if not there:
         raise LedgerError(f"the directory {path.parent} for the ledger does not exist; make it first")
 
 

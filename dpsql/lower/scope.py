@@ -54,7 +54,8 @@ def renamed(scope: Scope, table: str, columns: tuple[str, ...], node: exp.Expr) 
     """The columns of a table under an alias, the first ones under new names if a column list is given."""
     shown = [v for v in scope if not v.hidden]
     if len(columns) > len(shown):
-        raise refusal(f"{table} has {len(shown)} column{'s' * (len(shown) != 1)}, and {len(columns)} names are given", node)
+        many = "1 column" if len(shown) == 1 else f"{len(shown)} columns"
+        raise refusal(f"{table} has {many}, and {len(columns)} names are given", node)
     names = [*columns, *(v.name for v in shown[len(columns):])]
     lowered = [name.lower() for name in names]
     if twice := [name for name in names if lowered.count(name.lower()) > 1]:

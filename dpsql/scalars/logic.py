@@ -10,11 +10,9 @@ from sqlglot import exp
 from dpsql.expression import (
     BOOLEAN,
     DATE,
-    INTEGER,
     INTERVAL,
     NULL,
     TIMESTAMP,
-    VARCHAR,
     Call,
     Kind,
     Lit,
@@ -39,20 +37,7 @@ def _together(args: Sequence[Scalar]) -> tuple[tuple[Scalar, ...], SqlType]:
 
 
 def _comparable(args: tuple[Scalar, ...]) -> Taken:
-    return tuple(_kept(arg) for arg in _together(_days(args))[0]), BOOLEAN
-
-
-_FOLDED = ("case", "switch", "coalesce", "nullif", "least", "greatest", "split_part")
-
-
-def _kept(arg: Scalar) -> Scalar:
-    """A text that statistics may turn into NULL while planning, made opaque to that.
-
-    DuckDB 2.0 cannot compare a column with such a NULL: planning fails ("BindBuiltinScalarFunction did not return a
-    BoundFunctionExpression") as soon as all values of another column are NULL.
-    """
-    folded = isinstance(arg, Call) and arg.name in _FOLDED and arg.type == VARCHAR
-    return Call("substring", (arg, Lit(1, INTEGER)), VARCHAR) if folded else arg
+    return _together(_days(args))[0], BOOLEAN
 
 
 def _days(args: Sequence[Scalar]) -> tuple[Scalar, ...]:
@@ -100,7 +85,7 @@ def _nullif(args: tuple[Scalar, ...]) -> Taken:
     value, other = args
     type_ = common(args)
     if value.type in (type_, NULL):
-        return tuple(_kept(arg) for arg in _together(args)[0]), type_
+        return _together(args)
     if isinstance(other, Lit) and isinstance(other.value, int) and value.type.kind is Kind.INTEGER:
         return (value, cast(other, type_)), value.type
     if cast_fails(Call("cast", (value,), type_), (enforced(value),)):
@@ -117,7 +102,7 @@ def _case(args: tuple[Scalar, ...]) -> Taken:
 
 def _switch(args: tuple[Scalar, ...]) -> Taken:
     """subject, match, value, match, value, ..., else."""
-    matches = tuple(_kept(arg) for arg in _together(_days((args[0], *args[1:-1:2])))[0])
+    matches, _ = _together(_days((args[0], *args[1:-1:2])))
     values, type_ = _together((*args[2:-1:2], args[-1]))
     return (matches[0], *_zipped(matches[1:], values)), type_
 

@@ -63,8 +63,8 @@ INSERT INTO visits SELECT i, 12 + i % 200, ['A', 'B', 'C'][1 + i % 3], 10.25 * (
 INSERT INTO labs
     SELECT i, 1000 + i % 800, ['na', 'k'][1 + i % 2], (i % 20) - 9.5, i % 3 = 0 FROM range(2000) AS t(i);
 INSERT INTO patients VALUES
-    (7, 'Robert''); DROP TABLE patients;--', 2147483647, 'nan', 'x', 'infinity', -170141183460469231731687303715884105728,
-        '12x'),
+    (7, 'Robert''); DROP TABLE patients;--', 2147483647, 'nan', 'x', 'infinity',
+        -170141183460469231731687303715884105728, '12x'),
     (8, 'many', 40, 60, 'f', '1984-04-04', 8, '8'),
     (9, 'only', 109, 199, 'hermit', '5877642-06-25 (BC)', 9, ''),
     (10, NULL, NULL, NULL, NULL, NULL, NULL, NULL),

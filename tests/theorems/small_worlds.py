@@ -142,7 +142,7 @@ class World:
             self.printed[id(relation)] = (relation, render(relation, self.catalog))
         return [tuple(map(plain, row)) for row in self.run(self.printed[id(relation)][1], salted(relation))]
 
-    def public(self, sql: str, most: int) -> Rows:
+    def public(self, sql: str, tables: tuple[str, ...], most: int) -> Rows:
         return self.connection.execute(f"SELECT * FROM ({sql}) LIMIT {most}").fetchall()
 
 

@@ -50,3 +50,13 @@ def test_theorem_release(found: dict[str | None, tuple[int, int]], order: object
             assert [row[:2] for row in after] == [(key, found.get(key, (0, 0))[0] + noise) for key in wanted]
             event = statement.events[0]
             assert event is not None and drawn[-2:] == [(event.scale, len(wanted))] * 2
+
+
+def test_the_key_shown_is_the_domains_own() -> None:
+    """-0.0 and 0.0 are one group; which of them is shown must not tell whether it has rows."""
+    case = "CASE WHEN v > 2 THEN CAST('-0.0' AS DOUBLE) ELSE 5.0 END"
+    plan = plan_of(f"SELECT {case}, SUM(v) FROM orders o GROUP BY 1", "loose")
+    assert plan is not None and plan.statements[0].domain is not None
+    full = [(key + 0.0, 1, 1) for (key,) in plan.statements[0].domain]  # type: ignore[operator]
+    tables = [release(plan.statements[0], Rows(("k1", "p1", "units"), rows)) for rows in (full, [])]
+    assert [str(row[0]) for row in tables[0].rows] == [str(row[0]) for row in tables[1].rows]
