@@ -130,7 +130,7 @@ def number(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> N
     """
     believed = scalars.bounds(scalar, lambda c: facts.intervals.get(c.id, ANY))
     loose = _loose(scalar, facts)
-    if not believed.finite or _rests_on(scalar, facts, loose, believed):
+    if not believed.finite or _rests_on(scalar, facts, loose, believed) or _only_typed(scalar.type, believed):
         raise _unbounded(loose, place, measure)
     within = scalars.enforced(scalar).within(believed)
     if scalar.type.kind is Kind.DOUBLE:
@@ -169,6 +169,13 @@ def _rests_on(scalar: Scalar, facts: Facts, loose: list[Column], believed: Inter
         return Interval(low / 2, high / 2)
 
     return scalars.bounds(scalar, halved) != believed
+
+
+def _only_typed(type_: SqlType, believed: Interval) -> bool:
+    """Whether the bounds are the ends of a wide type: no noise of that size is of use to anybody."""
+    whole = type_.range
+    wide = type_.kind is Kind.DECIMAL or type_.width >= 32
+    return whole.finite and wide and (believed.low == whole.low or believed.high == whole.high)
 
 
 def _unbounded(loose: list[Column], place: exp.Expr, measure: Measure) -> Exception:

@@ -26,7 +26,8 @@ _CALL = re.compile(r"\w+\s*\(\s*(DISTINCT\s+)?$", re.I)    # a function's name, 
 _OPEN = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE}
 _CLOSE = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END}
 _HOLES = (TokenType.PLACEHOLDER, TokenType.QDCOLON)
-_WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.Alter, exp.Copy, exp.TruncateTable)
+_QUERIES = {"SELECT", "WITH", "FROM", "TABLE", "("}
+_WRITES = {"INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "COPY", "TRUNCATE", "REPLACE"}
 
 
 def parse(sql: str, params: Params = None) -> exp.Query:
@@ -40,24 +41,20 @@ def parse(sql: str, params: Params = None) -> exp.Query:
     try:
         tokens = sqlglot.tokenize(sql, read="duckdb")
         _check_size(sql, tokens)
+        _check_query(sql, tokens)
         parser = Dialect.get_or_raise("duckdb").parser()
-        trees = [tree for tree in parser.parse(_filled(sql, tokens, params), sql) if tree is not None]
+        tree = next(tree for tree in parser.parse(_filled(sql, tokens, params), sql) if tree is not None)
     except RecursionError:
         raise QueryError("the query is nested too deeply", hint="split it with WITH") from None
     except SqlglotError as error:
         raise _syntax(sql, error) from None
-    if not trees:
-        raise QueryError("there is no query in this text", hint="write one SELECT")
-    if len(trees) > 1:
-        start = min((n.meta["start"] for n in trees[1].walk() if "start" in n.meta), default=None)
-        raise QueryError(
-            f"this text holds {len(trees)} statements; one is answered at a time", hint="send them one by one",
-            sql=sql, start=start,
-        )
-    if hole := trees[0].find(exp.Placeholder, exp.Parameter, exp.SessionParameter):
+    if hole := tree.find(exp.Placeholder, exp.Parameter, exp.SessionParameter):
         raise refusal(f"no value was given for parameter {hole.name}", hole, "pass params=[...] or {...}").at(sql)
-    _mark_functions(sql, trees[0])
-    return _select(sql, trees[0])
+    _mark_functions(sql, tree)
+    query = unwrapped(tree)
+    if not isinstance(query, exp.Select | exp.SetOperation):
+        raise refusal("this is not a query dpsql answers", query, "write one SELECT").at(sql)
+    return query
 
 
 def span(node: exp.Expr) -> tuple[int | None, int | None]:
@@ -113,6 +110,27 @@ def _check_size(sql: str, tokens: list[Token]) -> None:
             )
 
 
+def _check_query(sql: str, tokens: list[Token]) -> None:
+    """One statement that starts like a query; others never reach the parser, which would log what it does not know."""
+    starts = [
+        token for before, token in zip([None, *tokens], tokens, strict=False)
+        if token.token_type is not TokenType.SEMICOLON and (before is None or before.token_type is TokenType.SEMICOLON)
+    ]
+    if not starts:
+        raise QueryError("there is no query in this text", hint="write one SELECT")
+    word = starts[0].text.upper()
+    if word not in _QUERIES:
+        what = "changes data; dpsql only answers SELECT" if word in _WRITES else "is not a query dpsql answers"
+        raise QueryError(
+            f"{word} {what}", hint="write one SELECT", sql=sql, start=starts[0].start, end=starts[0].end,
+        )
+    if len(starts) > 1:
+        raise QueryError(
+            f"this text holds {len(starts)} statements; one is answered at a time", hint="send them one by one",
+            sql=sql, start=starts[1].start, end=starts[1].end,
+        )
+
+
 def unwrapped(query: exp.Expr) -> exp.Expr:
     """A query out of its brackets. Raises QueryError for a clause behind them, which would be lost."""
     while isinstance(query, exp.Subquery) and isinstance(query.this, exp.Query):
@@ -125,22 +143,6 @@ def unwrapped(query: exp.Expr) -> exp.Expr:
                 )
         query = query.this
     return query
-
-
-def _select(sql: str, tree: exp.Expr) -> exp.Query:
-    tree = unwrapped(tree)
-    if isinstance(tree, exp.Select | exp.SetOperation):
-        return tree
-    word = sql.split(None, 1)[0].upper() if sql.split() else "this"
-    if isinstance(tree, _WRITES):
-        raise QueryError(f"{word} changes data; dpsql only answers SELECT", sql=sql, start=_first(sql))
-    raise QueryError(
-        f"{word} is not a query dpsql answers", hint="write one SELECT", sql=sql, start=_first(sql),
-    )
-
-
-def _first(sql: str) -> int:
-    return len(sql) - len(sql.lstrip())
 
 
 def _syntax(sql: str, error: SqlglotError) -> QueryError:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 Amount = int | float | Decimal | Fraction | str | None
 
+MAX_DIGITS = 60     # of an epsilon or delta given as text: "1e9999999" would fill the memory
 PLANS_KEPT = 256    # plans remembered per session, by text and cost
 
 
@@ -203,9 +204,11 @@ def _amount(name: str, value: Amount, default: Fraction) -> Fraction:
     try:
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError
+        if isinstance(value, str | Decimal) and abs(Decimal(value).adjusted()) > MAX_DIGITS:
+            raise ValueError
         exact = Fraction(str(value)) if isinstance(value, float | str) else Fraction(value)
-    except (ValueError, TypeError, ZeroDivisionError):
-        raise QueryError(f"{name} must be a number, and {value!r} is none") from None
+    except (ValueError, TypeError, ArithmeticError):
+        raise QueryError(f"{name} must be a number of reasonable size, and {str(value)[:40]!r} is none") from None
     if exact < 0 or (name == "delta" and exact >= 1):
         raise QueryError(f"{name} must be {'at least 0 and below 1' if name == 'delta' else 'greater than 0'}")
     return exact

@@ -124,6 +124,9 @@ def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.E
         else:
             args[name] = value
     copied = node.__class__(**args)
+    if type(copied) is exp.Cast and not isinstance(copied.this, exp.Literal):
+        # what does not fit is NULL, as below the noise: a charged query should not fail for it
+        copied = exp.TryCast(this=copied.this, to=copied.args["to"], safe=True)
     copied.meta.update({key: value for key, value in node.meta.items() if key in ("start", "end")})
     return copied
 

@@ -165,8 +165,6 @@ add(
     Row("|", _bits("|"), operator(exp.BitwiseOr), nodes=("BitwiseOr this expression",), value=True),
     Row("xor", _bits("xor"), function(exp.BitwiseXor, "this", "expression"), nodes=("BitwiseXor this expression",),
         value=True),
-    Row(">>", _bits(">>"), operator(exp.BitwiseRightShift), nodes=("BitwiseRightShift this expression",),
-        value=True),
     Row("~", _bits("~"), lambda call, args, ranges: exp.BitwiseNot(this=tight(args[0])), nodes=("BitwiseNot this",),
         value=True),
 )

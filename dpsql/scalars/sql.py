@@ -20,7 +20,9 @@ def to_sql(scalar: Scalar, column: Callable[[Column], exp.Expr]) -> exp.Expr:
 
     Needs ieee_floating_point_ops=true and integer_division=false (the defaults), and statistics_propagation disabled:
     DuckDB 2.0 fails to plan the comparison of a text with a CASE or a split_part that statistics turn into NULL, which
-    they do when all values of a column are NULL. Everything else is total under the default settings too. `column` gives the (qualified, quoted) SQL of a column. The text parses back to an equal tree.
+    they do when all values of a column are NULL. Everything else is total under the default settings too.
+
+    `column` gives the (qualified, quoted) SQL of a column. The text parses back to an equal tree.
     """
     return _print(scalar, column)[0]
 

@@ -39,6 +39,8 @@ def merge(a: SqlType, b: SqlType) -> SqlType:
         left, right = as_decimal(a), as_decimal(b)
         scale = max(left.scale, right.scale)
         whole = max(left.width - left.scale, right.width - right.scale)
+        if kinds == {Kind.DECIMAL}:   # beyond 38 digits two DECIMALs give up decimals, an integer and a DECIMAL do not
+            scale = min(scale, MAX_DIGITS - whole)
         return decimal(min(MAX_DIGITS, whole + scale), scale)
     if a.numeric and b.numeric:
         return DOUBLE

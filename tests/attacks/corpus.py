@@ -181,8 +181,7 @@ PRIVATE: dict[str, tuple[str, ...]] = {
 
 # Answered with noise that the finish cannot take: the constant error, charged, for every neighbour.
 FAILS = (
-    "SELECT CAST(COUNT(*) AS TINYINT) FROM visits", "SELECT COUNT(*) * 9223372036854775807 FROM visits",
-    "SELECT CAST('x' || COUNT(*) AS INTEGER) FROM patients",
+    "SELECT COUNT(*) * 9223372036854775807 FROM visits",
 )
 
 PUBLIC = (

@@ -266,7 +266,7 @@ class Maker:
             case 18:
                 return f"{self.pick('length', 'strlen')}({self.of('text', depth)})"
             case 19:
-                return f"({self.of('whole', depth)} {self.pick('&', '|', '>>')} {self.of('whole', depth)})"
+                return f"({self.of('whole', depth)} {self.pick('&', '|')} {self.of('whole', depth)})"
             case 20:
                 return f"power({n()}, {self.pick('2', '0.5', '-1', '3')})"
             case _:

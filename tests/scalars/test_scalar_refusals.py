@@ -30,6 +30,7 @@ from dpsql.scalars import ScalarError, build
         ("replace(v, 'a', 'b')", "not admitted", None),
         ("lpad(v, 10, 'x')", "not admitted", None),
         ("i << 2", "not admitted", None),
+        ("i >> 2", "not admitted", None),
         ("levenshtein(v, w)", "not admitted", None),
         ("regexp_replace(v, 'a', 'b')", "not admitted", None),
         ("epoch_us(dt)", "not admitted", None),

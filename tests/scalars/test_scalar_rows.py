@@ -80,7 +80,6 @@ SAMPLES = {
     "&": "i & j; t & 3",
     "|": "b | i",
     "xor": "xor(i, 3)",
-    ">>": "i >> 2; b >> i",
     "~": "~i; ~h",
     "upper": "upper(v); ucase(w)",
     "lower": "lower(v)",
