@@ -10,6 +10,9 @@ from dpsql.lower.question import Replace, lower_question
 from dpsql.lower.rows import lower_rows
 from dpsql.lower.sources import aggregated, alias_of, extended, origin_of, sources
 from dpsql.parse import refusal, unwrapped, written
+from dpsql.scalars.text import MAX_TEXT
+
+_JOINED = (exp.DPipe, exp.Concat, exp.ConcatWs)
 
 _SELECT = {
     "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "qualify",
@@ -127,6 +130,9 @@ def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.E
     if type(copied) is exp.Cast and not isinstance(copied.this, exp.Literal):
         # what does not fit is NULL, as below the noise: a charged query should not fail for it
         copied = exp.TryCast(this=copied.this, to=copied.args["to"], safe=True)
+    if isinstance(copied, _JOINED) and not isinstance(node.parent, _JOINED):
+        # WITH names that double one another's text would fill the memory
+        copied = exp.Left(this=copied, expression=exp.Literal.number(MAX_TEXT))
     copied.meta.update({key: value for key, value in node.meta.items() if key in ("start", "end")})
     return copied
 
