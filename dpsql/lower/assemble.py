@@ -14,17 +14,22 @@ from dpsql.expression import Column, Ref, Scalar, columns_of
 from dpsql.facts.equalities import classes, same
 from dpsql.lower.context import Context
 from dpsql.lower.joins import Barrier, Group, Item, Outer
+from dpsql.lower.preserved import require_matched, require_on
 from dpsql.parse import refusal
 from dpsql.relation import Filter, Join, JoinKind, Project, Relation, Scan, columns_out
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One item as a relation. `owner` says whose its rows are; `path` is the step still to be joined, if any."""
+    """One item as a relation. `owner` says whose its rows are; `path` is the step still to be joined, if any.
+
+    `loose` are columns that a row of a public table without matches would show as NULL (see `preserved`).
+    """
 
     relation: Relation
     owner: Column | None = None
     path: Column | None = None
+    loose: frozenset[int] = frozenset()
 
     @property
     def private(self) -> bool:
@@ -33,21 +38,27 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """A relation, the owner of its rows (None: public), and the conjuncts that make columns of it equal."""
+    """A relation, the owner of its rows (None: public), and the conjuncts that make columns of it equal.
+
+    `loose` as for a Part.
+    """
 
     relation: Relation
     owner: Column | None
     equal: tuple[Scalar, ...]
+    loose: frozenset[int]
 
 
 def assemble(group: Group, context: Context, place: exp.Expr) -> Assembled:
     """The relation of a group. Raises QueryError at `place` when two owned sources are not joined by their owner."""
     parts = [_part(item, context, place) for item in group.items]
+    loose = frozenset().union(*(part.loose for part in parts))
+    require_matched(group.conjuncts, loose, place)
     conjuncts = list(group.conjuncts)
     _complete_paths(parts, conjuncts, context)
     ordered = _by_ownership(parts, conjuncts, context, place)
     owner = next((part.owner for part in ordered if part.owner), None)
-    return Assembled(_chain(ordered, conjuncts), owner, tuple(conjuncts))
+    return Assembled(_chain(ordered, conjuncts), owner, tuple(conjuncts), loose)
 
 
 def _part(item: Item, context: Context, place: exp.Expr) -> Part:
@@ -58,6 +69,10 @@ def _part(item: Item, context: Context, place: exp.Expr) -> Part:
             inner = assemble(source, context, place)
             kept = {column.id for column, _ in items}
             extra = ((inner.owner, Ref(inner.owner)),) if inner.owner and inner.owner.id not in kept else ()
+            if inner.loose:
+                raise refusal(
+                    "a derived table that LEFT JOINs people to a public table is not answered inside a LEFT JOIN", place
+                )
             return Part(Project(inner.relation, (*items, *extra)), inner.owner)
         case Outer():
             return _outer(item, context, place)
@@ -76,18 +91,19 @@ def _scan_part(scan: Scan, context: Context) -> Part:
 def _outer(outer: Outer, context: Context, place: exp.Expr) -> Part:
     left, right = assemble(outer.left, context, place), assemble(outer.right, context, place)
     on = outer.on
+    loose = left.loose | frozenset(column.id for column in columns_out(right.relation))
     if right.owner is not None and left.owner is None:
-        raise refusal(
-            "a public table on the preserved side of LEFT JOIN with tables about people is not answered yet", place,
-            "use JOIN, or put the table about people first: all public groups are listed anyway",
-        )
+        require_on(on, loose, place)
+        require_matched(on, loose, place)
+        return Part(Join(right.relation, left.relation, JoinKind.INNER, on), right.owner, None, loose)
     if right.owner is not None and left.owner is not None:
         sides = (columns_out(left.relation), columns_out(right.relation))
         if not _owners_equal(on, left.owner, right.owner) and not _along_path(on, sides, context):
             raise _unlinked(place)
         if not same(on, left.owner, right.owner):
             on = (*on, scalars.call("=", Ref(left.owner), Ref(right.owner)))
-    return Part(Join(left.relation, right.relation, JoinKind.LEFT, on), left.owner)
+    joined = Join(left.relation, right.relation, JoinKind.LEFT, on)
+    return Part(joined, left.owner, None, loose if left.loose else frozenset())
 
 
 def _owners_equal(on: tuple[Scalar, ...], left: Column, right: Column) -> bool:

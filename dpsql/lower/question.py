@@ -13,6 +13,7 @@ from dpsql.facts.equalities import classes
 from dpsql.lower.assemble import Assembled, assemble
 from dpsql.lower.context import Context, Env, check_args
 from dpsql.lower.measures import Aggregated, measured, read
+from dpsql.lower.preserved import at_least_one, preserved_table, require_public_keys
 from dpsql.lower.rows import build, is_star, lower_from
 from dpsql.lower.scope import Scope, lookup
 from dpsql.lower.sources import extended, has_aggregate
@@ -34,6 +35,7 @@ class Question:
     aliases: dict[str, exp.Expr]
     keys: tuple[Key, ...]
     assembled: Assembled
+    preserved: tuple[tuple[str, ...], ...]
     measures: dict[Measure, str] = field(default_factory=dict)
     places: list[exp.Expr] = field(default_factory=list)
 
@@ -71,8 +73,10 @@ def lower_question(select: exp.Select, context: Context, env: Env, rebuild: Rebu
     _refuse_unit_groups(rows_keys, rows.scope, context)
     keys = _keys(rows_keys, rows.scope, aliases)
     assembled = assemble(rows.group, context, select.args["from_"])
+    require_public_keys(keys, assembled.loose, select.args["from_"])
     name = context.released()
-    question = Question(name, rows.scope, aliases, keys, assembled)
+    known = context.catalog.keys.get(preserved_table(rows.group) or "", ())
+    question = Question(name, rows.scope, aliases, keys, assembled, known)
     finish = _finish(select, question, lambda node, replace: rebuild(node, replace, env))
     context.asks.append(Ask(
         name, assembled.relation, keys, tuple(question.measures), tuple(question.places)
@@ -180,7 +184,7 @@ def _replacement(node: exp.Expr, question: Question, copy: Callable[[exp.Expr], 
         return None     # a window's own function works on what is released
     aggregate = measured(node)
     if aggregate is not None:
-        return question.column(_measure(aggregate, node, question))
+        return _measure(aggregate, node, question)
     if isinstance(node, _NEVER_A_KEY) or has_aggregate(node):
         return None
     if question.keys:
@@ -207,12 +211,17 @@ def _means(node: exp.Expr, question: Question) -> Scalar | None:
         return None
 
 
-def _measure(aggregate: Aggregated, node: exp.Expr, question: Question) -> str:
+def _measure(aggregate: Aggregated, node: exp.Expr, question: Question) -> exp.Expr:
+    """The released column of an aggregate, which is bought once however often it is asked."""
     measure = read(aggregate, node, lambda n: build(n, question.scope, question.aliases), _owners(question))
     if measure not in question.measures:
         question.measures[measure] = f"a{len(question.measures) + 1}"
         question.places.append(node)
-    return question.measures[measure]
+    column = question.column(question.measures[measure])
+    loose = question.assembled.loose
+    if loose and at_least_one(measure, question.keys, loose, question.preserved, node):
+        return exp.Greatest(this=column, expressions=[exp.Literal.number(1)], ignore_nulls=True)
+    return column
 
 
 def _owners(question: Question) -> frozenset[int]:
