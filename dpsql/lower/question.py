@@ -14,7 +14,7 @@ from dpsql.lower.assemble import Assembled, assemble
 from dpsql.lower.context import Context, Env, check_args
 from dpsql.lower.measures import Aggregated, measured, read
 from dpsql.lower.preserved import at_least_one, preserved_table, require_public_keys
-from dpsql.lower.rows import build, is_star, lower_from
+from dpsql.lower.rows import build, is_star, lower_from, lower_where
 from dpsql.lower.scope import Scope, lookup
 from dpsql.lower.sources import extended, has_aggregate
 from dpsql.parse import refusal
@@ -64,13 +64,10 @@ def lower_question(select: exp.Select, context: Context, env: Env, rebuild: Rebu
     if (distinct := select.args.get("distinct")) and distinct.args.get("on"):
         raise refusal("DISTINCT ON is not answered", select)
     rows_keys = _group_items(select)
-    without_where = select.copy() if select.args.get("where") else select
-    if without_where is not select:
-        without_where.set("where", None)
-        _refuse_unit_groups(rows_keys, lower_from(without_where, Context(context.catalog), env).scope, context)
     rows = lower_from(select, context, env)
-    aliases = {item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)}
     _refuse_unit_groups(rows_keys, rows.scope, context)
+    rows = lower_where(rows, select)
+    aliases = {item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)}
     keys = _keys(rows_keys, rows.scope, aliases)
     assembled = assemble(rows.group, context, select.args["from_"])
     require_public_keys(keys, assembled.loose, select.args["from_"])

@@ -39,7 +39,7 @@ def lower_rows(query: exp.Query, context: Context, env: Env) -> Rows:
     if select.args.get("distinct"):
         raise refusal("DISTINCT over rows about people is not answered", select, "use GROUP BY with an aggregate")
     check_args(select, _BLOCK)
-    rows = lower_from(select, context, env)
+    rows = lower_where(lower_from(select, context, env), select)
     scope: list[Visible] = []
     for item in select.expressions:
         scope += _item(item, rows.scope)
@@ -78,13 +78,18 @@ def build(node: exp.Expr, scope: Scope, aliases: dict[str, exp.Expr] | None = No
 
 
 def lower_from(select: exp.Select, context: Context, env: Env) -> Rows:
-    """FROM, the joins and WHERE of a block."""
+    """FROM and the joins of a block."""
     source = select.args.get("from_")
     if source is None:
         raise refusal("a SELECT without FROM has no rows about people", select)
     rows = lower_source(source.this, context, env)
     for join in select.args.get("joins") or ():
         rows = _join(rows, join, context, env)
+    return rows
+
+
+def lower_where(rows: Rows, select: exp.Select) -> Rows:
+    """The rows that pass WHERE; an alias of the same SELECT may stand in it, as in DuckDB."""
     where = select.args.get("where")
     if where is None:
         return rows
