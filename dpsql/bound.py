@@ -248,11 +248,6 @@ def _plain(key: Scalar) -> Scalar:
     return key
 
 
-def _source_ids(keys: tuple[object, ...]) -> list[int]:
-    scalars_ = [getattr(key, "scalar", None) for key in keys]
-    return [scalar.column.id for scalar in scalars_ if isinstance(scalar, Ref)]
-
-
 def _plain_ids(ask: Ask) -> list[int]:
     """The columns that are keys as they stand; making a key plain may merge its values."""
     plain = [_plain(key.scalar) for key in ask.keys]

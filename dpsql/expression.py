@@ -162,23 +162,3 @@ def columns_of(scalar: Scalar) -> Iterator[Column]:
 def size_of(scalar: Scalar) -> int:
     """How many nodes a scalar has."""
     return 1 + sum(size_of(arg) for arg in scalar.args) if isinstance(scalar, Call) else 1
-
-
-def substitute(scalar: Scalar, table: dict[int, Scalar]) -> Scalar:
-    """`scalar` with the columns whose id is in `table` replaced."""
-    match scalar:
-        case Ref(column):
-            return table.get(column.id, scalar)
-        case Lit():
-            return scalar
-        case Call(name, args, type_):
-            return Call(name, tuple(substitute(arg, table) for arg in args), type_)
-
-
-def conjuncts(scalar: Scalar) -> Iterator[Scalar]:
-    """The conditions that `scalar` joins with AND, in order."""
-    if isinstance(scalar, Call) and scalar.name == "and":
-        for arg in scalar.args:
-            yield from conjuncts(arg)
-    else:
-        yield scalar

@@ -9,7 +9,8 @@ from decimal import Decimal
 
 SIGNIFICANT = 2      # digits shown of an error, as metrology does
 LOPSIDED = 0.1       # share of the half width by which two sides may differ and still be shown as one ±
-WIDE = 1e16          # doubles beyond this show powers of ten
+WIDE = 10**16        # doubles beyond this show powers of ten
+FAITHFUL = 12        # digits shown of a double without error; noisy ones with more decimals show powers of ten
 LONGEST = 60         # characters shown of a text value
 
 Number = int | float | Decimal
@@ -45,12 +46,20 @@ def cell(value: object, interval: tuple[object, object] | None = None) -> tuple[
     half = max(above - middle, middle - below)
     if half == 0:
         return plain(value), "± 0"
-    if half < 0 or (isinstance(value, float) and abs(value) >= WIDE):
+    if half < 0:
         return plain(value), _between(low, high)
-    places = 0 if isinstance(value, int) else _places(half)
-    if below <= middle <= above and abs(above + below - 2 * middle) <= Decimal(LOPSIDED) * half:
-        return _fixed(middle, places), f"± {_fixed(_up(half, places), places)}"
-    return _fixed(middle, places), f"[{_fixed(below, places)}, {_fixed(above, places)}]"
+    inside = below <= middle <= above
+    places = 0 if isinstance(value, int) else SIGNIFICANT - 1 - half.adjusted()    # that show so much of the error
+    shown = _fixed
+    if isinstance(value, float) and (places > FAITHFUL or max(abs(middle), half) >= WIDE):
+        shown = _power
+        if inside and half.adjusted() < middle.adjusted() - FAITHFUL:
+            return plain(value), f"± {_power(_up(half, places), places)}"
+    else:
+        places = max(0, places)
+    if inside and abs(above + below - 2 * middle) <= Decimal(LOPSIDED) * half:
+        return shown(middle, places), f"± {shown(_up(half, places), places)}"
+    return shown(middle, places), f"[{shown(below, places)}, {shown(above, places)}]"
 
 
 def plain(value: object) -> str:
@@ -61,7 +70,7 @@ def plain(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case float():
-            return f"{value:.12g}"
+            return f"{value:.{FAITHFUL}g}"
         case Decimal():
             return f"{value:f}"
         case _:
@@ -94,18 +103,20 @@ def _decimal(value: object) -> Decimal:
     return Decimal(str(value))     # the shortest text of a double: 0.1 is one tenth here
 
 
-def _places(half: Decimal) -> int:
-    """Decimals that show SIGNIFICANT digits of an error."""
-    return max(0, SIGNIFICANT - 1 - half.adjusted())
-
-
 def _up(half: Decimal, places: int) -> Decimal:
     """Rounded up, so that the shown interval is never the narrower one."""
-    return half.quantize(Decimal(1).scaleb(-places), rounding="ROUND_CEILING") if half.adjusted() < 20 else half
+    step = Decimal(1).scaleb(-places)
+    return half.quantize(step, rounding="ROUND_CEILING") if half.adjusted() + places < 20 else half
 
 
 def _fixed(value: Decimal, places: int) -> str:
-    return f"{value:z.{places}f}"
+    return f"{value:z.{max(0, places)}f}"
+
+
+def _power(value: Decimal, places: int) -> str:
+    """With a power of ten, down to the same place; `places` may be negative."""
+    digits = value.adjusted() + places
+    return "0" if not value or digits < -1 else f"{value:.{max(0, digits)}e}"
 
 
 def _pad(text: str, width: int, left: bool) -> str:

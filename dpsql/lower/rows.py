@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from dpsql import scalars
-from dpsql.expression import Column, Ref, Scalar, conjuncts, size_of
+from dpsql.expression import Column, Ref, Scalar, size_of
 from dpsql.lower.context import Context, Env, Origin, check_args
 from dpsql.lower.joins import Barrier, Group, Outer, filtered, joined
 from dpsql.lower.scope import Scope, Visible, expand, lookup, merged, renamed, resolve
@@ -104,7 +104,7 @@ def conjuncts_of(scalar: Scalar, node: exp.Expr) -> list[Scalar]:
     """The conjuncts of a condition. Raises QueryError when it is no condition."""
     if str(scalar.type) not in ("BOOLEAN", "NULL"):
         raise refusal(f"a condition must be BOOLEAN, and this is {scalar.type}", node, "compare it with a value")
-    return list(conjuncts(scalar))
+    return list(scalars.conjuncts(scalar))
 
 
 def lower_source(node: exp.Expr, context: Context, env: Env) -> Rows:

@@ -52,11 +52,6 @@ def clip(total: Scalar, low: Scalar, high: Scalar) -> Scalar:
     return cast(clamped, small) if within.within(small.range) else clamped
 
 
-def coalesce0(value: Scalar) -> Scalar:
-    """The value, 0 for NULL."""
-    return call("coalesce", value, cast(Lit(0, INTEGER), value.type))
-
-
 def one_if(condition: Scalar) -> Scalar:
     """1 where the condition holds, 0 where it does not or is NULL."""
     return call("case", condition, Lit(1, INTEGER), Lit(0, INTEGER))
@@ -76,7 +71,7 @@ def plain_date(value: Scalar) -> Scalar:
     return call("case", inside, value, Lit(None, value.type))
 
 
-MACROS.update(plain_date=plain_date, clip=clip, coalesce0=coalesce0, one_if=one_if, plain_zero=plain_zero)
+MACROS.update(plain_date=plain_date, clip=clip, one_if=one_if, plain_zero=plain_zero)
 
 
 # Guards with a proof of their own ---------------------------------------------------------------------------------

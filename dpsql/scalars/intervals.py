@@ -105,11 +105,6 @@ def fixed(low: int, high: int) -> Rule:
     return lambda call, ranges: between(low, high)
 
 
-def from_zero(call: Call, ranges: Ranges) -> Interval:
-    """Never negative."""
-    return Interval(Fraction(0), None)
-
-
 def unbounded(call: Call, ranges: Ranges) -> Interval:
     """Unknown."""
     return ANY

@@ -203,10 +203,6 @@ def test_small_guards() -> None:
         0,
         0,
     ]
-    assert evaluate(call("coalesce0", ref("x", decimal(9, 2))), x=cast(decimal(9, 2), None, 5)) == [
-        Decimal(0),
-        Decimal(5),
-    ]
     zeros = evaluate(call("plain_zero", ref("x", DOUBLE)), x=cast(DOUBLE, "-0.0", 1.5, "nan", None))
     assert math.copysign(1, zeros[0]) == 1 and zeros[1] == 1.5 and zeros[3] is None  # type: ignore[arg-type]
     assert isinstance(zeros[2], float) and math.isnan(zeros[2])
