@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Interval = tuple[object, object]
 SHOWN_ROWS = 200    # rows that print(answer) shows
+BARE = "numbers without ± are noisy too: joins, windows, UNION and further aggregates leave no interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,9 @@ class Answer:
     """Noisy rows with their 95 % intervals and their cost. `print(answer)` shows them as a table.
 
     `columns` are the names; `types` the SQL types as text; `rows` tuples of Python values; `intervals` is parallel to
-    `rows`: per column (low, high), or None where nothing is noisy. `noisy` says which columns carry noise. `plan` is
-    the plan that was run; `balance` the budget after it (None when nothing private was asked).
+    `rows`: per column (low, high), or None where nothing is noisy, or none is known (`finish`). `noisy` says which
+    columns may carry noise. `plan` is the plan that was run; `balance` the budget after it (None when nothing private
+    was asked).
     """
 
     columns: tuple[str, ...]
@@ -86,7 +88,16 @@ class Answer:
     def show(self, limit: int | None = None) -> str:
         """The table (at most `limit` rows of it), the warnings, and a last line with cost, spent and left."""
         grid = table(self.columns, self.types, self.rows, self.intervals, limit)
-        return "\n".join([grid, *(f"warning: {text}" for text in self.warnings), self.bill()])
+        notes = [f"warning: {text}" for text in self.warnings] + ["note: " + BARE] * self._bare()
+        return "\n".join([grid, *notes, self.bill()])
+
+    def _bare(self) -> bool:
+        """Whether noisy values stand without an interval."""
+        return any(
+            noisy and value is not None and pair is None
+            for row, pairs in zip(self.rows, self.intervals, strict=True)
+            for noisy, value, pair in zip(self.noisy, row, pairs, strict=True)
+        )
 
     def bill(self) -> str:
         """One line: what the answer cost, and what is left."""

@@ -13,11 +13,9 @@ from dpsql.aggregates import FAMILIES, ROWS, UNITS, Given, Number, Partial
 from dpsql.catalog import Catalog
 from dpsql.expression import (
     BIGINT,
-    DATE,
     DOUBLE,
     HUGEINT,
     INTEGER,
-    TIMESTAMP,
     Column,
     Kind,
     Lit,
@@ -28,7 +26,7 @@ from dpsql.expression import (
     columns_of,
 )
 from dpsql.facts.base import Facts
-from dpsql.facts.public import Domain, Listed
+from dpsql.facts.public import Domain, Listed, plain
 from dpsql.facts.stability import groups_per_unit, one_row_per_group
 from dpsql.hoist import hoisted
 from dpsql.interval import ANY, Interval, between
@@ -37,6 +35,7 @@ from dpsql.program import Ask, Measure
 from dpsql.relation import Aggregate, CapGroups, Filter, Fold, Project, Relation, tables_of
 
 GRID_BITS = 40            # a DOUBLE is at most 2^40 steps a row: its grid error is far below any noise
+LARGEST = 10**300         # of a DOUBLE that is summed: sums and their noise stay finite
 MAX_STEPS = 1 << 62       # one unit's partial is at most this many steps (design, section 4)
 
 
@@ -130,10 +129,12 @@ def number(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> N
     """
     believed = scalars.bounds(scalar, lambda c: facts.intervals.get(c.id, ANY))
     loose = _loose(scalar, facts)
-    if not believed.finite or _rests_on(scalar, facts, loose, believed) or _only_typed(scalar.type, believed):
+    if not believed.finite or _rests_on(scalar, facts, loose, believed) or _only_typed(scalar, facts, believed):
         raise _unbounded(loose, place, measure)
     within = scalars.enforced(scalar).within(believed)
     if scalar.type.kind is Kind.DOUBLE:
+        if believed.magnitude > LARGEST:
+            raise refusal("the range is too large to add up", place, "declare a smaller one, or divide first")
         return _on_grid(scalars.clamp(scalar, believed), believed.magnitude)
     row = scalar if within else scalars.clamp(scalar, believed)
     unit = Fraction(1, 10**scalar.type.scale)
@@ -144,7 +145,7 @@ def number(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> N
 
 def _on_grid(clamped: Scalar, magnitude: Fraction) -> Number:
     """Steps of 2^-k, k so that the largest magnitude is about 2^GRID_BITS of them."""
-    power = GRID_BITS - max(-900, math.ceil(math.log2(magnitude)) if magnitude else 0)
+    power = GRID_BITS - (max(-900, math.ceil(math.log2(magnitude))) if float(magnitude) else -900)
     power = max(-980, min(980, power))
     row = scalars.call("grid", clamped, Lit(power, INTEGER))
     low, high = scalars.enforced(row).ends
@@ -171,11 +172,12 @@ def _rests_on(scalar: Scalar, facts: Facts, loose: list[Column], believed: Inter
     return scalars.bounds(scalar, halved) != believed
 
 
-def _only_typed(type_: SqlType, believed: Interval) -> bool:
-    """Whether the bounds are the ends of a wide type: no noise of that size is of use to anybody."""
-    whole = type_.range
-    wide = type_.kind is Kind.DECIMAL or type_.width >= 32
-    return whole.finite and wide and (believed.low == whole.low or believed.high == whole.high)
+def _only_typed(scalar: Scalar, facts: Facts, believed: Interval) -> bool:
+    """Whether the bounds are the ends of a wide type and nobody declared them: such noise is of no use to anybody."""
+    whole = scalar.type.range
+    wide = scalar.type.kind is Kind.DECIMAL or scalar.type.width >= 32
+    declared = all(facts.intervals.get(c.id, ANY).finite for c in columns_of(scalar))
+    return whole.finite and wide and not declared and (believed.low == whole.low or believed.high == whole.high)
 
 
 def _unbounded(loose: list[Column], place: exp.Expr, measure: Measure) -> Exception:
@@ -230,28 +232,15 @@ def _shown(
     needed = frozenset({owner, *(column for key in ask.keys for column in columns_of(key.scalar))})
     source = hoisted(kept, needed, printed, ids.proved)
     items: list[tuple[Column, Scalar]] = [(shown, Ref(owner))]
-    items += [(column, _plain(key.scalar)) for column, key in zip(keys, ask.keys, strict=True)]
+    items += [(column, plain(key.scalar)) for column, key in zip(keys, ask.keys, strict=True)]
     items += [(column, printed[row]) for row, column in rows_of.items()]
     return Project(source, tuple(items)), shown, keys, rows_of
 
 
-def _plain(key: Scalar) -> Scalar:
-    """A key whose groups are told apart by what is fetched of them, and by nothing else.
-
-    -0.0 and 0.0 are one group, and its printed form must not tell whose; dates that Python cannot hold, the infinite
-    among them, are NULL.
-    """
-    if key.type == DOUBLE:
-        return scalars.call("plain_zero", key)
-    if key.type in (DATE, TIMESTAMP) and not isinstance(key, Lit):
-        return scalars.call("plain_date", key)
-    return key
-
-
 def _plain_ids(ask: Ask) -> list[int]:
     """The columns that are keys as they stand; making a key plain may merge its values."""
-    plain = [_plain(key.scalar) for key in ask.keys]
-    return [scalar.column.id for scalar in plain if isinstance(scalar, Ref)]
+    shown = [plain(key.scalar) for key in ask.keys]
+    return [scalar.column.id for scalar in shown if isinstance(scalar, Ref)]
 
 
 def _row_limit(rows: Relation, catalog: Catalog) -> int:

@@ -83,15 +83,15 @@ def _join(join: Join, left: Facts, right: Facts) -> Facts:
 
 
 def _project(project: Project, source: Facts) -> Facts:
-    visible = _ids(project.source)
+    visible = frozenset(columns_out(project.source))
     renamed: dict[int, Column] = {}
     intervals: dict[int, Interval] = {}
     nullable: set[int] = set()
     fixed: set[int] = set()
     for column, scalar in project.items:
-        read = frozenset(c.id for c in columns_of(scalar))
-        if not read <= visible:
+        if not visible.issuperset(columns_of(scalar)):      # whole columns: an id alone could hide another range
             raise InternalError(f"{column.name} reads a column its source does not show")
+        read = frozenset(c.id for c in columns_of(scalar))
         if isinstance(scalar, Ref):
             renamed.setdefault(scalar.column.id, column)
         elif column.table is not None:

@@ -20,6 +20,8 @@ Messages are for whoever can mend them: what is wrong, where, why, what to write
 
 from __future__ import annotations
 
+LONGEST_LINE = 160     # characters shown of a line of a query
+
 
 class Warning(Exception):
     """The DB-API's Warning. Never raised: an answer carries its warnings."""
@@ -115,7 +117,10 @@ class QueryError(ProgrammingError):
 
 
 def caret(sql: str, start: int, end: int | None = None) -> str:
-    """The line of `sql` that holds offset `start`, with carets under `start` to `end` (inclusive, same line)."""
+    """The line of `sql` that holds offset `start` (its part around it when long), with carets under `start` to `end`.
+
+    `end` is inclusive; carets stay in that line.
+    """
     begin = sql.rfind("\n", 0, start) + 1
     stop = sql.find("\n", start)
     line = sql[begin : stop if stop >= 0 else len(sql)]
@@ -124,4 +129,9 @@ def caret(sql: str, start: int, end: int | None = None) -> str:
     width = max(1, min((end if end is not None else start) - start + 1, len(line) - column))
     prefix = f"line {number}: "
     shown = line.replace("\t", " ")
+    if len(line) > LONGEST_LINE:                 # many tools write a query in one line
+        first = max(0, min(column - LONGEST_LINE // 3, len(line) - LONGEST_LINE))
+        last = first + LONGEST_LINE
+        shown = ("…" if first else "") + shown[first:last] + ("…" if last < len(line) else "")
+        column, width = column - first + (first > 0), min(width, last - column)
     return f"{prefix}{shown}\n{' ' * (len(prefix) + column)}{'^' * width}"

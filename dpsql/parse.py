@@ -36,6 +36,13 @@ def parse(sql: str, params: Params = None) -> exp.Query:
     Raises QueryError for text that is too large or too deep, does not parse, holds more than one statement, is no
     SELECT, or whose parameters do not fit.
     """
+    if not isinstance(sql, str):
+        raise QueryError(f"a query is a text, not {type(sql).__name__}")
+    if isinstance(params, str) or not isinstance(params, Sequence | Mapping | None):
+        raise QueryError(
+            f"params is a list or a mapping, not {type(params).__name__}",
+            hint="pass params=[...] for ? and $1, params={...} for $name",
+        )
     if len(sql) > MAX_TEXT:
         raise QueryError(f"the query has {len(sql)} characters; at most {MAX_TEXT} are read")
     try:
@@ -50,6 +57,8 @@ def parse(sql: str, params: Params = None) -> exp.Query:
         raise _syntax(sql, error) from None
     if hole := tree.find(exp.Placeholder, exp.Parameter, exp.SessionParameter):
         raise refusal(f"no value was given for parameter {hole.name}", hole, "pass params=[...] or {...}").at(sql)
+    if empty := next((select for select in tree.find_all(exp.Select) if not select.expressions), None):
+        raise refusal("this SELECT asks for nothing", empty.args.get("from_"), "name what to select").at(sql)
     _mark_functions(sql, tree)
     query = unwrapped(tree)
     if not isinstance(query, exp.Select | exp.SetOperation):
@@ -149,7 +158,9 @@ def _syntax(sql: str, error: SqlglotError) -> QueryError:
     details = getattr(error, "errors", None) or [{}]
     detail = details[0]
     highlight, line, column = detail.get("highlight"), detail.get("line"), detail.get("col")
-    what = (detail.get("description") or "this is not SQL dpsql can read").split(" but got <Token")[0].rstrip(".")
+    what = (detail.get("description") or "a quote or a comment is not closed").split(" but got <Token")[0].rstrip(".")
+    if what.startswith("Required keyword"):             # names sqlglot's own classes
+        what = "something is missing here"
     if not (isinstance(highlight, str) and isinstance(line, int) and isinstance(column, int)):
         return QueryError(f"the query does not parse: {what}")
     begin = sum(len(text) + 1 for text in sql.split("\n")[: line - 1])
@@ -198,7 +209,7 @@ def _value(sql: str, token: Token, key: str, params: Params) -> object:
     if isinstance(params, Mapping):
         if key in params:
             return params[key]
-    elif params is not None and not isinstance(params, str) and key.isdigit() and 1 <= int(key) <= len(params):
+    elif params is not None and key.isdigit() and 1 <= int(key) <= len(params):
         return params[int(key) - 1]
     raise QueryError(
         f"no value was given for parameter {key}", hint="pass params=[...] for ? and $1, params={...} for $name",

@@ -28,6 +28,9 @@ from dpsql.render import checked, render
 
 MAX_COMBINATIONS = 10_000   # public groups listed, empty ones included; beyond it the keys count as private
 
+MAX_COUNT_NOISE = 1 << 56   # scale of the noise of a BIGINT: beyond it a draw might leave the type (exp(-64) and less)
+MAX_NOISE = 1 << 100        # likewise for DECIMAL(38) and HUGEINT
+
 Reader = Callable[[str, tuple[str, ...], int], Sequence[tuple[object, ...]]]
 """Reads public tables only: the rows of a printed statement over the tables named, at most so many."""
 
@@ -142,7 +145,7 @@ def _combinations(
             for index, value in zip(indices, row, strict=True):
                 values[index] = value
         found.append(tuple(values))
-    return tuple(found)
+    return tuple(dict.fromkeys(found))      # a group listed twice would be released twice for the price of once
 
 
 def _statement(
@@ -164,6 +167,10 @@ def _statement(
         selection = selection_event(epsilon, share.delta, groups) if selecting else None
     except ValueError:
         raise _too_small(question) from None
+    for type_, uses in zip(question.types, question.uses, strict=True):
+        largest = max((event.scale for use in uses if (event := events[use]) is not None), default=Fraction(0))
+        if largest > (MAX_COUNT_NOISE if type_ == BIGINT else MAX_NOISE):
+            raise _too_small(question)
     sql, salted = _total(question, constant, catalog)
     min_units = catalog.policy.limits.min_units
     return Statement(
@@ -259,7 +266,7 @@ def _shown_type(column: Column) -> str:
 
 def _too_small(question: Question) -> Exception:
     place = question.ask.places[0] if question.ask.places else None
-    return refusal("the epsilon or delta asked for is too small for any answer", place, "ask for more")
+    return refusal("the epsilon or delta asked for is too small for any answer", place, "ask with more")
 
 
 def _needs_delta(question: Question) -> Exception:

@@ -105,7 +105,7 @@ def _tables(node: Node, schema: Schema) -> dict[str, TablePolicy]:
                          f"{suggest('', (table.name for table in schema.tables))}")
     tables = {name: _table(place, table, schema) for name, (place, table) in found.items()}
     for name, (place, _) in found.items():
-        _check_owner(place, tables[name], tables, schema)
+        _check_owner(place, tables[name], tables)
     return tables
 
 
@@ -206,7 +206,7 @@ def _names(path: str) -> list[str]:
     return [quoted.replace('""', '"') or bare.strip() for quoted, bare in _NAME.findall(path)]
 
 
-def _check_owner(node: Node, table: TablePolicy, tables: dict[str, TablePolicy], schema: Schema) -> None:
+def _check_owner(node: Node, table: TablePolicy, tables: dict[str, TablePolicy]) -> None:
     """The owners of a table must lead, through declared tables, to the table of units."""
     seen = [table.name]
     here = table

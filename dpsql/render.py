@@ -160,10 +160,12 @@ class _Printer:
         shown = [column for column in columns_out(relation) if column.id in needed]
         inner = self.select(relation, frozenset(column.id for column in shown))
         alias = self._alias()
-        seen: dict[str, int] = {}
-        for item, column in zip(inner.expressions, shown, strict=False):
-            name = f"{column.name}_{column.id}" if column.name in seen else column.name
-            seen[name] = column.id
+        seen: set[str] = set()      # DuckDB takes "a" and "A" for one name, quoted or not, and the first one wins
+        for item, column in zip(inner.expressions, shown, strict=bool(shown)):
+            name = column.name
+            while name.lower() in seen:
+                name = f"{name}_{column.id}"
+            seen.add(name.lower())
             if name != column.name:
                 item.set("alias", exp.to_identifier(name, True))
             names[column.id] = partial(_name, name, alias)

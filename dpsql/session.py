@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -66,6 +68,8 @@ class Session:
         self._plans: OrderedDict[tuple[object, ...], Plan] = OrderedDict()
         self._public_rows: dict[tuple[str, int], Sequence[tuple[object, ...]]] = {}
         self._lock = threading.Lock()
+        place = self.engine.default_ledger
+        self._place = os.fsencode(place) if place is not None else salt().encode()
 
     def _ledger_path(self, ledger: str | Path | None) -> Path:
         path = Path(ledger) if ledger is not None else self.engine.default_ledger
@@ -85,12 +89,13 @@ class Session:
         plan = self.plan(sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params)
         if not plan.statements:
             return self._answered(plan, analyst, None)
+        key = self._replay_key(plan)
         if not fresh:
-            stored = self.ledger.replay(key=plan.key, version=self.policy.version, analyst=analyst)
+            stored = self.ledger.replay(key=key, version=self.policy.version, analyst=analyst)
             if stored is not None:
                 return self._replayed(stored, plan, analyst)
         charge = self.ledger.charge(
-            key=plan.key, version=self.policy.version, analyst=analyst, cost=plan.cost,
+            key=key, version=self.policy.version, analyst=analyst, cost=plan.cost,
             events=tuple(event for statement in plan.statements for event in statement.spent()), sql=sql,
         )
         answer = self._answered(plan, analyst, charge)
@@ -115,7 +120,7 @@ class Session:
                 self._plans.move_to_end(key)
                 return known
         made = planned(sql, self.catalog, ask, self._read_public, params)
-        self._require_bound(made, sql)
+        self._require_bound(made)
         with self._lock:
             self._plans[key] = made
             while len(self._plans) > PLANS_KEPT:
@@ -147,6 +152,13 @@ class Session:
     ) -> None:
         self.close()
 
+    def _replay_key(self, plan: Plan) -> str:
+        """What a replay must share: the plan and the database's place, for several may charge one ledger.
+
+        A connection handed over has no place, and what it holds may change: it replays within the session.
+        """
+        return hashlib.sha256(plan.key.encode() + self._place).hexdigest()
+
     def _require_analyst(self, analyst: str | None) -> None:
         known = self.policy.analysts
         if known is None:
@@ -164,7 +176,7 @@ class Session:
             self._public_rows[key] = rows
         return self._public_rows[key]
 
-    def _require_bound(self, plan: Plan, sql: str) -> None:
+    def _require_bound(self, plan: Plan) -> None:
         """The finish must bind over empty tables before anything is charged; no data is there to tell about."""
         try:
             self._scratch.describe(plan.finish, tables(plan))

@@ -49,7 +49,9 @@ def cell(value: object, interval: tuple[object, object] | None = None) -> tuple[
     if half < 0:
         return plain(value), _between(low, high)
     inside = below <= middle <= above
-    places = 0 if isinstance(value, int) else SIGNIFICANT - 1 - half.adjusted()    # that show so much of the error
+    places = SIGNIFICANT - 1 - half.adjusted()          # that show so much of the error
+    if not isinstance(value, float):
+        places = min(places, -int(middle.as_tuple().exponent))      # an exact value has its own
     shown = _fixed
     if isinstance(value, float) and (places > FAITHFUL or max(abs(middle), half) >= WIDE):
         shown = _power

@@ -45,6 +45,14 @@ def test_free_answers_say_so() -> None:
     assert str(public) == "x\n-\n1\nexact: public tables only, free"
 
 
+def test_noise_without_an_interval_is_said() -> None:
+    bare = Answer(("k", "share"), ("VARCHAR", "DOUBLE"), (("a", 0.5),), ((None, None),), (False, True), COST)
+    assert "\nnote: numbers without ± are noisy too: " in str(bare)
+    for quiet in (replace(bare, noisy=(False, False)), replace(bare, intervals=((None, (0.4, 0.6)),)),
+                  replace(bare, rows=(("a", None),)), replace(bare, rows=(), intervals=())):
+        assert "note:" not in str(quiet)
+
+
 def test_repr_is_short() -> None:
     assert repr(ANSWER) == "<Answer: 2 rows of day, n, big, cost, share, at, ok; epsilon 1>"
 

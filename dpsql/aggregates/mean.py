@@ -29,7 +29,9 @@ def _centred(number: Number) -> Partial:
     reach, centre = number.high - number.low, number.low + number.high
     type_ = number.row.type
     if type_.kind is Kind.DECIMAL:
-        two, middle = Lit(Decimal(2), SqlType(Kind.DECIMAL, 1)), Lit(exactly(centre, type_.scale), type_)
+        digits = max(type_.width, len(str(abs(centre))))     # L + U may have one more than x
+        two = Lit(Decimal(2), SqlType(Kind.DECIMAL, 1))
+        middle = Lit(exactly(centre, type_.scale), SqlType(Kind.DECIMAL, min(38, digits), type_.scale))
     else:
         two, middle = Lit(2, INTEGER), Lit(centre, HUGEINT if abs(centre) >= 1 << 62 else BIGINT)
     row = scalars.call("-", scalars.call("*", two, number.row), middle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Context, Decimal
 
 from dpsql.aggregates.base import Family, Given, Noisy, Number, Partial, Released
@@ -9,6 +10,14 @@ from dpsql.expression import Kind, SqlType
 from dpsql.noise.laplace import quantile
 from dpsql.program import Measure
 from dpsql.relation import Fold
+
+
+def _float(numerator: int, denominator: int) -> float:
+    try:
+        return numerator / denominator
+    except OverflowError:
+        return math.copysign(math.inf, numerator)
+
 
 _WIDE = Context(prec=100)   # digits; a total has at most 39
 
@@ -44,7 +53,7 @@ def _finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlT
             case Kind.DECIMAL:
                 return exactly(steps, type_.scale)
             case _:
-                return steps * total.unit.numerator / total.unit.denominator
+                return _float(steps * total.unit.numerator, total.unit.denominator)
 
     return Released(
         [shown(value) for value in total.values],

@@ -16,6 +16,7 @@ from dpsql.policy_file import load_policy
 from dpsql.table import table
 
 RECENT = 10      # entries that `show` shows
+HALF = "delta is half of each limit: the other half is kept for another way of adding up"
 
 
 def budget(
@@ -77,14 +78,15 @@ def _show(ledger: Ledger, policy: Policy) -> str:
 
 
 def _limits(ledger: Ledger, policy: Policy) -> str:
-    """The accounts. A balance's delta is the half that charges may use (design, section 5, the filter)."""
+    """The accounts. A balance's delta is the half that charges may use (`dpsql.budget.filter`)."""
     balances = [ledger.balance(name) for name in ledger.limits() if name is None or name in (policy.analysts or ())]
     columns = ("budget", "epsilon", "spent", "left", "delta", "spent", "left")
     rows = [
         ("the policy" if b.analyst is None else b.analyst, b.epsilon_limit, b.epsilon_spent, b.epsilon_left,
          b.delta_limit, b.delta_spent, b.delta_left) for b in balances
     ]
-    return _plain(columns, ("VARCHAR", *["DOUBLE"] * 6), rows)
+    shown = _plain(columns, ("VARCHAR", *["DOUBLE"] * 6), rows)
+    return f"{shown}\n{HALF}" if any(b.delta_limit for b in balances) else shown
 
 
 def _entries(entries: Sequence[Entry]) -> str:

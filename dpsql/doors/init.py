@@ -18,7 +18,7 @@ version = "1"                  # change it when the data is refreshed
 
 [budget]                       # for all analysts together, for ever
 epsilon = 10.0                 # the smaller, the better everybody is hidden; 1 is strong, 10 is weak
-delta = 1e-6                   # keep it far below one over the number of units; 0 allows no private group keys
+delta = 1e-6                   # far below one over the number of units; queries may spend half; 0: no private keys
 
 [query]                        # what one query costs when it does not say
 epsilon = 1.0

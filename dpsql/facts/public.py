@@ -10,7 +10,20 @@ from fractions import Fraction
 
 from dpsql import scalars
 from dpsql.catalog import Catalog
-from dpsql.expression import Call, Column, Kind, Lit, Ref, Scalar, SqlType, Value, columns_of
+from dpsql.expression import (
+    DATE,
+    DOUBLE,
+    TIMESTAMP,
+    Call,
+    Column,
+    Kind,
+    Lit,
+    Ref,
+    Scalar,
+    SqlType,
+    Value,
+    columns_of,
+)
 from dpsql.facts.equalities import classes
 from dpsql.policy import Literal
 from dpsql.relation import Aggregate, Filter, Join, JoinKind, Project, Relation, Scan, columns_out
@@ -166,8 +179,21 @@ class _Piece:
         if self.conditions:
             relation = Filter(relation, self.conditions)
         columns = tuple(Column(-1 - i, f"k{i + 1}", key.type) for i, key in zip(indices, keys, strict=True))
-        shown = Project(relation, tuple(zip(columns, keys, strict=True)))
+        shown = Project(relation, tuple(zip(columns, map(plain, keys), strict=True)))
         return Looked(indices, Aggregate(shown, columns, ()), self.null)
+
+
+def plain(key: Scalar) -> Scalar:
+    """A key whose groups are told apart by what is fetched of them, and by nothing else.
+
+    -0.0 and 0.0 are one group, and its printed form must not tell whose; dates that Python cannot hold, the infinite
+    among them, are NULL.
+    """
+    if key.type == DOUBLE:
+        return scalars.call("plain_zero", key)
+    if key.type in (DATE, TIMESTAMP) and not isinstance(key, Lit):
+        return scalars.call("plain_date", key)
+    return key
 
 
 def _components(rows: Relation, catalog: Catalog) -> Iterator[_Piece]:

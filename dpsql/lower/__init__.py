@@ -9,7 +9,8 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 from dpsql.catalog import Catalog
 from dpsql.lower.context import Context
 from dpsql.lower.finish import admitted, lower_open
-from dpsql.lower.question import output_name
+from dpsql.lower.flatten import flattened
+from dpsql.lower.scope import output_name
 from dpsql.parse import refusal
 from dpsql.program import Program
 
@@ -23,14 +24,14 @@ def lower(tree: exp.Query, catalog: Catalog) -> Program:
     """
     context = Context(catalog)
     finish = lower_open(tree, context, {})
-    if isinstance(finish, exp.Select):
-        finish.set("expressions", [_named(item) for item in finish.expressions])
     if context.ctes:
         finish.set("with_", exp.With(expressions=[
             exp.CTE(this=body, alias=exp.TableAlias(this=exp.to_identifier(name, True)))
             for name, body in context.ctes
         ]))
-    return Program(tuple(context.asks), _spelled(finish), tuple(context.public))
+    if isinstance(finish, exp.Select):
+        finish.set("expressions", [_named(item) for item in finish.expressions])
+    return Program(tuple(context.asks), _spelled(flattened(finish)), tuple(context.public))
 
 
 def _spelled(finish: exp.Query) -> exp.Query:

@@ -115,7 +115,7 @@ def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.E
         case exp.Table():
             return _table(node, replace, context, env)
     if not isinstance(node, _STRUCTURE) and not scalars.admitted_in_finish(node):
-        raise refusal(f"{written(node)} is not admitted", node, "see the manual for what is")
+        raise refusal(f"{written(node)} is not admitted", node, "the pages of grammar_fixtures show what is")
     args: dict[str, object] = {}
     for name, value in node.args.items():
         if isinstance(value, exp.Expr):

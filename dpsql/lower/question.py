@@ -15,7 +15,7 @@ from dpsql.lower.context import Context, Env, check_args
 from dpsql.lower.measures import Aggregated, measured, read
 from dpsql.lower.preserved import at_least_one, preserved_table, require_public_keys
 from dpsql.lower.rows import build, is_star, lower_from, lower_where
-from dpsql.lower.scope import Scope, lookup
+from dpsql.lower.scope import Scope, lookup, output_name
 from dpsql.lower.sources import extended, has_aggregate
 from dpsql.parse import refusal
 from dpsql.program import Ask, Key, Measure
@@ -227,13 +227,3 @@ def _owners(question: Question) -> frozenset[int]:
     assert owner is not None, "a question is asked of owned rows"
     equal = {id_ for group in classes(question.assembled.equal) if owner.id in group for id_ in group}
     return frozenset(equal | {owner.id})
-
-
-def output_name(item: exp.Expr) -> str:
-    """The name of a select item: its alias, its column, or its text as DuckDB would name it."""
-    if isinstance(item, exp.Count) and isinstance(item.this, exp.Star | None):
-        return "count_star()"
-    if item.alias_or_name and not isinstance(item, exp.Literal):
-        return item.alias_or_name
-    return item.sql("duckdb", normalize_functions="lower", comments=False)
-

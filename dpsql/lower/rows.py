@@ -10,7 +10,7 @@ from dpsql import scalars
 from dpsql.expression import Column, Ref, Scalar, size_of
 from dpsql.lower.context import Context, Env, Origin, check_args
 from dpsql.lower.joins import Barrier, Group, Outer, filtered, joined
-from dpsql.lower.scope import Scope, Visible, expand, lookup, merged, renamed, resolve
+from dpsql.lower.scope import Scope, Visible, expand, lookup, merged, output_name, renamed, resolve
 from dpsql.lower.sources import aggregated, alias_of, extended, origin_of
 from dpsql.parse import refusal, unwrapped
 
@@ -50,8 +50,7 @@ def _item(item: exp.Expr, scope: Scope) -> list[Visible]:
     if is_star(item):
         return [Visible(None, v.name, v.scalar) for v in expand(item, scope)]
     inner = item.this if isinstance(item, exp.Alias) else item
-    name = item.alias_or_name or inner.sql("duckdb")
-    return [Visible(None, name, build(inner, scope))]
+    return [Visible(None, output_name(item), build(inner, scope))]
 
 
 def is_star(node: exp.Expr) -> bool:

@@ -85,5 +85,14 @@ def expand(star: exp.Expr, scope: Scope) -> list[Visible]:
     return shown
 
 
+def output_name(item: exp.Expr) -> str:
+    """The name of a select item: its alias, its column, or its text as DuckDB would name it."""
+    if isinstance(item, exp.Count) and isinstance(item.this, exp.Star | None):
+        return "count_star()"
+    if item.alias or isinstance(item, exp.Column):
+        return item.alias_or_name
+    return item.sql("duckdb", normalize_functions="lower", comments=False)
+
+
 def _is(table: str | None, name: str) -> bool:
     return table is not None and table.lower() == name.lower()

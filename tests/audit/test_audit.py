@@ -19,6 +19,7 @@ pytestmark = pytest.mark.audit
 
 RUNS = 6_000
 DELTA = 1e-2      # large, so that private groups show at all and an audit can see them
+TIGHT = 0.0675    # just above P(Z = 2), so that the smallest groups show as often as delta admits
 POLICY = """
 version = "1"
 unit = "people"
@@ -38,9 +39,10 @@ columns.v = { range = [0, 10] }
 _MAKE = """
 CREATE TABLE people(u BIGINT, kind VARCHAR, v DOUBLE);
 INSERT INTO people SELECT i, 'big', 1 FROM range(1, 9) AS t(i);
+INSERT INTO people VALUES (9, 'few', 1);
 """
-# many rows of the largest value, alone in a group
-_WORST = "INSERT INTO people SELECT 0, 'solo', 1e300 FROM range(500)"
+# many rows of the largest value: alone in a group, in one that shows, in one that hardly shows
+_WORST = "INSERT INTO people SELECT 0, '{}', 1e300 FROM range(500)"
 QUERIES = {
     "count": "SELECT COUNT(*) AS n FROM people", "units": "SELECT COUNT(DISTINCT u) AS n FROM people",
     "sum": "SELECT SUM(v) AS s FROM people", "avg": "SELECT AVG(v) AS a FROM people",
@@ -51,24 +53,30 @@ Pair = tuple[Session, Session]
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Pair]]:
+    """By the group of the worst unit: the database with it and the one without."""
     folder = tmp_path_factory.mktemp("audit")
     (folder / "policy.toml").write_text(POLICY)
-    opened = []
-    for name, extra in (("with", _WORST), ("without", "")):
-        (folder / name).mkdir()
-        path = folder / name / "people.duckdb"
+    opened = {}
+    for name, extra in {"": "", **{kind: _WORST.format(kind) for kind in ("solo", "big", "few")}}.items():
+        (folder / f"db{name}").mkdir()
+        path = folder / f"db{name}" / "people.duckdb"
         with duckdb.connect(path) as connection:
             connection.execute(_MAKE + extra)
-        opened.append(Session(path, folder / "policy.toml", folder / name / "ledger"))
-    yield opened[0], opened[1]
-    for session in opened:
+        opened[name] = Session(path, folder / "policy.toml", path.with_name("ledger"))
+    yield {kind: (session, opened[""]) for kind, session in opened.items() if kind}
+    for session in opened.values():
         session.close()
 
 
-def outputs(session: Session, sql: str, runs: int) -> list[Output]:
+@pytest.fixture(scope="module")
+def pair(pairs: dict[str, Pair]) -> Pair:
+    return pairs["solo"]
+
+
+def outputs(session: Session, sql: str, runs: int, delta: float | None = None) -> list[Output]:
     """What is released of one exact result, `runs` times."""
-    (statement,) = session.plan(sql).statements
+    (statement,) = session.plan(sql, delta=delta).statements
     rows: Rows = session.engine.run(statement.sql, ("salt",) * statement.salted)
     keys = len(statement.question.keys)
     return [_numbers(release(statement, rows), keys) for _ in range(runs)]
@@ -82,10 +90,9 @@ def _numbers(table: ReleasedTable, keys: int) -> Output:
     }
 
 
-def audited(pair: Pair, name: str, runs: int = RUNS) -> float:
-    delta = DELTA if "groups" in name else 0.0
-    both = [outputs(session, QUERIES[name], runs) for session in pair]
-    return lower_bound(both[0], both[1], delta)
+def audited(pair: Pair, name: str, runs: int = RUNS, delta: float = DELTA) -> float:
+    both = [outputs(session, QUERIES[name], runs, delta) for session in pair]
+    return lower_bound(both[0], both[1], delta if "groups" in name else 0.0)
 
 
 @pytest.mark.parametrize("name", QUERIES)
@@ -95,6 +102,22 @@ def test_epsilon_is_what_was_charged(pair: Pair, name: str) -> None:
     assert bound < 1
     if name in ("count", "units"):
         assert bound > 0.5
+
+
+@pytest.mark.parametrize(("kind", "name", "delta", "runs"), [
+    ("big", "groups", DELTA, RUNS), ("big", "sums of groups", DELTA, RUNS), ("few", "groups", TIGHT, 4 * RUNS),
+])
+def test_selection_costs_what_was_charged(
+    pairs: dict[str, Pair], kind: str, name: str, delta: float, runs: int,
+) -> None:
+    """A group that shows anyway tells by its number, one that hardly shows by showing at all: both are near 1."""
+    bound = audited(pairs[kind], name, runs, delta)
+    print(f"{name}, {kind}: epsilon at least {bound:.3f}")
+    assert 0.2 < bound < 1
+
+
+def test_a_group_of_one_shows_within_delta(pair: Pair) -> None:
+    assert audited(pair, "groups", delta=TIGHT) < 1
 
 
 @pytest.mark.parametrize("name", ["count", "avg", "sums of groups"])
@@ -123,6 +146,27 @@ def _bare_cut(patch: pytest.MonkeyPatch) -> None:
 
 def _groups_of_the_rows(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(releasing, "_chosen", lambda statement, rows: (list(rows), [row[-1] for row in rows]))
+
+
+def _lower_bar(patch: pytest.MonkeyPatch) -> None:
+    threshold = selection.threshold
+    patch.setattr(selection, "threshold", lambda *asked: threshold(*asked) - 1)
+
+
+def _half_selection(patch: pytest.MonkeyPatch) -> None:
+    truncated = laplace.truncated
+    patch.setattr(laplace, "truncated", lambda scale, reach, n: truncated(scale / 2, reach, n))
+
+
+@pytest.mark.parametrize(("mutant", "kind", "delta"), [
+    (_lower_bar, "solo", TIGHT), (_lower_bar, "few", TIGHT), (_half_selection, "big", DELTA),
+])
+def test_a_mutant_of_the_selection_shows(
+    pairs: dict[str, Pair], mutant: Callable[[pytest.MonkeyPatch], None], kind: str, delta: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mutant(monkeypatch)
+    assert audited(pairs[kind], "groups", delta=delta) > 1
 
 
 @pytest.mark.parametrize(("mutant", "name"), [

@@ -203,7 +203,21 @@ def test_a_key_that_fails(checked, insert):
     report = checked(data=HOSPITAL + insert)
     assert not report.holds
     assert report.text.count("NOT a key") == 1
-    assert "mend this" in report.text
+    assert "mend this: the policy does not open" in report.text
+
+
+def test_a_key_of_a_folder_bars_nothing(tmp_path):
+    (tmp_path / "patient.csv").write_text("id,age\n1,30\n1,40\n")
+    (tmp_path / "policy.toml").write_text(CLAIMS[: CLAIMS.index("columns.sex")])
+    engine = open_engine(tmp_path)
+    try:
+        policy = load_policy(tmp_path / "policy.toml", engine.schema)
+        report = check_report(engine, policy)
+        assert verify_keys(engine, policy) == {"patient": ()}
+    finally:
+        engine.close()
+    assert not report.holds and "NOT a key" in report.text
+    assert "mend this; such a key counts for nothing here" in report.text and "does not open" not in report.text
 
 
 def test_rows_of_several_owners(checked):

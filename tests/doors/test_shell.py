@@ -55,8 +55,10 @@ def test_settings(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert session.asked[0][1] == {"analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "fresh": True}
     assert session.asked[1][1] == {"analyst": "alice", "epsilon": None, "delta": None, "fresh": False}
     assert not talk.failed
-    talk.feed("\\set epsilon many")
-    assert talk.failed and "\\set epsilon 0.5" in capsys.readouterr().err
+    for wrong in ("many", "nan", "inf", "-1"):
+        talk.failed = False
+        talk.feed(f"\\set epsilon {wrong}")
+        assert talk.failed and talk.epsilon is None and "\\set epsilon 0.5" in capsys.readouterr().err
 
 
 def test_describing(session: Any, capsys: pytest.CaptureFixture[str]) -> None:

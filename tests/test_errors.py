@@ -1,0 +1,25 @@
+"""Carets under the offending piece."""
+
+from __future__ import annotations
+
+import pytest
+
+from dpsql.errors import LONGEST_LINE, QueryError, caret
+
+
+def test_the_line_and_its_carets() -> None:
+    sql = "SELECT a,\n\tb\nFROM t"
+    assert caret(sql, sql.index("b"), sql.index("b")) == "line 2:  b\n         ^"
+    assert caret(sql, sql.index("FROM"), len(sql) + 9).splitlines()[1] == " " * 8 + "^" * len("FROM t")
+    error = QueryError("no such table", hint="look", start=18, end=18).at(sql)
+    assert str(error) == "no such table\nline 3: FROM t\n             ^\nhint: look"
+
+
+@pytest.mark.parametrize("place", [0, 3, 170, 500, 995])
+def test_a_long_line_is_shown_around_the_caret(place: int) -> None:
+    line = "x" * 1000
+    sql = f"{line[:place]}BAD{line[place:]}"
+    shown, carets = caret(f"SELECT 1,\n{sql}", 10 + place, 12 + place).splitlines()
+    assert shown.startswith("line 2: ") and len(shown) <= len("line 2: ") + LONGEST_LINE + 2
+    assert carets.strip() == "^^^" and shown[carets.index("^") :].startswith("BAD")
+    assert ("x…" in shown, "…x" in shown or "…BAD" in shown) == (place < 900, place > 60)
