@@ -175,7 +175,7 @@ def _rests_on(scalar: Scalar, facts: Facts, loose: list[Column], believed: Inter
 def _only_typed(scalar: Scalar, facts: Facts, believed: Interval) -> bool:
     """Whether the bounds are the ends of a wide type and nobody declared them: such noise is of no use to anybody."""
     whole = scalar.type.range
-    wide = scalar.type.kind is Kind.DECIMAL or scalar.type.width >= 32
+    wide = scalar.type.kind is Kind.DECIMAL or scalar.type.width >= 64
     declared = all(facts.intervals.get(c.id, ANY).finite for c in columns_of(scalar))
     return whole.finite and wide and not declared and (believed.low == whole.low or believed.high == whole.high)
 

@@ -47,6 +47,20 @@ def multiplied(call: Call, ranges: Ranges) -> Interval:
     return rounded(call, ranges[0] * ranges[1])
 
 
+def powered(call: Call, ranges: Ranges) -> Interval:
+    """a ^ n for a finite a and a whole n from 1 to 64, widened by what pow may be off; unknown for any other."""
+    base, exponent = ranges
+    if not base.finite or exponent.low is None or exponent.low != exponent.high or exponent.low not in range(1, 65):
+        return ANY
+    power = int(exponent.low)
+    ends = [end**power for end in base.ends]
+    low, high = min(ends), max(ends)
+    if power % 2 == 0 and base.ends[0] < 0 < base.ends[1]:
+        low = Fraction(0)
+    slack = max(abs(low), abs(high)) * _SLACK
+    return nearest(Interval(low - slack if low else low, high + slack))
+
+
 def negated(call: Call, ranges: Ranges) -> Interval:
     """-a."""
     return -ranges[0]

@@ -153,7 +153,7 @@ add(
     Row("log10", _doubles("log"), _log_sql, intervals.rising(math.log10, low=0.0), _domain(_ZERO),
         nodes=("Log this",), value=True),
     Row("log", _doubles("log"), _log_sql, intervals.unbounded, always, nodes=("Log this expression",), value=True),
-    Row("power", _doubles("power"), function(exp.Pow, "this", "expression"), intervals.unbounded, always,
+    Row("power", _doubles("power"), function(exp.Pow, "this", "expression"), intervals.powered, always,
         nodes=("Pow this expression",), value=True),
     Row("atan2", _doubles("atan2"), function(exp.Atan2, "this", "expression"), intervals.fixed(-4, 4), always,
         nodes=("Atan2 this expression",), value=True),
