@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from sqlglot import exp
 
 from dpsql.expression import BIGINT, DOUBLE, HUGEINT, INTEGER, NULL, Call, Kind, Lit, Scalar, SqlType
-from dpsql.interval import Interval
+from dpsql.interval import Interval, between
 from dpsql.scalars import intervals
 from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.ranges import enforced
@@ -22,9 +22,14 @@ def outside(rule: intervals.Rule) -> Callable[[Call, Ranges], bool]:
     """Whether the exact result may leave the type, which raises."""
 
     def raises(call: Call, ranges: Ranges) -> bool:
-        return call.type.kind is not Kind.DOUBLE and not rule(call, ranges).within(call.type.range)
+        return call.type.kind is not Kind.DOUBLE and not rule(call, ranges).within(_reached(call.type))
 
     return raises
+
+
+def _reached(type_: SqlType) -> Interval:
+    """What arithmetic gives without raising; DuckDB's HUGEINT product refuses the lowest value, -2^127, itself."""
+    return between(1 - (1 << 127), (1 << 127) - 1) if type_ == HUGEINT else type_.range
 
 
 def _numeric(name: str, args: Sequence[Scalar]) -> SqlType:
@@ -177,7 +182,7 @@ def _zero_divisor(call: Call, nulls: tuple[bool, ...], ranges: Ranges) -> bool:
 
 def _quotient_raises(call: Call, ranges: Ranges) -> bool:
     exact = intervals.whole_quotient(call, ranges)
-    return call.type.kind is Kind.INTEGER and not exact.within(call.type.range)
+    return call.type.kind is Kind.INTEGER and not exact.within(_reached(call.type))
 
 
 add(
