@@ -2,7 +2,8 @@
 
 For ten TPC-H queries (one of them on DECIMAL and on DOUBLE columns): engine time as a ratio to plain DuckDB and to SQL
 bounded by hand, all in this run with two threads; planning (a new text, a repeated text), ledger, noise and finish
-apart; peak memory of each variant's own process. Variants take turns, and the least of all runs is shown.
+apart; peak memory of each variant's own process, what dpsql held before the query (Python, libraries, opening), and the
+ratio to SQL by hand of what the queries took above that. Variants take turns, and the least of all runs is shown.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tests.bench.queries import QUERIES, Query
 ROOT = Path(__file__).parents[2]
 HEADER = (
     f"{'query':12}{'plain':>8}{'hand':>8}{'dpsql':>8}{'/plain':>8}{'/hand':>8}{'new':>8}{'again':>8}{'ledger':>8}"
-    f"{'noise':>8}{'finish':>8}{'groups':>8}{'MB plain':>10}{'hand':>7}{'dpsql':>7}{'/hand':>7}"
+    f"{'noise':>8}{'finish':>8}{'groups':>8}{'MB plain':>10}{'hand':>7}{'dpsql':>7}{'/hand':>7}{'held':>6}{'above':>7}"
 )
 
 
@@ -75,6 +76,7 @@ def line(query: Query, found: dict[str, dict[str, Any]]) -> str:
         + f"{ours['engine'] / plain['engine']:8.2f}{ours['engine'] / hand['engine']:8.2f}"
         + "".join(f"{1000 * value:8.2f}" for value in parts) + f"{ours['groups']:8d}"
         + f"{plain['peak']:10.0f}{hand['peak']:7.0f}{ours['engine_peak']:7.0f}{ours['engine_peak'] / hand['peak']:7.2f}"
+        + f"{ours['held']:6.0f}{(ours['engine_peak'] - ours['held']) / max(1.0, hand['peak'] - hand['held']):7.2f}"
     )
 
 

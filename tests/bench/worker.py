@@ -39,7 +39,8 @@ def by_engine(database: str, sql: str, times: int) -> dict[str, Any]:
     import duckdb
 
     with duckdb.connect(database, read_only=True, config={"threads": THREADS}) as connection:
-        return {"engine": fastest(lambda: connection.execute(sql).fetchall(), times)}
+        held = peak_megabytes()
+        return {"engine": fastest(lambda: connection.execute(sql).fetchall(), times), "held": held}
 
 
 def by_dpsql(database: str, sql: str, times: int) -> dict[str, Any]:
@@ -63,6 +64,7 @@ def by_dpsql(database: str, sql: str, times: int) -> dict[str, Any]:
             return session.ledger.charge(key=secrets.token_hex(8), version="bench", analyst="alice", cost=plan.cost,
                                          events=(), sql=sql)
 
+        held = peak_megabytes()
         engine = fastest(run, times)
         rows = run()
         peak = peak_megabytes()
@@ -74,7 +76,7 @@ def by_dpsql(database: str, sql: str, times: int) -> dict[str, Any]:
         return {
             "new": new, "repeated": repeated, "engine": engine, "noise": fastest(noise, times),
             "finish": fastest(lambda: finish(plan, released, session._scratch), times),
-            "ledger": fastest(charge, 3), "groups": sum(len(r.values) for r in rows), "engine_peak": peak,
+            "ledger": fastest(charge, 3), "groups": sum(len(r.values) for r in rows), "engine_peak": peak, "held": held,
         }
 
 
