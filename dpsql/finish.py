@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from dpsql.engines.scratch import Scratch, Table
-from dpsql.plan import Plan, Statement
+from dpsql.plan import Plan
 from dpsql.release import ReleasedTable
 from dpsql.render import checked
 
@@ -28,17 +28,7 @@ class Finished:
 
 def tables(plan: Plan) -> tuple[Table, ...]:
     """The released tables of a plan, as the finish's database declares them before there are rows."""
-    return tuple(_table(statement.question.ask.name, _all_columns(statement)) for statement in plan.statements)
-
-
-def _all_columns(statement: Statement) -> tuple[tuple[str, str], ...]:
-    types = statement.question.types
-    ends = [(f"a{i + 1}_{end}", str(type_)) for i, type_ in enumerate(types) for end in ("low", "high")]
-    return (*statement.columns, *ends)
-
-
-def _table(name: str, columns: Sequence[tuple[str, str]]) -> Table:
-    return Table(name, tuple(columns))
+    return tuple(Table(statement.question.ask.name, statement.released) for statement in plan.statements)
 
 
 def finish(plan: Plan, released: Sequence[ReleasedTable], scratch: Scratch) -> Finished:
@@ -51,7 +41,7 @@ def finish(plan: Plan, released: Sequence[ReleasedTable], scratch: Scratch) -> F
     """
     shape = _shape(plan.program.finish)
     tree = plan.program.finish if shape is None else _with_ends(plan.program.finish, shape)
-    loaded = [(_table(table.name, table.columns), table.rows) for table in released]
+    loaded = [(Table(table.name, table.columns), table.rows) for table in released]
     names, quoted, rows = scratch.run(plan.finish if shape is None else checked(tree), loaded, plan.program.public)
     types = [type_.strip('"') for type_ in quoted]      # DuckDB writes the type of a bare NULL in quotes
     if shape is None:

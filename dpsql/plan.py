@@ -62,6 +62,12 @@ class Statement:
         keys = [(column.name, _shown_type(column)) for column in self.question.keys]
         return (*keys, *((f"a{i + 1}", str(type_)) for i, type_ in enumerate(self.question.types)))
 
+    @property
+    def released(self) -> tuple[tuple[str, str], ...]:
+        """`columns`, then for each measure the ends of its interval, `a1_low` and `a1_high`."""
+        ends = [(f"a{i + 1}_{end}", str(t)) for i, t in enumerate(self.question.types) for end in ("low", "high")]
+        return (*self.columns, *ends)
+
     def spent(self) -> tuple[Event, ...]:
         """Every event of this statement."""
         events = [event for event in self.events if event is not None]

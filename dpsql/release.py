@@ -43,7 +43,6 @@ def release(statement: Statement, rows: Rows) -> ReleasedTable:
     keys = len(statement.question.keys)
     found, units = _chosen(statement, rows.values)
     noisy = tuple(_noisy(statement, i, total, units) for i, total in enumerate(_totals(statement, found)))
-    columns = list(statement.columns)
     cells: list[Sequence[object]] = [[row[i] for row in found] for i in range(keys)]
     ends: list[Sequence[object]] = []
     for i, (measure, uses) in enumerate(zip(statement.question.ask.measures, statement.question.uses, strict=True)):
@@ -52,9 +51,8 @@ def release(statement: Statement, rows: Rows) -> ReleasedTable:
         released = FAMILIES[measure.family].finish(partials, tuple(noisy[use] for use in uses), type_)
         cells.append(released.values)
         ends += [released.lows, released.highs]
-        columns += [(f"a{i + 1}_low", str(type_)), (f"a{i + 1}_high", str(type_))]
     return ReleasedTable(
-        statement.question.ask.name, tuple(columns), tuple(zip(*cells, *ends, strict=True)) if columns else ()
+        statement.question.ask.name, statement.released, tuple(zip(*cells, *ends, strict=True)) if cells else ()
     )
 
 

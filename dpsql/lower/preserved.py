@@ -20,11 +20,11 @@ from dpsql.relation import Scan
 Ids = frozenset[int]
 
 _SEES_NULL = {"is_null", "is_not_null", "is_true", "is_false", "is_distinct", "is_not_distinct", "concat", "concat_ws"}
-_ALL = {"or", "coalesce", "least", "greatest"}   # NULL only when every argument is
+_ALL = {"and", "or", "coalesce", "least", "greatest"}   # surely NULL only when every argument is
 
 
 def absent(scalar: Scalar, loose: Ids) -> bool:
-    """Whether a scalar is NULL (a condition: not true) on rows where the `loose` columns are all NULL."""
+    """Whether a scalar is NULL on rows where the `loose` columns are all NULL."""
     match scalar:
         case Ref(column):
             return column.id in loose
@@ -36,13 +36,24 @@ def absent(scalar: Scalar, loose: Ids) -> bool:
             return all(absent(arg, loose) for arg in args)
         case Call("case", args):
             pairs = zip(args[:-1:2], args[1:-1:2], strict=True)
-            return absent(args[-1], loose) and all(absent(c, loose) or absent(v, loose) for c, v in pairs)
+            return absent(args[-1], loose) and all(fails(c, loose) or absent(v, loose) for c, v in pairs)
         case Call("switch", _):
             return False
-        case Call("in" | "nullif", args):
+        case Call("in" | "nullif" | "clamp", args):
             return absent(args[0], loose)
         case Call(_, args):
             return any(absent(arg, loose) for arg in args)
+
+
+def fails(condition: Scalar, loose: Ids) -> bool:
+    """Whether a condition is false or NULL on rows where the `loose` columns are all NULL."""
+    match condition:
+        case Call("and", args):
+            return any(fails(arg, loose) for arg in args)
+        case Call("or", args):
+            return all(fails(arg, loose) for arg in args)
+        case _:
+            return absent(condition, loose)
 
 
 def preserved_table(group: Group) -> str | None:
@@ -60,7 +71,7 @@ def preserved_table(group: Group) -> str | None:
 def require_matched(conjuncts: Iterable[Scalar], loose: Ids, place: exp.Expr) -> None:
     """Refuses conditions that rows without a match could pass."""
     for conjunct in conjuncts:
-        if any(column.id in loose for column in columns_of(conjunct)) and not absent(conjunct, loose):
+        if any(column.id in loose for column in columns_of(conjunct)) and not fails(conjunct, loose):
             raise refusal(
                 "rows of a public table that match nobody are not told apart: who they are is private", place,
                 "use JOIN, or leave out the condition that looks for NULL",
