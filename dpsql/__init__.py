@@ -13,26 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dpsql.answer import Answer, AnswerCost, Balance
-    from dpsql.doors.dbapi import (
+    from dpsql.dictionary import ColumnInfo, TableInfo
+    from dpsql.doors.dbapi import Connection, Cursor, apilevel, connect, paramstyle, threadsafety
+    from dpsql.doors.dbapi_types import (
         BINARY,
         DATETIME,
         NUMBER,
         ROWID,
         STRING,
         Binary,
-        Connection,
-        Cursor,
         Date,
         DateFromTicks,
         Time,
         TimeFromTicks,
         Timestamp,
         TimestampFromTicks,
-        apilevel,
-        connect,
-        paramstyle,
-        threadsafety,
     )
+    from dpsql.doors.notebook import load_ipython_extension
     from dpsql.doors.python import query
     from dpsql.errors import (
         BudgetError,
@@ -52,23 +49,27 @@ if TYPE_CHECKING:
         QueryError,
         Warning,
     )
+    from dpsql.plan_form import PlanForm
     from dpsql.session import Session
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "dpsql.answer": ("Answer", "AnswerCost", "Balance"),
-    "dpsql.doors.dbapi": (
-        "BINARY", "Binary", "Connection", "Cursor", "DATETIME", "Date", "DateFromTicks", "NUMBER", "ROWID", "STRING",
-        "Time", "TimeFromTicks", "Timestamp", "TimestampFromTicks", "apilevel", "connect", "paramstyle",
-        "threadsafety",
+    "dpsql.dictionary": ("ColumnInfo", "TableInfo"),
+    "dpsql.doors.dbapi": ("Connection", "Cursor", "apilevel", "connect", "paramstyle", "threadsafety"),
+    "dpsql.doors.dbapi_types": (
+        "BINARY", "Binary", "DATETIME", "Date", "DateFromTicks", "NUMBER", "ROWID", "STRING", "Time", "TimeFromTicks",
+        "Timestamp", "TimestampFromTicks",
     ),
+    "dpsql.doors.notebook": ("load_ipython_extension",),
     "dpsql.doors.python": ("query",),
     "dpsql.errors": (
         "BudgetError", "DataError", "DatabaseError", "Error", "ExecutionError", "IntegrityError", "InterfaceError",
         "InternalError", "LedgerError", "NotSupportedError", "OpenError", "OperationalError", "PolicyError",
         "ProgrammingError", "QueryError", "Warning",
     ),
+    "dpsql.plan_form": ("PlanForm",),
     "dpsql.session": ("Session",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -97,6 +98,7 @@ __all__ = [
     "Balance",
     "Binary",
     "BudgetError",
+    "ColumnInfo",
     "Connection",
     "Cursor",
     "DataError",
@@ -112,10 +114,12 @@ __all__ = [
     "NotSupportedError",
     "OpenError",
     "OperationalError",
+    "PlanForm",
     "PolicyError",
     "ProgrammingError",
     "QueryError",
     "Session",
+    "TableInfo",
     "Time",
     "TimeFromTicks",
     "Timestamp",
@@ -123,6 +127,7 @@ __all__ = [
     "Warning",
     "apilevel",
     "connect",
+    "load_ipython_extension",
     "paramstyle",
     "query",
     "threadsafety",

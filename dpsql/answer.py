@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dpsql.html_table import html_table
+from dpsql.json_values import decode, encode
 from dpsql.table import table
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Interval = tuple[object, object]
 SHOWN_ROWS = 200    # rows that print(answer) shows
+FORMAT = "dpsql.answer/1"
 BARE = "numbers without ± are noisy too: joins, windows, UNION and further aggregates leave no interval"
 
 
@@ -29,31 +30,52 @@ class AnswerCost:
     delta: float
 
 
-NOTHING = AnswerCost(0.0, 0.0)
-
-
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """A budget after a query: limit, spent and left, in epsilon and delta. `analyst` is None for the policy's own."""
+    """A budget after a query: limit, spent and left. `analyst` is None for the policy's own.
+
+    Either way of adding up may admit a query: epsilon and delta (basic composition), rho and slack (zCDP).
+    """
 
     analyst: str | None
     epsilon_limit: float
     epsilon_spent: float
     delta_limit: float
     delta_spent: float
+    rho_limit: float = 0.0
+    rho_spent: float = 0.0
+    slack_limit: float = 0.0
+    slack_spent: float = 0.0
 
     @property
     def epsilon_left(self) -> float:
-        """What may still be spent."""
-        return max(0.0, self.epsilon_limit - self.epsilon_spent)
+        """The largest epsilon that one query without a delta may still cost, by either way."""
+        return max(self._basic_left, self._zcdp_left)
 
     @property
     def delta_left(self) -> float:
-        """What may still be spent."""
-        return max(0.0, self.delta_limit - self.delta_spent)
+        """The largest delta that one query may still cost, by either way."""
+        basic = self.delta_limit - self.delta_spent if self.epsilon_spent <= self.epsilon_limit else 0.0
+        slack = self.slack_limit - self.slack_spent if self.rho_spent <= self.rho_limit else 0.0
+        return max(0.0, basic, slack)
+
+    @property
+    def _basic_left(self) -> float:
+        closed = self.delta_spent > self.delta_limit
+        return 0.0 if closed else max(0.0, self.epsilon_limit - self.epsilon_spent)
+
+    @property
+    def _zcdp_left(self) -> float:
+        """Of rho r left: epsilon^2/2 = r, or epsilon = r beyond 2, whichever `Event.laplace` charges."""
+        closed = self.slack_spent > self.slack_limit
+        rho = 0.0 if closed else max(0.0, self.rho_limit - self.rho_spent)
+        return math.sqrt(2 * rho) if rho <= 2 else rho
 
     def __str__(self) -> str:
         whose = "the policy" if self.analyst is None else self.analyst
+        if self._zcdp_left > self._basic_left:
+            return (f"rho {self.rho_spent:.4g} of {self.rho_limit:.4g} used, "
+                    f"up to epsilon {self._zcdp_left:.4g} left ({whose})")
         return f"{self.epsilon_spent:.6g} of {self.epsilon_limit:.6g} used, {self.epsilon_left:.6g} left ({whose})"
 
 
@@ -85,11 +107,22 @@ class Answer:
     def __str__(self) -> str:
         return self.show(SHOWN_ROWS)
 
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        return html_table(self.columns, self.types, self.rows, self.intervals, [*self.notes(), self.bill()], SHOWN_ROWS)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """The table, where IPython has a terminal only."""
+        printer.text(str(self))
+
     def show(self, limit: int | None = None) -> str:
         """The table (at most `limit` rows of it), the warnings, and a last line with cost, spent and left."""
         grid = table(self.columns, self.types, self.rows, self.intervals, limit)
-        notes = [f"warning: {text}" for text in self.warnings] + ["note: " + BARE] * self._bare()
-        return "\n".join([grid, *notes, self.bill()])
+        return "\n".join([grid, *self.notes(), self.bill()])
+
+    def notes(self) -> list[str]:
+        """The warnings, and what a reader of bare numbers should know: a line each."""
+        return [f"warning: {text}" for text in self.warnings] + ["note: " + BARE] * self._bare()
 
     def _bare(self) -> bool:
         """Whether noisy values stand without an interval."""
@@ -112,11 +145,15 @@ class Answer:
     def to_arrow(self, *, intervals: bool = False) -> pyarrow.Table:
         """A `pyarrow.Table`; with `intervals`, noisy columns are followed by `<name>_low` and `<name>_high`.
 
-        HUGEINT becomes decimal256(39, 0), which holds every value exactly. ImportError without pyarrow.
+        HUGEINT becomes decimal128(38, 0), or decimal256 for a value beyond 38 digits. ImportError without pyarrow.
         """
         from dpsql.frames import to_arrow
 
         return to_arrow(_series(self, intervals))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The rows for whoever takes Arrow: `pyarrow.table(answer)`, `polars.DataFrame(answer)`. Needs pyarrow."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
 
     def to_pandas(self, *, intervals: bool = False) -> pandas.DataFrame:
         """A `pandas.DataFrame`, of nullable types where pandas has them; `intervals` as in `to_arrow`.
@@ -145,35 +182,43 @@ class Answer:
             },
         }
 
-    def replay(self, plan: object, balance: Balance | None, cost: AnswerCost = NOTHING) -> Answer:
-        """This stored answer handed out again, under the balance of now; free, unless `cost` says otherwise."""
-        return replace(self, cost=cost, replayed=True, plan=plan, balance=balance)
-
     def to_json(self) -> str:
-        """Text from which `from_json` makes an equal answer; plan and balance are left out. Exact for every value."""
+        """Text from which `from_json` makes an equal answer; plan and balance are left out. Exact for every value.
+
+        An object: "format" (FORMAT; a later one will be named otherwise), "columns", "types" (SQL), "rows" and
+        "intervals" (arrays of arrays; an interval is [low, high] or null), "noisy", "cost" ([epsilon, delta]),
+        "warnings", "replayed". What JSON has no form for is an object of one key: {"decimal": "1.50"},
+        {"date": "2026-11-22"}, {"timestamp": ...}, {"time": ...}, {"float": "nan"}, {"interval": [days, seconds,
+        microseconds]}. Integers have all their digits.
+        """
         return json.dumps({
+            "format": FORMAT,
             "columns": self.columns,
             "types": self.types,
-            "rows": [[_encode(value) for value in row] for row in self.rows],
-            "intervals": [[pair and [_encode(end) for end in pair] for pair in row] for row in self.intervals],
+            "rows": [[encode(value) for value in row] for row in self.rows],
+            "intervals": [[pair and [encode(end) for end in pair] for pair in row] for row in self.intervals],
             "noisy": self.noisy,
             "cost": [self.cost.epsilon, self.cost.delta],
             "warnings": self.warnings,
+            "replayed": self.replayed,
         }, separators=(",", ":"), allow_nan=False)
 
     @staticmethod
     def from_json(text: str) -> Answer:
         """The answer that `to_json` wrote. ValueError, KeyError or TypeError when `text` is no such thing."""
         data = json.loads(text)
+        if not isinstance(data, dict) or data.get("format", FORMAT) != FORMAT:   # older ledgers name no format
+            raise ValueError(f"not of the format {FORMAT}")
         epsilon, delta = data["cost"]
         return Answer(
             tuple(data["columns"]),
             tuple(data["types"]),
-            tuple(tuple(_decode(value) for value in row) for row in data["rows"]),
-            tuple(tuple(pair and (_decode(pair[0]), _decode(pair[1])) for pair in row) for row in data["intervals"]),
+            tuple(tuple(decode(value) for value in row) for row in data["rows"]),
+            tuple(tuple(pair and (decode(pair[0]), decode(pair[1])) for pair in row) for row in data["intervals"]),
             tuple(data["noisy"]),
             AnswerCost(epsilon, delta),
             tuple(data["warnings"]),
+            bool(data.get("replayed", False)),
         )
 
 
@@ -189,46 +234,3 @@ def _series(answer: Answer, intervals: bool) -> list[tuple[str, str, Sequence[ob
                 values = [None if value is None else float(value) for value in ends] if numeric else ends
                 found.append((f"{name}_{word}", "DOUBLE" if numeric else type_, values))
     return found
-
-
-def _encode(value: object) -> object:
-    """JSON's own types as they are; what JSON lacks as an object with one key, its type."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return value if math.isfinite(value) else {"float": str(value)}
-        case Decimal():
-            return {"decimal": str(value)}
-        case datetime.datetime():
-            return {"timestamp": value.isoformat()}
-        case datetime.date():
-            return {"date": value.isoformat()}
-        case datetime.time():
-            return {"time": value.isoformat()}
-        case datetime.timedelta():
-            return {"interval": [value.days, value.seconds, value.microseconds]}
-        case _:
-            return {"text": str(value)}     # of a type dpsql never releases; a paid answer must not fail here
-
-
-def _decode(value: object) -> object:
-    match value:
-        case {"float": str(text)}:
-            return float(text)
-        case {"decimal": str(text)}:
-            return Decimal(text)
-        case {"timestamp": str(text)}:
-            return datetime.datetime.fromisoformat(text)
-        case {"date": str(text)}:
-            return datetime.date.fromisoformat(text)
-        case {"time": str(text)}:
-            return datetime.time.fromisoformat(text)
-        case {"interval": [int(days), int(seconds), int(microseconds)]}:
-            return datetime.timedelta(days, seconds, microseconds)
-        case {"text": str(text)}:
-            return text
-        case None | bool() | int() | float() | str():
-            return value
-        case _:
-            raise ValueError("no value of an answer")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dpsql.policy import ColumnPolicy, Policy, TablePolicy
 from dpsql.schema import Schema, TableSchema
@@ -36,6 +36,13 @@ class Catalog:
     def column(self, table: str, name: str) -> ColumnPolicy:
         """What the policy declares of a column; nothing by default."""
         return self.rules(table).columns.get(name, _NOTHING)
+
+    def tightened(self, max_groups: int | None, min_units: int | None) -> Catalog:
+        """The catalog under the limits that a query states for itself, where they are tighter than the policy's."""
+        limits = self.policy.limits
+        groups = [n for n in (max_groups, limits.max_groups) if n is not None]
+        tight = replace(limits, max_groups=min(groups, default=None), min_units=max(min_units or 1, limits.min_units))
+        return self if tight == limits else replace(self, policy=replace(self.policy, limits=tight))
 
     def names(self) -> tuple[str, ...]:
         """Every table of the policy, for error messages."""

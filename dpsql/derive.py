@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import reduce
 from typing import assert_never
 
 from dpsql import scalars
@@ -9,29 +11,66 @@ from dpsql.catalog import Catalog
 from dpsql.errors import InternalError
 from dpsql.expression import Column, Kind, Ref, Scalar, columns_of
 from dpsql.facts.base import Facts, Pending
-from dpsql.facts.keys import equated, joined_fixed, joined_unique
-from dpsql.facts.ownership import joined_owner
+from dpsql.facts.keys import constant, equated, joined_fixed, joined_unique
+from dpsql.facts.order import require_exact_fold, require_order
+from dpsql.facts.ownership import combined_owner, joined_owner, require_by_unit, require_marked
 from dpsql.facts.ranges import narrowed, never_null
-from dpsql.facts.stability import joined_rows
+from dpsql.facts.stability import NEVER_NULL, combined_rows, fixed_rows, folded_interval, joined_rows, window_interval
 from dpsql.interval import ANY, Interval
-from dpsql.relation import Aggregate, CapGroups, Filter, Fold, Join, JoinKind, Project, Relation, Scan, columns_out
+from dpsql.limits import tick
+from dpsql.relation import (
+    Aggregate,
+    CapGroups,
+    CapRows,
+    Combined,
+    Fed,
+    Filter,
+    Join,
+    JoinKind,
+    Mark,
+    Parts,
+    Place,
+    Project,
+    Relation,
+    Scan,
+    SetKind,
+    Values,
+    Window,
+    columns_out,
+)
 
 
 def derive(relation: Relation, catalog: Catalog) -> Facts:
     """The facts of `relation` under the policy and the keys that hold. Raises InternalError when no owner is proved."""
+    tick()
     match relation:
         case Scan():
             return _scan(relation, catalog)
+        case Fed(_, columns, unique):
+            ids = frozenset(column.id for column in columns)
+            return Facts(unique=frozenset({frozenset(c.id for c in unique)} if unique else ()), nullable=ids)
+        case Values():
+            return _values(relation)
+        case Parts(source, _, _, _):
+            return _parts(relation, derive(source, catalog))
         case Filter(source, conjuncts):
             return _filter(derive(source, catalog), conjuncts)
         case Join(left, right, _, _):
             return _join(relation, derive(left, catalog), derive(right, catalog))
+        case Mark(source, inner, _, _):
+            return _mark(relation, derive(source, catalog), derive(inner, catalog))
+        case Window(source, _):
+            return _window(relation, derive(source, catalog))
+        case Combined(left, right, _, _):
+            return _combined(relation, derive(left, catalog), derive(right, catalog))
         case Project(source, _):
             return _project(relation, derive(source, catalog))
         case Aggregate(source, _, _):
             return _aggregate(relation, derive(source, catalog))
-        case CapGroups(source, _, _, _):
+        case CapGroups(source, _, _, _, _):
             return _cap(relation, derive(source, catalog))
+        case CapRows(source, _, _, _, _):
+            return _cap_rows(relation, derive(source, catalog))
         case _:
             assert_never(relation)
 
@@ -62,8 +101,10 @@ def _scan(scan: Scan, catalog: Catalog) -> Facts:
 
 
 def _filter(source: Facts, conjuncts: tuple[Scalar, ...]) -> Facts:
+    known = frozenset() if source.public else constant(conjuncts)
+    fixed = equated(source.fixed | known, conjuncts)
     return Facts(
-        source.owner, source.pending, source.rows_per_unit, source.unique, equated(source.fixed, conjuncts),
+        source.owner, source.pending, fixed_rows(source, fixed), source.unique, fixed,
         narrowed(source.intervals, conjuncts), source.nullable - never_null(conjuncts), source.caps, source.grouped,
     )
 
@@ -82,6 +123,88 @@ def _join(join: Join, left: Facts, right: Facts) -> Facts:
     return Facts(owner, pending, rows(*side), unique(*side), fixed(*side) | own, intervals, nullable)
 
 
+def _values(values: Values) -> Facts:
+    """Public rows, each column within the hull of what it shows."""
+    if any(True for row in values.rows for scalar in row for _ in columns_of(scalar)):
+        raise InternalError("rows of the text read a column")
+    shown = {column.id: [row[i] for row in values.rows] for i, column in enumerate(values.columns)}
+    ranges = {id_: reduce(Interval.hull, map(scalars.enforced, found)) for id_, found in shown.items() if found}
+    nullable = frozenset(
+        id_ for id_, found in shown.items() if any(scalars.nullable(scalar, lambda _: True) for scalar in found)
+    )
+    return Facts(intervals={id_: range_ for id_, range_ in ranges.items() if range_ != ANY}, nullable=nullable)
+
+
+def _parts(parts: Parts, source: Facts) -> Facts:
+    """Rows of one row are of its unit; how many they are nobody knows, and they agree in what is fixed."""
+    if parts.column.table is not None or parts.column.proved or parts.column.id in _ids(parts.source):
+        raise InternalError("a part claims to be a stored column")
+    nullable = source.nullable | {parts.column.id}
+    return replace(source, rows_per_unit=None, unique=frozenset(), grouped=frozenset(), nullable=nullable)
+
+
+def _mark(mark: Mark, source: Facts, inner: Facts) -> Facts:
+    shown = _ids(mark.source)
+    require_marked(source, inner, mark.on, shown)
+    if mark.column.table is not None or mark.column.proved is not None or mark.column.id in shown:
+        raise InternalError("a mark claims to be a stored column")
+    read = frozenset(column.id for conjunct in mark.on for column in columns_of(conjunct))
+    same = not source.public and read & shown <= source.fixed
+    return replace(source, fixed=source.fixed | ({mark.column.id} if same else frozenset()))
+
+
+def _window(window: Window, source: Facts) -> Facts:
+    """Rows stay as they are; a window looks at rows of one unit only, in an order that the rows alone decide."""
+    shown = _ids(window.source)
+    intervals, nullable, fixed, unique = dict(source.intervals), set(source.nullable), set(source.fixed), set()
+    for column, over in window.items:
+        partition = frozenset(key.id for key in over.partition)
+        order = frozenset(key.column.id for key in over.order)
+        require_by_unit(source, partition)
+        require_order(over, shown)
+        if not isinstance(over.function, Place):
+            require_exact_fold(over.function, over.args)
+        if not partition | order <= shown or column.id in shown or column.table is not None or column.proved:
+            raise InternalError("a window reads or shows a column that is not there")
+        interval = window_interval(over, source)
+        if interval != ANY:
+            intervals[column.id] = interval
+        if over.function not in NEVER_NULL:
+            nullable.add(column.id)
+        if not source.public and not over.chosen and partition <= source.fixed and not order:
+            fixed.add(column.id)
+        if over.function is Place.ROW_NUMBER:
+            unique.add(partition | {column.id})
+    fixed |= _ids(window) if source.rows_per_unit == 1 and not source.public else set()
+    return replace(
+        source, intervals=intervals, nullable=frozenset(nullable), fixed=frozenset(fixed),
+        unique=source.unique | unique, grouped=source.grouped | unique,
+    )
+
+
+def _combined(combined: Combined, left: Facts, right: Facts) -> Facts:
+    """UNION drops uniqueness and what is fixed; INTERSECT and EXCEPT keep what holds of the left side."""
+    shown = (columns_out(combined.left), columns_out(combined.right))
+    for out, of_left, of_right in combined.items:
+        if of_left not in shown[0] or of_right not in shown[1] or out.table is not None or out.proved is not None:
+            raise InternalError(f"{out.name} is not what it claims to be")
+    owner = combined_owner(left, right, combined)
+    both = combined.kind in (SetKind.UNION, SetKind.UNION_ALL)
+    intervals: dict[int, Interval] = {}
+    nullable: set[int] = set()
+    for out, of_left, of_right in combined.items:
+        interval = left.intervals.get(of_left.id, ANY)
+        intervals[out.id] = interval.hull(right.intervals.get(of_right.id, ANY)) if both else interval
+        if of_left.id in left.nullable or (both and of_right.id in right.nullable):
+            nullable.add(out.id)
+    rows = combined_rows(left, right, combined.kind) if owner is not None else None
+    fixed = frozenset(out.id for out, of_left, _ in combined.items if not both and of_left.id in left.fixed)
+    fixed |= {owner.id} if owner is not None else frozenset()
+    fixed = _ids(combined) if rows == 1 else fixed
+    alone = frozenset({_ids(combined)}) if combined.kind is not SetKind.UNION_ALL else frozenset()
+    return Facts(owner, None, rows, alone, fixed if owner else frozenset(), intervals, frozenset(nullable), {}, alone)
+
+
 def _project(project: Project, source: Facts) -> Facts:
     visible = frozenset(columns_out(project.source))
     renamed: dict[int, Column] = {}
@@ -94,6 +217,8 @@ def _project(project: Project, source: Facts) -> Facts:
         read = frozenset(c.id for c in columns_of(scalar))
         if isinstance(scalar, Ref):
             renamed.setdefault(scalar.column.id, column)
+            if column.table is not None and _origin(column) != _origin(scalar.column):
+                raise InternalError(f"{column.name} claims to be another column than it is")
         elif column.table is not None:
             raise InternalError(f"{column.name} is computed but claims to be stored")
         if column.proved is not None and not scalars.enforced(scalar).within(column.proved):
@@ -118,16 +243,26 @@ def _project(project: Project, source: Facts) -> Facts:
 
 def _aggregate(aggregate: Aggregate, source: Facts) -> Facts:
     keys = frozenset(key.id for key in aggregate.keys)
-    if any(column.proved for column, _, _ in aggregate.items):
-        raise InternalError("a folded column claims a range")
+    if aggregate.sets:
+        raise InternalError("rows are grouped in several ways below the noise")
     if not keys <= _ids(aggregate.source):
         raise InternalError("a key is not a column of the rows it groups")
-    if not source.public and (source.owner is None or source.owner.id not in keys):
-        raise InternalError("units were mixed below the noise")
+    require_by_unit(source, keys)
     intervals = {id_: interval for id_, interval in source.intervals.items() if id_ in keys}
-    nullable = (source.nullable & keys) | {c.id for c, fold, _ in aggregate.items if fold in (Fold.SUM, Fold.MAX)}
+    nullable = set(source.nullable & keys)
+    for column, fold, scalar in aggregate.items:
+        if column.proved is not None or column.table is not None:
+            raise InternalError("a folded column claims a range, or to be stored")
+        require_exact_fold(fold, (scalar,) if scalar is not None else ())
+        interval = folded_interval(fold, scalar, source)
+        if interval != ANY:
+            intervals[column.id] = interval
+        if fold not in NEVER_NULL:
+            nullable.add(column.id)
     fixed = keys & source.fixed
     rows_per_unit = 1 if not source.public and fixed == keys else source.rows_per_unit
+    if rows_per_unit == 1 and not source.public:
+        fixed = _ids(aggregate)     # a single row has a single value of everything
     caps = {capped: limit for capped, limit in source.caps.items() if capped <= keys}
     alone = frozenset({keys})
     return Facts(
@@ -138,11 +273,24 @@ def _aggregate(aggregate: Aggregate, source: Facts) -> Facts:
 def _cap(cap: CapGroups, source: Facts) -> Facts:
     if source.owner is None or source.owner.id != cap.owner.id:
         raise InternalError("groups were capped by something that is not the owner")
-    rows = cap.limit if source.rows_per_unit is None else min(cap.limit, source.rows_per_unit)
+    limits = [rows for rows in (source.rows_per_unit, None if cap.repeats else cap.limit) if rows is not None]
+    rows = min(limits, default=None)
     caps = {**source.caps, frozenset(key.id for key in cap.keys): cap.limit}
     return Facts(
         source.owner, None, rows, source.unique, source.fixed, source.intervals, source.nullable, caps, source.grouped
     )
+
+
+def _cap_rows(cap: CapRows, source: Facts) -> Facts:
+    if source.owner is None or source.owner.id != cap.owner.id:
+        raise InternalError("rows were capped by something that is not the owner")
+    if _ids(cap.source) != {cap.owner.id, cap.cell.id, *(key.id for key in cap.keys)}:
+        raise InternalError("rows were capped that differ in what did not choose among them")
+    return replace(source, held={**source.held, frozenset({cap.owner.id, *(key.id for key in cap.keys)}): cap.limit})
+
+
+def _origin(column: Column) -> tuple[str | None, str | None]:
+    return column.table, column.source
 
 
 def _ids(relation: Relation) -> frozenset[int]:

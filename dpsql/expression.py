@@ -159,6 +159,15 @@ def columns_of(scalar: Scalar) -> Iterator[Column]:
                 yield from columns_of(arg)
 
 
+def feeds_read(scalar: Scalar) -> Iterator[str]:
+    """The parameters of earlier stages that a scalar reads, in order, repeats included (see `Fed`)."""
+    if isinstance(scalar, Call):
+        if scalar.name == "fed":
+            yield str(scalar.args[0].value) if isinstance(scalar.args[0], Lit) else ""
+        for arg in scalar.args:
+            yield from feeds_read(arg)
+
+
 def size_of(scalar: Scalar) -> int:
     """How many nodes a scalar has."""
     return 1 + sum(size_of(arg) for arg in scalar.args) if isinstance(scalar, Call) else 1

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 Series = tuple[str, str, Sequence[object]]     # name, SQL type, values
 
-_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
+_DECIMAL = 10**38       # beyond every decimal of 38 digits
 _PANDAS = {
     "TINYINT": "Int8", "SMALLINT": "Int16", "INTEGER": "Int32", "BIGINT": "Int64", "HUGEINT": "Int64",
-    "DOUBLE": "float64", "BOOLEAN": "boolean", "TIMESTAMP": "datetime64[us]",
+    "FLOAT": "float32", "DOUBLE": "float64", "BOOLEAN": "boolean", "TIMESTAMP": "datetime64[us]",
 }
 
 
@@ -25,7 +25,9 @@ def to_arrow(series: Sequence[Series]) -> pyarrow.Table:
         import pyarrow
     except ImportError as error:
         raise ImportError("to_arrow needs pyarrow: pip install 'dpsql[arrow]'") from error
-    arrays = [pyarrow.array(_exact(type_, values), _arrow_type(pyarrow, type_)) for _, type_, values in series]
+    arrays = [
+        pyarrow.array(_exact(type_, values), _arrow_type(pyarrow, type_, values)) for _, type_, values in series
+    ]
     return pyarrow.Table.from_arrays(arrays, names=[name for name, _, _ in series])
 
 
@@ -41,15 +43,19 @@ def to_pandas(series: Sequence[Series]) -> pandas.DataFrame:
     return frame
 
 
-def _arrow_type(pyarrow: Any, type_: str) -> Any:
+def _arrow_type(pyarrow: Any, type_: str, values: Sequence[object]) -> Any:
+    if type_ == "HUGEINT":
+        narrow = all(abs(value) < _DECIMAL for value in values if isinstance(value, int))
+        return pyarrow.decimal128(38, 0) if narrow else pyarrow.decimal256(39, 0)   # polars reads the first alone
     if type_.startswith("DECIMAL"):
         width, scale = type_[type_.index("(") + 1 : -1].split(",")
         return pyarrow.decimal128(int(width), int(scale))
     known = {
         "BOOLEAN": pyarrow.bool_(), "TINYINT": pyarrow.int8(), "SMALLINT": pyarrow.int16(),
-        "INTEGER": pyarrow.int32(), "BIGINT": pyarrow.int64(), "HUGEINT": pyarrow.decimal256(39, 0),
+        "INTEGER": pyarrow.int32(), "BIGINT": pyarrow.int64(), "FLOAT": pyarrow.float32(),
         "DOUBLE": pyarrow.float64(), "VARCHAR": pyarrow.string(), "DATE": pyarrow.date32(),
-        "TIMESTAMP": pyarrow.timestamp("us"), "NULL": pyarrow.null(),
+        "TIME": pyarrow.time64("us"), "TIMESTAMP": pyarrow.timestamp("us"), "INTERVAL": pyarrow.duration("us"),
+        "NULL": pyarrow.null(),
     }
     return known.get(type_)    # None: Arrow infers it from the values
 

@@ -15,23 +15,23 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from dpsql.errors import QueryError
-
-MAX_TEXT = 100_000     # characters; far above any query a person writes
-MAX_TOKENS = 6_000     # sqlglot is quadratic in long OR chains
-MAX_DEPTH = 30         # brackets; 50 nested parentheses pass Python's recursion limit (design, section 9)
+from dpsql.privacy_clause import Stated, taken
+from dpsql.limits import check_params, check_text, check_tokens, check_tree
 
 Params = Sequence[object] | Mapping[str, object] | None
 
 _CALL = re.compile(r"\w+\s*\(\s*(DISTINCT\s+)?$", re.I)    # a function's name, up to its first argument
-_OPEN = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE}
-_CLOSE = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END}
 _HOLES = (TokenType.PLACEHOLDER, TokenType.QDCOLON)
 _QUERIES = {"SELECT", "WITH", "FROM", "TABLE", "("}
+_TABLES = "session.tables() and session.describe(table) tell what can be asked; in the shell \\d and \\d TABLE"
+_ASIDE = dict.fromkeys(("SHOW", "DESCRIBE", "DESC", "SUMMARIZE", "PRAGMA"), _TABLES) | {
+    "EXPLAIN": "session.explain(sql) tells what would run and cost; in the shell \\explain",
+}
 _WRITES = {"INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "COPY", "TRUNCATE", "REPLACE"}
 
 
-def parse(sql: str, params: Params = None) -> exp.Query:
-    """The tree of one SELECT in DuckDB's dialect, with `params` in place of `?`, `$1`, `$name` and `:name`.
+def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
+    """The tree of one SELECT as sqlglot reads `dialect`, `params` in place of `?`, `$1`, `$name`, `:name`, `@name`.
 
     Raises QueryError for text that is too large or too deep, does not parse, holds more than one statement, is no
     SELECT, or whose parameters do not fit.
@@ -43,14 +43,18 @@ def parse(sql: str, params: Params = None) -> exp.Query:
             f"params is a list or a mapping, not {type(params).__name__}",
             hint="pass params=[...] for ? and $1, params={...} for $name",
         )
-    if len(sql) > MAX_TEXT:
-        raise QueryError(f"the query has {len(sql)} characters; at most {MAX_TEXT} are read")
+    check_text(sql)
+    check_params(params)
     try:
-        tokens = sqlglot.tokenize(sql, read="duckdb")
-        _check_size(sql, tokens)
+        tokens = sqlglot.tokenize(sql, read=dialect)
+        check_tokens(sql, tokens)
         _check_query(sql, tokens)
-        parser = Dialect.get_or_raise("duckdb").parser()
+        stated = Stated()
+        if dialect == "bigquery":
+            tokens, stated = taken(sql, tokens)
+        parser = Dialect.get_or_raise(dialect).parser()
         tree = next(tree for tree in parser.parse(_filled(sql, tokens, params), sql) if tree is not None)
+        check_tree(tree)
     except RecursionError:
         raise QueryError("the query is nested too deeply", hint="split it with WITH") from None
     except SqlglotError as error:
@@ -60,9 +64,11 @@ def parse(sql: str, params: Params = None) -> exp.Query:
     if empty := next((select for select in tree.find_all(exp.Select) if not select.expressions), None):
         raise refusal("this SELECT asks for nothing", empty.args.get("from_"), "name what to select").at(sql)
     _mark_functions(sql, tree)
+    _mark_bounds(sql, tree, stated)
     query = unwrapped(tree)
     if not isinstance(query, exp.Select | exp.SetOperation):
         raise refusal("this is not a query dpsql answers", query, "write one SELECT").at(sql)
+    query.meta["stated"] = stated
     return query
 
 
@@ -106,17 +112,15 @@ def _mark_functions(sql: str, tree: exp.Expr) -> None:
             node.meta["written"] = name
 
 
-def _check_size(sql: str, tokens: list[Token]) -> None:
-    if len(tokens) > MAX_TOKENS:
-        raise QueryError(f"the query has {len(tokens)} words and signs; at most {MAX_TOKENS} are read")
-    depth = 0
-    for token in tokens:
-        depth += (token.token_type in _OPEN) - (token.token_type in _CLOSE)
-        if depth > MAX_DEPTH:
-            raise QueryError(
-                f"brackets are nested more than {MAX_DEPTH} deep", hint="split the query with WITH",
-                sql=sql, start=token.start, end=token.end,
-            )
+def _mark_bounds(sql: str, tree: exp.Expr, stated: Stated) -> None:
+    """Gives each aggregate the bounds that its own arguments stated."""
+    left = dict(stated.bounds)
+    for node in tree.find_all(exp.AggFunc):
+        if (bounds := left.pop(node.meta.get("start", -1), None)) is not None:
+            node.meta["bounds"] = bounds
+    if left:
+        place = min(left)
+        raise QueryError("bounds of contribution stand in an aggregate", sql=sql, start=place, end=place)
 
 
 def _check_query(sql: str, tokens: list[Token]) -> None:
@@ -131,7 +135,8 @@ def _check_query(sql: str, tokens: list[Token]) -> None:
     if word not in _QUERIES:
         what = "changes data; dpsql only answers SELECT" if word in _WRITES else "is not a query dpsql answers"
         raise QueryError(
-            f"{word} {what}", hint="write one SELECT", sql=sql, start=starts[0].start, end=starts[0].end,
+            f"{word} {what}", hint=_ASIDE.get(word, "write one SELECT"),
+            sql=sql, start=starts[0].start, end=starts[0].end,
         )
     if len(starts) > 1:
         raise QueryError(
@@ -183,7 +188,7 @@ def _filled(sql: str, tokens: list[Token], params: Params) -> list[Token]:
         if token.token_type in _HOLES:
             asked += 1
             key = str(asked)
-        elif token.text in ("$", ":") and follower is not None and _names(token, follower, params):
+        elif token.text in ("$", ":", "@") and follower is not None and _names(token, follower, params):
             key = follower.text
             next(rest)
         else:

@@ -10,21 +10,41 @@ from __future__ import annotations
 
 from dpsql.budget.events import Cost
 from dpsql.catalog import Catalog
+from dpsql.dialects import read
+from dpsql.domain import Reader
 from dpsql.errors import QueryError
-from dpsql.lower import lower
-from dpsql.parse import Params, parse
-from dpsql.plan import Plan, Reader, plan
+from dpsql.limits import planning
+from dpsql.lower import Describe, lower
+from dpsql.parse import Params
+from dpsql.plan import Plan, plan
+from dpsql.privacy_clause import Stated
 
 
-def planned(sql: str, catalog: Catalog, ask: Cost, reader: Reader, params: Params = None) -> Plan:
-    """The plan of a query for the epsilon and delta of `ask`.
+def planned(
+    sql: str, catalog: Catalog, ask: Cost, reader: Reader, describe: Describe, params: Params = None,
+    dialect: str = "duckdb", passed: tuple[bool, bool] = (False, False),
+) -> Plan:
+    """The plan of a query for the epsilon and delta of `ask`; `passed` says which of them the caller insists on.
 
-    `reader` reads public tables, to list public groups. Raises QueryError, with a caret over `sql`, for whatever
-    cannot be answered; InternalError when a bound cannot be proved.
+    `reader` reads public tables, to list public groups; `describe` types SQL over empty tables. Raises QueryError, with
+    a caret over `sql`, for whatever cannot be answered; InternalError when a bound cannot be proved.
     """
     try:
-        return plan(lower(parse(sql, params), catalog), catalog, ask, reader)
+        with planning():
+            tree = read(sql, params, dialect)
+            stated: Stated = tree.meta["stated"]
+            tight = catalog.tightened(stated.max_groups, stated.min_units)
+            return plan(lower(tree, tight, describe), tight, asked(stated, ask, passed), reader)
     except QueryError as error:
         raise error.at(sql) from None
     except RecursionError:
         raise QueryError("the query is nested too deeply", hint="split it with WITH").at(sql) from None
+
+
+def asked(stated: Stated, ask: Cost, passed: tuple[bool, bool]) -> Cost:
+    """The cost asked for: what the query states takes the place of a default, and never exceeds what was passed."""
+    epsilon, delta = (
+        given if said is None else min(given, said) if insists else said
+        for given, said, insists in zip((ask.epsilon, ask.delta), (stated.epsilon, stated.delta), passed, strict=True)
+    )
+    return Cost(epsilon, delta)

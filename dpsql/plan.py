@@ -3,80 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
 
 from dpsql import scalars
-from dpsql.bound import MAX_STEPS, Question, bound
-from dpsql.budget.events import FREE, Cost, Event
+from dpsql.bound import Question, bound
+from dpsql.budget.events import FREE, Cost
 from dpsql.catalog import Catalog
 from dpsql.derive import derive
+from dpsql.domain import Group, Reader, combinations, with_public_ranges
 from dpsql.errors import InternalError
-from dpsql.expression import BIGINT, Column, Kind, Lit, Ref, Scalar
-from dpsql.facts.base import Facts
-from dpsql.facts.public import Domain, Listed, public_domain
-from dpsql.facts.stability import groups_per_unit, one_row_per_group
-from dpsql.noise.laplace import laplace_event
-from dpsql.noise.selection import selection_event
+from dpsql.facts.public import public_domain
 from dpsql.parse import refusal
+from dpsql.plan_form import plan_form
 from dpsql.program import Ask, Program
-from dpsql.relation import Aggregate, CapGroups, Fold, Join, Project, Relation, Scan, tables_of
-from dpsql.render import checked, render
-
-MAX_COMBINATIONS = 10_000   # public groups listed, empty ones included; beyond it the keys count as private
-
-MAX_COUNT_NOISE = 1 << 56   # scale of the noise of a BIGINT: beyond it a draw might leave the type (exp(-64) and less)
-MAX_NOISE = 1 << 100        # likewise for DECIMAL(38) and HUGEINT
-
-Reader = Callable[[str, tuple[str, ...], int], Sequence[tuple[object, ...]]]
-"""Reads public tables only: the rows of a printed statement over the tables named, at most so many."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One question as it runs: its SQL, its noise, and what the released table will look like.
-
-    Rows come as (keys, one total per partial that is not a constant, units). `constant` marks partials that every unit
-    sets to 1: their total is the number of units. `groups` is L0, the groups one unit may touch. `domain` lists the
-    public groups (None: private keys, chosen by `selection`). `events` are in the order of the partials; a partial
-    whose event is None is released by the selection itself.
-    """
-
-    question: Question
-    sql: str
-    salted: bool
-    groups: int
-    sensitivities: tuple[int, ...]
-    constant: tuple[bool, ...]
-    events: tuple[Event | None, ...]
-    selection: Event | None
-    min_units: int
-    domain: tuple[tuple[object, ...], ...] | None
-
-    @property
-    def columns(self) -> tuple[tuple[str, str], ...]:
-        """The released table's columns and their SQL types: keys, then measures."""
-        keys = [(column.name, _shown_type(column)) for column in self.question.keys]
-        return (*keys, *((f"a{i + 1}", str(type_)) for i, type_ in enumerate(self.question.types)))
-
-    @property
-    def released(self) -> tuple[tuple[str, str], ...]:
-        """`columns`, then for each measure the ends of its interval, `a1_low` and `a1_high`."""
-        ends = [(f"a{i + 1}_{end}", str(t)) for i, t in enumerate(self.question.types) for end in ("low", "high")]
-        return (*self.columns, *ends)
-
-    def spent(self) -> tuple[Event, ...]:
-        """Every event of this statement."""
-        events = [event for event in self.events if event is not None]
-        return tuple(events if self.selection is None else [self.selection, *events])
+from dpsql.render import checked
+from dpsql.statement import Statement, statement
+from dpsql.warn import warn
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that will happen: statements, finish, cost. `key` identifies it for replays."""
+    """Everything that will happen: statements, finish, cost. `key` identifies it for replays.
+
+    `feeds` is the SQL of the program's feeds.
+    """
 
     statements: tuple[Statement, ...]
     finish: str
@@ -84,6 +35,11 @@ class Plan:
     cost: Cost
     key: str
     warnings: tuple[str, ...]
+    feeds: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """The plan's stable form as text; `PlanForm.from_json` reads it. It can be kept and compared, not run."""
+        return plan_form(self).to_json()
 
 
 def plan(program: Program, catalog: Catalog, ask: Cost, reader: Reader) -> Plan:
@@ -94,185 +50,43 @@ def plan(program: Program, catalog: Catalog, ask: Cost, reader: Reader) -> Plan:
     finish = checked(program.finish)
     if not program.asks:
         return Plan((), finish, program, FREE, "", ())
-    epsilon = ask.epsilon / len(program.asks)
     bounded = [_question(each, catalog, reader) for each in program.asks]
-    private = sum(1 for question, domain in bounded if question.keys and domain is None)
-    if private and ask.delta == 0:
-        raise _needs_delta(next(q for q, domain in bounded if q.keys and domain is None))
-    delta = ask.delta / private if private else Fraction(0)
-    statements = tuple(_statement(question, domain, catalog, Cost(epsilon, delta)) for question, domain in bounded)
-    cost = Cost(ask.epsilon, ask.delta if private else Fraction(0))
-    events = [event for statement in statements for event in statement.spent()]
-    if sum(e.epsilon for e in events) > cost.epsilon or sum(e.delta for e in events) > cost.delta:
+    selecting = [question for question, domain in bounded if question.keys and domain is None]
+    if selecting and ask.delta == 0:
+        raise _needs_delta(selecting[0])
+    shares = _shares(bounded, ask)
+    statements = tuple(
+        statement(question, domain, catalog, share) for (question, domain), share in zip(bounded, shares, strict=True)
+    )
+    events = [event for each in statements for event in each.spent()]
+    cost = Cost(ask.epsilon, sum((event.delta for event in events), Fraction(0))) if events else FREE
+    if sum(e.epsilon for e in events) > cost.epsilon or cost.delta > ask.delta:
         raise InternalError("the events of a plan cost more than was asked for")
-    key = _key(statements, finish, cost, catalog)
-    return Plan(statements, finish, program, cost, key, tuple(_warnings(statements)))
+    feeds = tuple(checked(feed.query) for feed in program.feeds)
+    key = _key(statements, (*feeds, finish), cost, catalog)
+    return Plan(statements, finish, program, cost, key, warn(statements, catalog), feeds)
 
 
-def _question(ask: Ask, catalog: Catalog, reader: Reader) -> tuple[Question, tuple[tuple[object, ...], ...] | None]:
+def _shares(bounded: list[tuple[Question, tuple[Group, ...] | None]], ask: Cost) -> list[Cost]:
+    """What each question may cost: equal parts of epsilon and delta for those that buy anything."""
+    selects = [bool(question.keys) and domain is None for question, domain in bounded]
+    buys = [selecting or bool(question.partials or question.tables)
+            for (question, _), selecting in zip(bounded, selects, strict=True)]
+    part = Fraction(1, max(1, sum(buys)))
+    return [Cost(ask.epsilon * part * buying, ask.delta * part * buying) for buying in buys]
+
+
+def _question(ask: Ask, catalog: Catalog, reader: Reader) -> tuple[Question, tuple[Group, ...] | None]:
     facts = derive(ask.rows, catalog)
     keys = tuple(key.scalar for key in ask.keys)
-    domain = public_domain(ask.rows, keys, catalog, lambda key: _nullable(key, facts)) if keys else ()
-    combinations = None if domain is None else _combinations(domain, len(ask.keys), catalog, reader)
-    if combinations is None:
+    domain = public_domain(
+        ask.rows, keys, catalog, lambda key: scalars.nullable(key, lambda column: column.id in facts.nullable)
+    ) if keys else ()
+    groups = None if domain is None else combinations(domain, len(ask.keys), catalog, reader)
+    if groups is None:
         domain = None
-    return bound(ask, facts, domain, None if combinations is None else len(combinations), catalog), combinations
-
-
-def _nullable(key: Scalar, facts: Facts) -> bool:
-    return scalars.nullable(key, lambda column: column.id in facts.nullable)
-
-
-def _combinations(
-    domain: Domain, keys: int, catalog: Catalog, reader: Reader,
-) -> tuple[tuple[object, ...], ...] | None:
-    """Every public group, in key order; None when there are more than MAX_COMBINATIONS."""
-    parts: list[tuple[tuple[int, ...], list[tuple[object, ...]]]] = []
-    count = 1
-    for part in domain:
-        if isinstance(part, Listed):
-            indices: tuple[int, ...] = (part.key,)
-            rows: list[tuple[object, ...]] = [(value,) for value in part.values]
-        else:
-            indices = part.keys
-            sql = render(part.relation, catalog, order=True, public=True)
-            rows = list(reader(sql, tables_of(part.relation), MAX_COMBINATIONS + 1))
-            nothing = (None,) * len(indices)
-            if part.null and nothing not in rows:
-                rows.append(nothing)
-        parts.append((indices, rows))
-        count *= len(rows)
-        if count > MAX_COMBINATIONS:
-            return None
-    found = []
-    for choice in product(*(rows for _, rows in parts)):
-        values: list[object] = [None] * keys
-        for (indices, _), row in zip(parts, choice, strict=True):
-            for index, value in zip(indices, row, strict=True):
-                values[index] = value
-        found.append(tuple(values))
-    return tuple(dict.fromkeys(found))      # a group listed twice would be released twice for the price of once
-
-
-def _statement(
-    question: Question, domain: tuple[tuple[object, ...], ...] | None, catalog: Catalog, share: Cost,
-) -> Statement:
-    facts = derive(question.guarded, catalog)
-    groups = _groups(question, domain, facts)
-    sensitivities = tuple(groups * most for most in _magnitudes(question, facts))
-    constant = tuple(_constant(question, total) for total in question.totals)
-    selecting = bool(question.keys) and domain is None
-    served = tuple(selecting and is_units for is_units in constant)
-    shares = len(question.partials) - sum(served) + selecting
-    epsilon = share.epsilon / max(1, shares)
-    try:
-        events = tuple(
-            None if by_selection else laplace_event(max(1, sensitivity), epsilon)
-            for sensitivity, by_selection in zip(sensitivities, served, strict=True)
-        )
-        selection = selection_event(epsilon, share.delta, groups) if selecting else None
-    except ValueError:
-        raise _too_small(question) from None
-    for type_, uses in zip(question.types, question.uses, strict=True):
-        largest = max((event.scale for use in uses if (event := events[use]) is not None), default=Fraction(0))
-        if largest > (MAX_COUNT_NOISE if type_ == BIGINT else MAX_NOISE):
-            raise _too_small(question)
-    sql, salted = _total(question, constant, catalog)
-    min_units = catalog.policy.limits.min_units
-    return Statement(
-        question, sql, salted, groups, sensitivities, constant, events, selection, min_units,
-        domain if question.keys else ((),),
-    )
-
-
-def _groups(question: Question, domain: tuple[tuple[object, ...], ...] | None, facts: Facts) -> int:
-    """L0: the most released groups that one unit's rows touch.
-
-    Theorem: it is at most the cap or the fixed columns' bound of the guarded rows, and at most the number of public
-    groups; without keys it is 1.
-    Proof: `groups_per_unit` on the derived facts; only groups of the domain are released.
-    Needs: the guarded rows have an owner that is never NULL and at most one row per owner and group, or InternalError.
-    Source: design.md, section 4.
-    """
-    keys = frozenset(column.id for column in question.keys)
-    if facts.owner is None or facts.owner.id in facts.nullable:
-        raise InternalError("rows without an owner were about to be counted")
-    if not one_row_per_group(facts, keys):
-        raise InternalError("a unit may have several rows in a group below the noise")
-    if not keys:
-        return 1
-    known = [n for n in (groups_per_unit(facts, keys), None if domain is None else len(domain)) if n is not None]
-    if not known:
-        raise InternalError("nothing bounds the groups that one unit may touch")
-    return max(1, min(known))
-
-
-def _magnitudes(question: Question, facts: Facts) -> list[int]:
-    """Linf: the most each partial of one unit can be in one group, in steps.
-
-    Theorem: |p| of one row is at most the magnitude of `enforced(p)`, for the expression p that is printed.
-    Proof: `enforced` uses the types and the clips inside the expression, and the ranges that `derive` proved of the
-    columns it reads; facts that are believed play no part. A DECIMAL's steps are its last digit.
-    Needs: the partial is an integer computed by the outermost projection, or InternalError.
-    Source: design.md, section 4, Integers.
-    """
-    guarded = question.guarded
-    if not isinstance(guarded, Project):
-        raise InternalError("the partials are not computed last")
-    printed = {column.id: scalar for column, scalar in guarded.items}
-    magnitudes = []
-    for total in question.totals:
-        scalar = printed[total.id]
-        interval = scalars.enforced(scalar)
-        if not interval.finite or scalar.type.kind not in (Kind.INTEGER, Kind.DECIMAL):
-            raise InternalError("a partial has no clip")
-        magnitude = math.ceil(interval.magnitude * 10**scalar.type.scale)
-        if magnitude > MAX_STEPS:
-            raise InternalError("a partial has no clip")
-        magnitudes.append(magnitude)
-    if facts.owner is None:
-        raise InternalError("the guarded rows have no owner")
-    return magnitudes
-
-
-def _constant(question: Question, total: Column) -> bool:
-    """Whether every unit adds exactly 1 to a group it is in, so that the total is the number of its units."""
-    assert isinstance(question.guarded, Project)
-    scalar = next(scalar for column, scalar in question.guarded.items if column.id == total.id)
-    partial = question.partials[question.totals.index(total)]
-    flag = partial.fold is Fold.MAX and isinstance(partial.row, Lit)
-    return flag or (isinstance(scalar, Lit) and scalar.value == 1)
-
-
-def _total(question: Question, constant: tuple[bool, ...], catalog: Catalog) -> tuple[str, bool]:
-    """The statement that adds up the partials of all units, and whether it takes the salt."""
-    columns = [column for column, same in zip(question.totals, constant, strict=True) if not same]
-    items = [(Column(-i - 1, column.name, column.type), Fold.SUM, Ref(column)) for i, column in enumerate(columns)]
-    units = (Column(-len(items) - 1, "units", BIGINT), Fold.ROWS, None)
-    sql = render(Aggregate(question.guarded, question.keys, (*items, units)), catalog)
-    return sql, _salted(question.guarded)
-
-
-def _salted(relation: Relation) -> bool:
-    """Whether a CapGroups, which reads the salt, stands in a relation."""
-    match relation:
-        case CapGroups():
-            return True
-        case Scan():
-            return False
-        case Join(left, right, _, _):
-            return _salted(left) or _salted(right)
-        case _:
-            return _salted(relation.source)
-
-
-def _shown_type(column: Column) -> str:
-    return "INTEGER" if str(column.type) == "NULL" else str(column.type)
-
-
-def _too_small(question: Question) -> Exception:
-    place = question.ask.places[0] if question.ask.places else None
-    return refusal("the epsilon or delta asked for is too small for any answer", place, "ask with more")
+    facts = with_public_ranges(facts, ask, catalog, reader)
+    return bound(ask, facts, domain, None if groups is None else len(groups), catalog), groups
 
 
 def _needs_delta(question: Question) -> Exception:
@@ -284,16 +98,13 @@ def _needs_delta(question: Question) -> Exception:
     )
 
 
-def _key(statements: tuple[Statement, ...], finish: str, cost: Cost, catalog: Catalog) -> str:
-    """Identifies a plan for replays: statements, noise, finish, domain, cost and policy version."""
-    parts = [catalog.policy.version, finish, str(cost)]
+def _key(statements: tuple[Statement, ...], post: tuple[str, ...], cost: Cost, catalog: Catalog) -> str:
+    """Identifies a plan for replays: statements, noise, feeds and finish, domain, cost and policy version."""
+    parts = [catalog.policy.version, *post, str(cost)]
     for each in statements:
         parts += [each.sql, str(each.spent()), str(each.question.partials), str(each.question.uses), str(each.domain)]
-        parts += [str(each.columns), str(each.min_units)]
+        parts += [str((side.sql, side.choices)) for side in each.sides] + [str(each.question.lookups)]
+        parts += [str(each.columns), str(each.noises), str(each.chosen)]
+        if each.opening is not None:
+            parts += [each.opening.sql, str(each.opening.probe), each.opening.prefer]
     return hashlib.sha256("\x00".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()
-
-
-def _warnings(statements: tuple[Statement, ...]) -> list[str]:
-    if any(statement.selection is not None for statement in statements):
-        return ["groups are private: those with few people are not shown"]
-    return []

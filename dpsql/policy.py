@@ -8,6 +8,8 @@ from fractions import Fraction
 
 from dpsql.interval import Interval
 
+MOST_DAYS = 36_525    # of a period: a century
+
 Literal = bool | int | str | Fraction | datetime.date | datetime.datetime
 
 
@@ -21,19 +23,26 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one unit may contribute to one query, in groups and in rows per group, and the minimum frequency rule."""
+    """What one unit may contribute to one query, in groups and in rows per group, and the minimum frequency rule.
 
-    max_groups: int = 10
-    max_rows_per_group: int = 50
+    Where the owner does not say (None), every query chooses for itself, by a private search.
+    """
+
+    max_groups: int | None = None
+    max_rows_per_group: int | None = None
     min_units: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnPolicy:
-    """What the owner declares of a column: a range (enforced by a clamp) or its public values (others dropped)."""
+    """What the owner declares of a column: a range (enforced by a clamp) or its public values (others dropped).
+
+    `comment` is for people alone.
+    """
 
     range: Interval | None = None
     values: tuple[Literal, ...] | None = None
+    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class TablePolicy:
     keys: tuple[tuple[str, ...], ...] = ()
     max_rows_per_group: int | None = None
     columns: dict[str, ColumnPolicy] = field(default_factory=dict)   # by the schema's spelling
+    comment: str | None = None                                       # for people alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +80,4 @@ class Policy:
     tables: dict[str, TablePolicy]            # by the schema's key of the table
     analysts: dict[str, Budget] | None = None
     ledger: str | None = None
+    refresh_days: int | None = None           # budgets count anew every so many days; None: never

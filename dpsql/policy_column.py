@@ -1,4 +1,4 @@
-"""What the policy file declares of one column: a range of numbers, or its public values."""
+"""What the policy file declares of one column: a range of numbers or dates, or its public values."""
 
 from __future__ import annotations
 
@@ -15,29 +15,46 @@ from dpsql.schema import ColumnSchema
 def column_policy(node: Node, column: ColumnSchema) -> ColumnPolicy:
     """The declarations of a column of a supported type. PolicyError when they are wrong or contradict each other."""
     assert column.type is not None
-    nodes = node.table(("range", "values"))
+    nodes = node.table(("range", "values", "comment"))
     if not nodes:
         raise node.error("declares nothing: write `range = [low, high]` or `values = [...]`, or remove it")
     range_ = _range(nodes["range"], column.name, column.type) if "range" in nodes else None
     values = _values(nodes["values"], column.type) if "values" in nodes else None
     if range_ is not None and values is not None:
         for place, value in zip(nodes["values"].items(), values, strict=True):
-            assert isinstance(value, (int, Fraction))
-            if not Interval(Fraction(value), Fraction(value)).within(range_):
-                raise place.error(f"lies outside the range {range_} declared beside it")
-    return ColumnPolicy(range_, values)
+            dated = isinstance(value, datetime.date)
+            assert isinstance(value, int | Fraction | datetime.date)
+            exact = _days(value) if isinstance(value, datetime.date) else Fraction(value)
+            if not Interval(exact, exact).within(range_):
+                shown = "" if dated else f" {range_}"
+                raise place.error(f"lies outside the range{shown} declared beside it")
+    return ColumnPolicy(range_, values, nodes["comment"].text() if "comment" in nodes else None)
 
 
 def _range(node: Node, name: str, type_: SqlType) -> Interval:
-    if not type_.numeric:
-        raise node.error(f"{name} is {type_}: only a number has a range; declare `values` for a group key")
+    dated = type_.kind in (Kind.DATE, Kind.TIMESTAMP)
+    if not type_.numeric and not dated:
+        raise node.error(f"{name} is {type_}: only a number or a date has a range; declare `values` for a group key")
     ends = node.items()
     if len(ends) != 2:
-        raise node.error("must be two numbers, [low, high]")
-    low, high = ends[0].number(), ends[1].number()
+        raise node.error("must be two dates, [first, last]" if dated else "must be two numbers, [low, high]")
+    low, high = (_days(_value(end, type_)) if dated else end.number() for end in ends)
     if low > high:
         raise node.error("is reversed: the lower end comes first")
     return Interval(low, high)
+
+
+def dated(days: Fraction, whole: bool) -> datetime.date:
+    """The date (the moment, unless `whole`) that so many days since 1970 are, as a range of dates keeps it."""
+    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=int(days * 86_400_000_000))
+    return moment.date() if whole else moment
+
+
+def _days(value: Literal) -> Fraction:
+    """A date or a moment as days since 1970, as ranges of dates are kept."""
+    assert isinstance(value, datetime.date)
+    moment = value if isinstance(value, datetime.datetime) else datetime.datetime.combine(value, datetime.time())
+    return Fraction((moment - datetime.datetime(1970, 1, 1)) // datetime.timedelta(microseconds=1), 86_400_000_000)
 
 
 def _values(node: Node, type_: SqlType) -> tuple[Literal, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from dpsql.policy import Budget, ColumnPolicy, Limits, OwnerPath, Policy, TablePolicy
+from dpsql.policy import MOST_DAYS, Budget, ColumnPolicy, Limits, OwnerPath, Policy, TablePolicy
 from dpsql.policy_column import column_policy
 from dpsql.policy_node import Node, read, suggest
 from dpsql.schema import ColumnSchema, Schema, TableSchema
@@ -16,7 +16,7 @@ MOST = 2**31                       # no limit of groups, rows or units is above 
 QUERY_EPSILON = Fraction(1)        # what a query costs when nobody says
 
 _ROOT = ("version", "unit", "ledger", "budget", "query", "limits", "analysts", "tables")
-_TABLE = ("public", "unit", "owner", "keys", "max_rows_per_group", "columns")
+_TABLE = ("public", "unit", "owner", "keys", "max_rows_per_group", "columns", "comment")
 _ONE = r'\s*(?:"(?:[^"]|"")+"|[^".>]+)\s*'
 _OWNER = re.compile(rf"({_ONE})->({_ONE}(?:\.{_ONE})+)")
 _NAME = re.compile(r'"((?:[^"]|"")+)"|([^".\s](?:[^".]*[^".\s])?)')
@@ -41,7 +41,8 @@ def bind(root: Node, schema: Schema) -> Policy:
             raise root.at(name, None).error(f"is missing: write `{name} = {example}`")
     if "budget" not in nodes:
         raise root.at("budget", None).error("is missing: write `[budget]` with `epsilon = 10.0` and `delta = 1e-6`")
-    budget = _budget(nodes["budget"])
+    budget = _budget(nodes["budget"], extra=("refresh_days",))
+    refresh = nodes["budget"].table(("epsilon", "delta", "refresh_days")).get("refresh_days")
     tables = _tables(nodes.get("tables", root.at("tables", {})), schema)
     return Policy(
         version=nodes["version"].text(),
@@ -52,12 +53,15 @@ def bind(root: Node, schema: Schema) -> Policy:
         tables=tables,
         analysts=_analysts(nodes["analysts"], budget) if "analysts" in nodes else None,
         ledger=nodes["ledger"].text() if "ledger" in nodes else None,
+        refresh_days=None if refresh is None else refresh.whole(1, MOST_DAYS),
     )
 
 
-def _budget(node: Node, epsilon: Fraction | None = None, delta: Fraction = Fraction(0)) -> Budget:
-    """A budget; `epsilon` and `delta` are taken where the file names none (None: it must)."""
-    nodes = node.table(("epsilon", "delta"))
+def _budget(
+    node: Node, epsilon: Fraction | None = None, delta: Fraction = Fraction(0), extra: tuple[str, ...] = (),
+) -> Budget:
+    """A budget; `epsilon` and `delta` are taken where the file has none (None: it must); `extra` keys may stand."""
+    nodes = node.table(("epsilon", "delta", *extra))
     if "epsilon" in nodes:
         epsilon = nodes["epsilon"].number()
     elif epsilon is None:
@@ -144,6 +148,7 @@ def _table(node: Node, table: TableSchema, schema: Schema) -> TablePolicy:
         keys=_keys(nodes["keys"], table) if "keys" in nodes else (),
         max_rows_per_group=limit,
         columns=_columns(nodes["columns"], table) if "columns" in nodes else {},
+        comment=nodes["comment"].text() if "comment" in nodes else None,
     )
 
 

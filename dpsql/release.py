@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from dpsql.aggregates import FAMILIES, Noisy
+from dpsql.aggregates import FAMILIES, Lookup, Noisy, Released
+from dpsql.aggregates.quantile import place_of, value_at
 from dpsql.engines.base import Rows
-from dpsql.noise import laplace, selection
-from dpsql.plan import Statement
+from dpsql.expression import SqlType
+from dpsql.noise import quantile
+from dpsql.noise.scheme import Noise
+from dpsql.statement import Choice, Statement
 
 Row = tuple[object, ...]     # keys, totals, units
 
@@ -28,32 +32,83 @@ class ReleasedTable:
     rows: tuple[tuple[object, ...], ...]
 
 
-def release(statement: Statement, rows: Rows) -> ReleasedTable:
-    """Adds the planned noise to every group that is released.
+def release(statement: Statement, rows: Rows, *tables: Rows) -> ReleasedTable:
+    """Adds the planned noise to every group that is released. `tables` are the rows of the statement's sides.
 
     Public groups are all released, those without rows with totals of 0; private ones are chosen by the selection.
     Theorem: the released table is differentially private with the events of the statement.
-    Proof: exact totals reach the answer through `laplace.sample` (added to every released cell) and
-    `selection.select` alone; which groups are listed is public or the selection's own output; groups come in key
-    order, not in the engine's; the rest is post-processing. Without selected groups the noise of a private group is
-    drawn only for groups shown, which the selection's event already covers.
+    Proof: exact totals reach the answer through `Noise.added` (a draw for every released cell) and `Chosen.shown`
+    alone, counts of single rows through `Noise.added` and `quantile.choose` (one draw for every released group); which
+    groups are listed is public or the selection's own output; groups come in key order, not in the engine's; the rest
+    is post-processing. Without selected groups the noise of a private group is drawn only for groups shown, which the
+    selection's event already covers.
     Needs: the statement's sensitivities; rows unique by key.
     Source: design.md, section 5.
     """
-    keys = len(statement.question.keys)
+    question = statement.question
+    keys = len(question.keys)
     found, units = _chosen(statement, rows.values)
     noisy = tuple(_noisy(statement, i, total, units) for i, total in enumerate(_totals(statement, found)))
+    looked = _looked(statement, tables, [named(row[:keys]) for row in found])
     cells: list[Sequence[object]] = [[row[i] for row in found] for i in range(keys)]
     ends: list[Sequence[object]] = []
-    for i, (measure, uses) in enumerate(zip(statement.question.ask.measures, statement.question.uses, strict=True)):
-        partials = tuple(statement.question.partials[use] for use in uses)
-        type_ = statement.question.types[i]
-        released = FAMILIES[measure.family].finish(partials, tuple(noisy[use] for use in uses), type_)
+    for i, (measure, uses) in enumerate(zip(question.ask.measures, question.uses, strict=True)):
+        lookup, type_ = question.lookups[i], question.types[i]
+        if lookup is None:
+            partials = tuple(question.partials[use] for use in uses)
+            released = FAMILIES[measure.family].finish(partials, tuple(noisy[use] for use in uses), type_)
+        else:
+            released = _read(looked[lookup], lookup, type_)
         cells.append(released.values)
         ends += [released.lows, released.highs]
     return ReleasedTable(
-        statement.question.ask.name, statement.released, tuple(zip(*cells, *ends, strict=True)) if cells else ()
+        question.ask.name, statement.released, tuple(zip(*cells, *ends, strict=True)) if cells else ()
     )
+
+
+def _looked(
+    statement: Statement, tables: Sequence[Rows], groups: list[Row],
+) -> dict[Lookup, tuple[Fraction, list[int]]]:
+    """For each lookup its noise scale, and by released group a noisy count or the place chosen."""
+    looked: dict[Lookup, tuple[Fraction, list[int]]] = {}
+    for side, rows in zip(statement.sides, tables, strict=True):
+        for choice in side.choices:
+            if choice.rank is None:
+                counts = {named(row[:-1]): row[-1] for row in rows.values}
+                exact = [steps(counts.get(group), 0) for group in groups]
+                values = Noise(False, choice.event.scale).added(exact)
+            else:
+                values = _placed(choice, rows.values, groups)
+            looked[choice.lookup] = (choice.event.scale, values)
+    return looked
+
+
+def _placed(choice: Choice, rows: Sequence[Row], groups: list[Row]) -> list[int]:
+    """The place chosen for each group; rows outside the grid count at its ends."""
+    grid, rank = choice.lookup.grid, choice.rank
+    assert grid is not None and rank is not None, "a choice has a grid and a rank"
+    counts: dict[Row, Counter[int]] = {group: Counter() for group in groups}
+    for *key, cell, count in rows:
+        if (group := named(tuple(key))) in counts:
+            counts[group][min(grid.high, max(grid.low, place_of(cell, grid)))] += steps(count, 0)
+    return [quantile.choose(sorted(counts[group].items()), grid.low, grid.high, rank) for group in groups]
+
+
+def _read(found: tuple[Fraction, list[int]], lookup: Lookup, type_: SqlType) -> Released:
+    """The released column of a lookup. A value chosen by rank has no interval: the data between ranks are private."""
+    scale, values = found
+    if lookup.grid is None:
+        return FAMILIES["count"].finish((), (Noisy(values, Noise(False, scale), Fraction(1)),), type_)
+    nothing: list[object] = [None] * len(values)
+    return Released([value_at(place, lookup.grid, type_) for place in values], nothing, nothing)
+
+
+def named(key: Row) -> Row:
+    """A key that equals itself: NaN has a name, whatever object holds it."""
+    return tuple(_NAN if value != value else value for value in key)
+
+
+_NAN = object()
 
 
 def _chosen(statement: Statement, rows: Sequence[Row]) -> tuple[list[Row], list[int]]:
@@ -67,10 +122,8 @@ def _chosen(statement: Statement, rows: Sequence[Row]) -> tuple[list[Row], list[
         exact = {row[:keys]: row[keys:] for row in rows}
         # the domain's own value, not the row's equal one: 0.0 beside -0.0 would tell whether the group is empty
         return [(*group, *exact.get(group, nothing)) for group in statement.domain], []
-    event = statement.selection
-    assert event is not None, "private groups are selected"
-    counts = [row[-1] for row in rows]
-    shown = selection.select(counts, event.epsilon, event.delta, statement.groups, statement.min_units)  # type: ignore[arg-type]
+    assert statement.chosen is not None, "private groups are selected"
+    shown = statement.chosen.shown([steps(row[-1], 0) for row in rows])
     kept = [(row, count) for row, count in zip(rows, shown, strict=True) if count is not None]
     kept.sort(key=_order(keys, [row for row, _ in kept]))
     return [row for row, _ in kept], [count for _, count in kept]
@@ -90,12 +143,12 @@ def _totals(statement: Statement, found: list[Row]) -> list[list[int]]:
     totals, place = [], len(statement.question.keys)
     for column, constant in zip(statement.question.totals, statement.constant, strict=True):
         scale = 0 if constant else column.type.scale
-        totals.append([_steps(row[-1 if constant else place], scale) for row in found])
+        totals.append([steps(row[-1 if constant else place], scale) for row in found])
         place += not constant
     return totals
 
 
-def _steps(value: object, scale: int) -> int:
+def steps(value: object, scale: int) -> int:
     if isinstance(value, int):
         return value
     if isinstance(value, Decimal):
@@ -106,10 +159,13 @@ def _steps(value: object, scale: int) -> int:
 
 
 def _noisy(statement: Statement, index: int, exact: list[int], units: list[int]) -> Noisy:
-    event = statement.events[index]
-    partial = statement.question.partials[index]
-    if event is None:
-        assert statement.selection is not None, "a partial without an event is the selection's own count"
-        return Noisy(units, Fraction(statement.groups) / statement.selection.epsilon, partial.unit)
-    noise = laplace.sample(event.scale, len(exact))
-    return Noisy([value + z for value, z in zip(exact, noise, strict=True)], event.scale, partial.unit)
+    noise, partial = statement.noises[index], statement.question.partials[index]
+    if noise is None:
+        assert statement.chosen is not None, "a partial without noise is the selection's own count"
+        return Noisy(units, statement.chosen.noise, partial.unit)
+    values = noise.added(exact)
+    if not partial.first:
+        return Noisy(values, noise, partial.unit)
+    assert statement.chosen is not None, "the first row of each unit is the selection's own count"
+    both = [beyond + first for beyond, first in zip(values, units, strict=True)]
+    return Noisy(both, noise.plus(statement.chosen.noise), partial.unit)

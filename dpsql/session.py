@@ -16,22 +16,27 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from dpsql.answer import Answer, AnswerCost, Balance
-from dpsql.budget.events import Cost
+from dpsql.budget.events import FREE, Cost
 from dpsql.budget.ledger import Ledger
 from dpsql.budget.record import Stored
 from dpsql.catalog import Catalog
-from dpsql.engines.base import open_engine
+from dpsql.dictionary import TableInfo, dictionary, entry
+from dpsql.engines.catalog import sql_type
 from dpsql.engines.keys import verify_keys
-from dpsql.engines.scratch import BindError, Scratch
-from dpsql.errors import BudgetError, ExecutionError, OpenError, QueryError
+from dpsql.engines.resources import Resources
+from dpsql.engines.scratch import BindError, Table
+from dpsql.engines.stop import Stop, Watch, padded, stopped
+from dpsql.errors import BudgetError, ExecutionError, LedgerError, OpenError, QueryError
 from dpsql.explain import Explanation, explain
+from dpsql.expression import NULL, SqlType
 from dpsql.finish import finish, tables
 from dpsql.noise.entropy import salt
 from dpsql.parse import Params
 from dpsql.pipeline import planned
 from dpsql.plan import Plan
 from dpsql.policy_file import load_policy
-from dpsql.release import release
+from dpsql.run import run
+from dpsql.warn import notice
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
 Amount = int | float | Decimal | Fraction | str | None
 
 MAX_DIGITS = 60     # of an epsilon or delta given as text: "1e9999999" would fill the memory
+NOT_KEPT = "the ledger failed after the charge: this answer may not come again as a replay; tell the data owner"
 PLANS_KEPT = 256    # plans remembered per session, by text and cost
 
 
@@ -46,25 +52,31 @@ class Session:
     """A database opened under its policy, with its ledger. Safe to use from several threads.
 
     `database` is a DuckDB file, a folder of Parquet or CSV files, or an open connection of the owner's; `policy` a TOML
-    file; `ledger` the budget's file, by default beside the database. Raises OpenError, PolicyError or LedgerError for
-    what the owner must mend.
+    file; `ledger` the budget's file, by default beside the database.
+
+    `isolated` runs every statement in a child process with so many bytes of `memory` (default 4 GiB), killed when a
+    query passes its `deadline` in seconds (default: none, 60 when isolated). `pad` holds what a charged query answers,
+    errors too, until a whole multiple of so many seconds after the charge. Raises OpenError, PolicyError or
+    LedgerError for what the owner must mend.
     """
 
     def __init__(
-        self, database: str | Path | DuckDBPyConnection, policy: str | Path, ledger: str | Path | None = None,
+        self, database: str | Path | DuckDBPyConnection, policy: str | Path, ledger: str | Path | None = None, *,
+        isolated: bool = False, deadline: float | None = None, memory: int | None = None, pad: float | None = None,
     ) -> None:
-        self.engine = open_engine(database)
+        resources = Resources(isolated, deadline, memory, pad)
+        self.engine = resources.engine(database)
         try:
             self.policy = load_policy(Path(policy), self.engine.schema)
-            keys = verify_keys(self.engine, self.policy)
+            self.schema = self.engine.schema
+            self.catalog = Catalog(self.policy, self.schema, verify_keys(self.engine, self.policy))
+            public = [self.catalog.table(name) for name, rules in self.policy.tables.items() if rules.public]
+            self._scratch = resources.scratch(self.engine, public)
             self.ledger = Ledger.open(self._ledger_path(ledger), self.policy)
         except BaseException:
             self.engine.close()
             raise
-        self.schema = self.engine.schema
-        self.catalog = Catalog(self.policy, self.schema, keys)
-        public = [self.catalog.table(name) for name, rules in self.policy.tables.items() if rules.public]
-        self._scratch = Scratch(public, self.engine.public_stream)
+        self._watch, self._pad = Watch(resources.seconds), resources.pad
         self._plans: OrderedDict[tuple[object, ...], Plan] = OrderedDict()
         self._public_rows: dict[tuple[str, int], Sequence[tuple[object, ...]]] = {}
         self._lock = threading.Lock()
@@ -79,32 +91,38 @@ class Session:
 
     def query(
         self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
-        params: Params = None, fresh: bool = False,
+        params: Params = None, fresh: bool = False, dialect: str = "duckdb", stop: Stop | None = None,
     ) -> Answer:
         """The answer to one query: noisy rows with intervals and cost, charged before anything private is read.
 
         `epsilon` and `delta` default to the policy's `[query]`. The same plan asked again is a replay, free, unless
-        `fresh`. Raises QueryError or BudgetError before any charge, ExecutionError after one.
+        `fresh`. `stop.now()`, from another thread, ends it; the charge stays. Raises QueryError or BudgetError before
+        any charge, ExecutionError after one.
         """
-        plan = self.plan(sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params)
-        if not plan.statements:
-            return self._answered(plan, analyst, None)
+        with self._watch.over(stop):
+            plan = self.plan(sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params, dialect=dialect)
+            return self._charged(plan, sql, analyst, fresh)
+
+    def _charged(self, plan: Plan, sql: str, analyst: str | None, fresh: bool) -> Answer:
+        if plan.cost == FREE:       # public tables alone, or groups that everybody may know
+            return self._answered(plan, None)
         key = self._replay_key(plan)
         if not fresh:
             stored = self.ledger.replay(key=key, version=self.policy.version, analyst=analyst)
             if stored is not None:
                 return self._replayed(stored, plan, analyst)
+        if stopped():
+            raise QueryError("the query was cancelled before it ran; nothing was charged")
         charge = self.ledger.charge(
             key=key, version=self.policy.version, analyst=analyst, cost=plan.cost,
             events=tuple(event for statement in plan.statements for event in statement.spent()), sql=sql,
         )
-        answer = self._answered(plan, analyst, charge)
-        self.ledger.store(charge, answer.to_json())
-        return answer
+        with padded(self._pad):
+            return self._kept(self._answered(plan, charge), analyst, charge)
 
     def plan(
         self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
-        params: Params = None,
+        params: Params = None, dialect: str = "duckdb",
     ) -> Plan:
         """What would happen, without touching private data or the budget. Raises QueryError, BudgetError."""
         self._require_analyst(analyst)
@@ -113,14 +131,14 @@ class Session:
         )
         if ask.epsilon == 0:
             raise QueryError("epsilon must be greater than 0")
-        key = (sql, repr(params), ask)
+        passed = (epsilon is not None, delta is not None)
+        key = (sql, repr(params), ask, dialect, passed)
         with self._lock:
             known = self._plans.get(key)
             if known is not None:
                 self._plans.move_to_end(key)
                 return known
-        made = planned(sql, self.catalog, ask, self._read_public, params)
-        self._require_bound(made)
+        made = self._planned(sql, ask, params, dialect, passed)
         with self._lock:
             self._plans[key] = made
             while len(self._plans) > PLANS_KEPT:
@@ -129,14 +147,34 @@ class Session:
 
     def explain(
         self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
-        params: Params = None,
+        params: Params = None, dialect: str = "duckdb",
     ) -> Explanation:
         """The plan of a query for people: questions, bounds, rewritten SQL, noise, expected error and cost."""
-        return explain(self.plan(sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params))
+        return explain(self.plan(sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params, dialect=dialect))
+
+    def columns(
+        self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
+        params: Params = None, dialect: str = "duckdb",
+    ) -> tuple[tuple[str, str], ...]:
+        """Names and SQL types of what a query would answer; touches no data and is free. Raises as `plan` does."""
+        plan = self.plan(sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params, dialect=dialect)
+        return tuple((name, type_.strip('"')) for name, type_ in self._scratch.describe(plan.finish, tables(plan)))
+
+    def tables(self) -> tuple[TableInfo, ...]:
+        """The tables that may be asked about, with their columns, as the policy and the schema tell of them. Free."""
+        return dictionary(self.policy, self.schema)
+
+    def describe(self, table: str) -> TableInfo:
+        """One of `tables()`, letter case ignored. ProgrammingError when the policy does not name it."""
+        return entry(self.policy, self.schema, table)
 
     def balance(self, analyst: str | None = None) -> Balance:
         """What was spent and is left, of an analyst's budget or (None) of the policy's."""
         return self.ledger.balance(analyst)
+
+    def interrupt(self) -> None:
+        """Stops the queries that run at this moment, in whatever thread; each is an ExecutionError, charged."""
+        self._watch.interrupt()
 
     def close(self) -> None:
         """Closes the engine and the ledger. Safe to call twice."""
@@ -151,6 +189,18 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _planned(self, sql: str, ask: Cost, params: Params, dialect: str, passed: tuple[bool, bool]) -> Plan:
+        """A plan made. QueryError when the public tables it reads take too long: nothing was charged yet."""
+        with self._watch.over():
+            try:
+                made = planned(sql, self.catalog, ask, self._read_public, self._typed, params, dialect, passed)
+                self._require_bound(made)
+            except ExecutionError:
+                pass
+            else:
+                return made
+        raise QueryError("the public tables of this query could not be read in time; nothing was charged")
 
     def _replay_key(self, plan: Plan) -> str:
         """What a replay must share: the plan and the database's place, for several may charge one ledger.
@@ -177,35 +227,55 @@ class Session:
         return self._public_rows[key]
 
     def _require_bound(self, plan: Plan) -> None:
-        """The finish must bind over empty tables before anything is charged; no data is there to tell about."""
+        """Feeds and finish must bind over empty tables before anything is charged; no data is there to tell about."""
+        for sql in (*plan.feeds, plan.finish):
+            self._described(sql, tables(plan))
+
+    def _described(self, sql: str, over: Sequence[Table]) -> Sequence[tuple[str, str]]:
         try:
-            self._scratch.describe(plan.finish, tables(plan))
+            return self._scratch.describe(sql, over)
         except BindError as error:
             raise QueryError(f"the query does not fit its tables: {error}") from None
 
-    def _answered(self, plan: Plan, analyst: str | None, charge: int | None) -> Answer:
+    def _typed(
+        self, sql: str, over: Sequence[tuple[str, tuple[tuple[str, str], ...]]],
+    ) -> Sequence[tuple[str, SqlType | None]]:
+        """The columns of SQL over empty tables, with the types dpsql computes with."""
+        found = self._described(sql, [Table(*each) for each in over])
+        return [(name, NULL if stored == '"NULL"' else sql_type(stored)) for name, stored in found]
+
+    def _answered(self, plan: Plan, charge: int | None) -> Answer:
         """Runs a charged (or public) plan. Whatever fails from here on is one constant error."""
         failed = False
         try:
-            released = [
-                release(statement, self.engine.run(statement.sql, (salt(),) * statement.salted))
-                for statement in plan.statements
-            ]
-            finished = finish(plan, released, self._scratch)
+            finished = finish(plan, run(plan, self.engine, self._scratch), self._scratch)
         except Exception:
             failed = True
         if failed:
             raise ExecutionError() if charge is not None else QueryError("the query failed on the public tables")
         spent = AnswerCost(float(plan.cost.epsilon), float(plan.cost.delta))
+        noticed = notice(finished.columns, finished.rows, finished.intervals)
         return Answer(
             finished.columns, finished.types, finished.rows, finished.intervals, finished.noisy, spent,
-            plan.warnings, False, plan, None if charge is None else self.balance(analyst),
+            (*plan.warnings, *noticed), False, plan,
         )
+
+    def _kept(self, answer: Answer, analyst: str | None, charge: int) -> Answer:
+        """A paid answer, stored for replays, with its balance. A ledger that fails only now must not lose it."""
+        try:
+            self.ledger.store(charge, answer.to_json())
+            return replace(answer, balance=self.balance(analyst))
+        except LedgerError:
+            return replace(answer, warnings=(*answer.warnings, NOT_KEPT))
 
     def _replayed(self, stored: Stored, plan: Plan, analyst: str | None) -> Answer:
         """A stored answer again: free, or at its price for an analyst who sees another's for the first time."""
         cost = AnswerCost(float(stored.paid.epsilon), float(stored.paid.delta))
-        answer = Answer.from_json(stored.answer)
+        try:
+            answer = Answer.from_json(stored.answer)
+        except (ValueError, KeyError, TypeError):
+            raise LedgerError(f"the answer that the ledger keeps of entry {stored.charge} cannot be read; restore a "
+                              "backup, or buy a new answer (fresh)") from None
         return replace(answer, cost=cost, replayed=True, plan=plan, balance=self.balance(analyst))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+DOUBTFUL = 0.25      # share of a value that its error may reach before it is shown in red
 SIGNIFICANT = 2      # digits shown of an error, as metrology does
 LOPSIDED = 0.1       # share of the half width by which two sides may differ and still be shown as one ±
 WIDE = 10**16        # doubles beyond this show powers of ten
@@ -20,13 +21,20 @@ _LEFT = ("VARCHAR", "BOOLEAN", "DATE", "TIMESTAMP", "NULL")
 def table(
     columns: Sequence[str], types: Sequence[str], rows: Sequence[Sequence[object]],
     intervals: Sequence[Sequence[tuple[object, object] | None]], limit: int | None = None,
+    mark: Callable[[str], str] | None = None,
 ) -> str:
-    """An aligned table. `intervals` is parallel to `rows`; at most `limit` rows are shown, and how many were not."""
+    """An aligned table. `intervals` is parallel to `rows`; at most `limit` rows are shown, and how many were not.
+
+    `mark` puts a colour on the cells that are `doubtful`.
+    """
     shown = len(rows) if limit is None else min(limit, len(rows))
     blocks = [
         _column(columns[i], types[i], [cell(rows[r][i], intervals[r][i]) for r in range(shown)])
         for i in range(len(columns))
     ]
+    for i, block in enumerate(blocks if mark else ()):
+        doubt = [doubtful(rows[r][i], intervals[r][i]) for r in range(shown)]
+        block[2:] = [mark(text) if mark and red else text for text, red in zip(block[2:], doubt, strict=True)]
     lines = ["  ".join(parts).rstrip() for parts in zip(*blocks, strict=True)]
     if not rows:
         lines.append("(no rows)")
@@ -64,6 +72,21 @@ def cell(value: object, interval: tuple[object, object] | None = None) -> tuple[
     return shown(middle, places), f"[{shown(below, places)}, {shown(above, places)}]"
 
 
+def doubtful(value: object, interval: tuple[object, object] | None) -> bool:
+    """Whether the error of a number passes a quarter of it, so that little is known but its size."""
+    if interval is None or isinstance(value, bool) or not isinstance(value, Number):
+        return False
+    if not (_finite(value) and _finite(interval[0]) and _finite(interval[1])):
+        return True
+    middle = _decimal(value)
+    return max(abs(_decimal(end) - middle) for end in interval) > abs(middle) * Decimal(DOUBTFUL)
+
+
+def textual(type_: str) -> bool:
+    """Whether values of an SQL type stand at the left of their column."""
+    return type_.split("(")[0] in _LEFT
+
+
 def plain(value: object) -> str:
     """A value without error, as one line of printable characters."""
     match value:
@@ -84,7 +107,7 @@ def _column(name: str, type_: str, cells: list[tuple[str, str]]) -> list[str]:
     """Header, rule and cells, all of one width; values end, and errors begin, in the same place."""
     values = max((_width(value) for value, _ in cells), default=0)
     errors = max((_width(error) for _, error in cells), default=0)
-    left = type_.split("(")[0] in _LEFT
+    left = textual(type_)
     body = [
         (_pad(value, values, left) + (f" {error:<{errors}}" if errors else "")) for value, error in cells
     ]

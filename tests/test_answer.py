@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import json
 import math
 import sys
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
+from xml.etree import ElementTree
 
+import polars
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -66,7 +70,26 @@ def test_long_answers_print_their_beginning() -> None:
 def test_json_is_exact() -> None:
     back = Answer.from_json(ANSWER.to_json())
     assert back == replace(ANSWER, balance=None)
+    assert Answer.from_json(replace(ANSWER, replayed=True).to_json()).replayed
     assert [type(value) for value in back.rows[0]] == [type(value) for value in ANSWER.rows[0]]
+
+
+def test_the_form_of_json_is_stable() -> None:
+    """Ledgers and other programs hold this text: a change of it needs another name in "format"."""
+    assert json.loads(ANSWER.to_json()) == {
+        "format": "dpsql.answer/1",
+        "columns": ["day", "n", "big", "cost", "share", "at", "ok"],
+        "types": ["DATE", "BIGINT", "HUGEINT", "DECIMAL(9, 2)", "DOUBLE", "TIMESTAMP", "BOOLEAN"],
+        "rows": [[{"date": "2025-01-02"}, 12, 10**38, {"decimal": "1.50"}, 0.1,
+                  {"timestamp": "2025-01-02T03:04:05.000006"}, True], [None] * 7],
+        "intervals": [[None, [10, 14], [10**38 - 1, 10**38 + 1], [{"decimal": "1.00"}, {"decimal": "2.00"}],
+                       [{"float": "-inf"}, 0.2], None, None], [None] * 7],
+        "noisy": [False, True, True, True, True, False, False],
+        "cost": [1.0, 1e-8], "warnings": ["a warning"], "replayed": False,
+    }
+    old = json.loads(ANSWER.to_json())
+    del old["format"], old["replayed"]
+    assert Answer.from_json(json.dumps(old)) == replace(ANSWER, balance=None)
 
 
 VALUES = st.one_of(
@@ -89,7 +112,8 @@ def test_json_keeps_nan() -> None:
     assert repr(Answer.from_json(answer.to_json()).rows) == "((nan,), (-inf,), (-0.0,))"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"columns": 3}', ANSWER.to_json().replace("decimal", "cimal")])
+@pytest.mark.parametrize("text", [
+    "", "[]", "{}", '{"columns": 3}', '{"format": "dpsql.answer/2"}', ANSWER.to_json().replace("decimal", "cimal")])
 def test_what_is_no_answer_is_refused(text: str) -> None:
     with pytest.raises((ValueError, KeyError, TypeError)):
         Answer.from_json(text)
@@ -109,6 +133,42 @@ def test_arrow() -> None:
         pa.date32(), pa.int64(), pa.decimal256(39, 0), pa.decimal128(9, 2), pa.float64(), pa.timestamp("us"),
         pa.bool_()]
     assert set(table.to_pylist()[1].values()) == {None}
+
+
+def test_a_hugeint_is_as_narrow_as_it_can_be() -> None:
+    """polars reads no decimal256."""
+    row = ANSWER.rows[0]
+    fits = replace(ANSWER, rows=((*row[:2], -(10**38) + 1, *row[3:]),), intervals=())
+    assert fits.to_arrow().schema.field("big").type == pa.decimal128(38, 0)
+    assert int(polars.DataFrame(fits)["big"][0]) == -(10**38) + 1
+
+
+def test_whoever_takes_arrow_takes_an_answer() -> None:
+    assert pa.table(ANSWER).equals(ANSWER.to_arrow())
+    empty = polars.DataFrame(replace(ANSWER, rows=(), intervals=()))
+    assert empty.shape == (0, 7) and empty.schema["cost"] == polars.Decimal(9, 2)
+
+
+@pytest.mark.parametrize(("type_", "value", "arrow"), [
+    ("FLOAT", 1.5, pa.float32()), ("TIME", datetime.time(1, 2), pa.time64("us")), ("NULL", None, pa.null()),
+    ("INTERVAL", datetime.timedelta(1), pa.duration("us")), ("VARCHAR", "x", pa.string()),
+])
+def test_arrow_types_do_not_wait_for_rows(type_: str, value: object, arrow: pa.DataType) -> None:
+    answer = Answer(("x",), (type_,), ((value,),), ((None,),), (False,), COST)
+    assert answer.to_arrow().to_pydict() == {"x": [value]}
+    for each in (answer, replace(answer, rows=(), intervals=())):
+        assert each.to_arrow().schema.types == [arrow]
+    assert answer.to_pandas()["x"][0] == value or value is None
+
+
+def test_notebooks_show_a_table() -> None:
+    page = ANSWER._repr_html_()
+    assert ElementTree.fromstring(f"<div>{page}</div>").find(".//tbody/tr[1]/td[2]/small").text == "± 2"
+    for text in ("12", "1.50", "<div>warning: a warning</div>", "<div>epsilon 1, delta 1e-08 spent · 1 of 3 used"):
+        assert text in page
+    printed: list[str] = []
+    ANSWER._repr_pretty_(SimpleNamespace(text=printed.append), False)
+    assert printed == [str(ANSWER)]
 
 
 def test_intervals_become_columns() -> None:

@@ -76,6 +76,9 @@ def test_defaults(tmp_path):
     assert read(tmp_path, BASE).query == Budget(Fraction(1), Fraction(0))
     assert read(tmp_path, BASE + "[analysts]\n").analysts == {}
     assert read(tmp_path, "ledger = 'id-7'\n" + BASE).ledger == "id-7"
+    assert policy.refresh_days is None
+    monthly = read(tmp_path, BASE.replace("1e-6\n", "1e-6\nrefresh_days = 30\n"))
+    assert (monthly.refresh_days, monthly.budget) == (30, Budget(Fraction(2), Fraction(1, 10**6)))
 
 
 def test_names_are_spelled_as_in_the_schema(tmp_path):
@@ -165,6 +168,9 @@ WRONG = {  # text -> (key path, words of the message)
     BASE.replace("1e-6", "1"): ("budget.delta", "below 1"),
     BASE.replace("1e-6", "-1e-9"): ("budget.delta", "at least 0"),
     BASE.replace("delta", "detla"): ("budget.detla", "did you mean delta?"),
+    BASE.replace("delta = 1e-6", "refresh_days = 0"): ("budget.refresh_days", "from 1 to 36525"),
+    BASE.replace("delta = 1e-6", "refresh_days = 1.5"): ("budget.refresh_days", "whole number"),
+    BASE + "[query]\nrefresh_days = 3\n": ("query.refresh_days", "is not a setting here"),
     BASE + "[query]\nepsilon = 3\n": ("query.epsilon", "more than the whole budget"),
     BASE + "[query]\ndelta = 1e-6\n": ("query.delta", "half"),
     BASE + "[analysts.bob]\ndelta = 0\n": ("analysts.bob", "epsilon is missing"),
@@ -234,7 +240,7 @@ WRONG = {  # text -> (key path, words of the message)
         "tables.customer.columns.C_RATE", "stands here already"),
     BASE + "columns.c_name = { range = [0, 1] }\n": ("tables.customer.columns.c_name.range", "VARCHAR", "`values`"),
     BASE + "columns.c_vip = { range = [0, 1] }\n": ("tables.customer.columns.c_vip.range", "BOOLEAN"),
-    BASE + "columns.c_since = { range = [0, 1] }\n": ("tables.customer.columns.c_since.range", "DATE"),
+    BASE + "columns.c_since = { range = [0, 1] }\n": ("tables.customer.columns.c_since.range.1", "DATE"),
     BASE + "columns.c_rate = { range = [1] }\n": ("tables.customer.columns.c_rate.range", "two numbers"),
     BASE + "columns.c_rate = { range = 1 }\n": ("tables.customer.columns.c_rate.range", "list in brackets"),
     BASE + "columns.c_rate = { range = [1, 0] }\n": ("tables.customer.columns.c_rate.range", "reversed"),
@@ -295,3 +301,8 @@ def test_no_text(tmp_path):
 
 def test_windows_line_ends_and_mark(tmp_path):
     assert read(tmp_path, BASE.replace("\n", "\r\n")).unit == "customer"
+
+
+def test_a_range_of_dates_is_kept_in_days(tmp_path):
+    claims = read(tmp_path, BASE + "columns.c_since = { range = [1970-01-02, 2000-01-01] }\n").tables["customer"].columns
+    assert claims["c_since"].range == between(1, 10_957)

@@ -5,11 +5,14 @@ A family is a file with a `Family`; `FAMILIES` in `__init__` lists them. Sensiti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from fractions import Fraction
 
 from dpsql.expression import Scalar, SqlType
+from dpsql.noise.scheme import Noise
 from dpsql.program import Measure
 from dpsql.relation import Fold
 
@@ -19,7 +22,8 @@ class Partial:
     """One integer a unit adds to a group: `fold` over `row` for each of its rows, counted in steps of `unit`.
 
     One row adds between `low` and `high` steps. Fold.MAX is a flag: the whole unit adds at most `high`. `centre` says
-    that `row` is `2 x - centre` for a number x, in half steps of it.
+    that what is summed is `(row + centre) * unit`: `2 x - centre` for a number x in half steps of it. `about` is the
+    number around which squares are taken.
     """
 
     fold: Fold
@@ -28,6 +32,17 @@ class Partial:
     high: int
     unit: Fraction = Fraction(1)
     centre: int | None = None
+    about: Fraction = Fraction(0)
+    loose: bool = False     # nobody stated a range: `low` and `high` are the ends of what can be computed
+    within: tuple[int, int] | None = None     # what the query lets one unit add to a group
+    first: bool = False     # the first row of a unit is left out: the choice of groups releases how many units there are
+
+
+def allowed(measure: Measure, unit: Fraction = Fraction(1)) -> tuple[int, int] | None:
+    """The steps that the query itself lets one unit add to a group."""
+    if measure.within is None:
+        return None
+    return math.ceil(measure.within[0] / unit), math.floor(measure.within[1] / unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +55,32 @@ class Number:
     high: int
     unit: Fraction
     type: SqlType
+    loose: bool = False     # as of a Partial
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
     """What a family may ask when it states its partials."""
 
-    number: Callable[[Scalar], Number]        # raises QueryError without a finite range
+    number: Callable[[Scalar], Number]        # raises QueryError where none can be summed
+    coarse: Callable[[Scalar], Number]        # with few steps, to be squared; QueryError without a finite range
+    cells: Callable[[Scalar], Cells]          # likewise as places of a grid; dates and moments have them too
     nullable: Callable[[Scalar], bool]
     siblings: frozenset[Measure]              # the other measures of the question: what can be shared
 
 
 @dataclass(frozen=True, slots=True)
 class Noisy:
-    """A released partial: one integer per group, its noise scale in steps, and the value of a step."""
+    """A released partial: one integer per group, its noise, and the value of a step."""
 
     values: Sequence[int]
-    scale: Fraction
+    noise: Noise
     unit: Fraction
+
+    @property
+    def scale(self) -> Fraction:
+        """The noise's scale or sigma, in steps."""
+        return self.noise.steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +103,51 @@ class Family:
     partials: Callable[[Measure, Given], tuple[Partial, ...]]
     type: Callable[[Measure, Given], SqlType]
     finish: Callable[[tuple[Partial, ...], tuple[Noisy, ...], SqlType], Released]
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """A public grid of values: the places `low` to `high`, place i being the number i * `unit`.
+
+    Dates and moments are numbers of days since 1970. `row` gives the place of a row, as itself or as a value of the
+    grid; `type` is that of the expression.
+    """
+
+    row: Scalar
+    low: int
+    high: int
+    unit: Fraction
+    type: SqlType
+
+    @property
+    def places(self) -> int:
+        """How many values a choice may take."""
+        return self.high - self.low + 1
+
+
+class Kept(Enum):
+    """What of a unit's rows in a group is looked at: distinct values, all rows, or the one smallest or largest."""
+
+    DISTINCT = "distinct value"
+    ROWS = "row"
+    SMALLEST = "smallest value"
+    LARGEST = "largest value"
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What a measure takes from a table of single rows: the number of distinct `cell`s (without `grid`), or the value
+    at a fraction of the rows, on the grid. Rows whose cell is NULL are left out."""
+
+    kept: Kept
+    cell: Scalar
+    grid: Cells | None = None
+    fraction: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tabled:
+    """A family that needs single rows, not totals: what it looks up, and the SQL type of the released column."""
+
+    lookup: Callable[[Measure, Given], Lookup]
+    type: Callable[[Measure, Given], SqlType]

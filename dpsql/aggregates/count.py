@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dpsql.aggregates.base import Family, Given, Noisy, Partial, Released
+from dataclasses import replace
+
+from dpsql.aggregates.base import Family, Given, Noisy, Partial, Released, allowed
 from dpsql.expression import BIGINT, INTEGER, Kind, Lit, Scalar, SqlType
-from dpsql.noise.laplace import quantile
 from dpsql.program import Measure
 from dpsql.relation import Fold
 
@@ -20,7 +21,8 @@ def counting(row: Scalar | None, given: Given) -> Partial:
 def _rows(measure: Measure, given: Given) -> tuple[Partial, ...]:
     # COUNT(x) counts NaN: only NULL is left out, so a DOUBLE that the schema keeps from NULL counts every row
     plain = measure.arg is not None and measure.arg.type.kind is Kind.DOUBLE
-    return (Partial(Fold.COUNT, measure.arg, 0, 1) if plain else counting(measure.arg, given),)
+    found = Partial(Fold.COUNT, measure.arg, 0, 1) if plain else counting(measure.arg, given)
+    return (replace(found, within=allowed(measure)),)
 
 
 def _units(measure: Measure, given: Given) -> tuple[Partial, ...]:
@@ -30,7 +32,7 @@ def _units(measure: Measure, given: Given) -> tuple[Partial, ...]:
 def _finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlType) -> Released:
     """The noisy count itself, plus and minus the 95 % quantile of its noise. It may be negative: sums stay unbiased."""
     (total,) = noisy
-    margin = quantile(total.scale)
+    margin = total.noise.reach()
     return Released(
         total.values, [value - margin for value in total.values], [value + margin for value in total.values]
     )

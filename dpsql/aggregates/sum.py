@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from decimal import Context, Decimal
 
-from dpsql.aggregates.base import Family, Given, Noisy, Number, Partial, Released
+from dpsql.aggregates.base import Family, Given, Noisy, Number, Partial, Released, allowed
 from dpsql.expression import Kind, SqlType
-from dpsql.noise.laplace import quantile
 from dpsql.program import Measure
 from dpsql.relation import Fold
 
@@ -24,7 +24,7 @@ _WIDE = Context(prec=100)   # digits; a total has at most 39
 
 def summing(number: Number) -> Partial:
     """The partial that adds up a number's rows."""
-    return Partial(Fold.SUM, number.row, number.low, number.high, number.unit)
+    return Partial(Fold.SUM, number.row, number.low, number.high, number.unit, loose=number.loose)
 
 
 def exactly(steps: int, scale: int) -> Decimal:
@@ -34,7 +34,8 @@ def exactly(steps: int, scale: int) -> Decimal:
 
 def _partials(measure: Measure, given: Given) -> tuple[Partial, ...]:
     assert measure.arg is not None, "SUM has an argument"
-    return (summing(given.number(measure.arg)),)
+    number = given.number(measure.arg)
+    return (replace(summing(number), within=allowed(measure, number.unit)),)
 
 
 def _type(measure: Measure, given: Given) -> SqlType:
@@ -44,7 +45,7 @@ def _type(measure: Measure, given: Given) -> SqlType:
 
 def _finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlType) -> Released:
     (total,) = noisy
-    margin = quantile(total.scale)
+    margin = total.noise.reach()
 
     def shown(steps: int) -> object:
         match type_.kind:

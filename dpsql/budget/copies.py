@@ -24,6 +24,7 @@ from dpsql.budget.store import (
     vacant,
     write_whole,
 )
+from dpsql.budget.upgrade import upgrade
 from dpsql.errors import LedgerError
 
 
@@ -94,6 +95,7 @@ def _copy(
         if fresh.execute("PRAGMA quick_check").fetchone() != ("ok",):
             raise Damaged("its copy is not sound")
         fresh.execute("BEGIN IMMEDIATE")
+        upgrade(fresh)  # an old backup
         _mark(fresh, marks)
         add_entry(fresh, kind, note=note)
         fresh.execute("COMMIT")

@@ -1,75 +1,130 @@
 """The privacy filter: whether a charge may still be admitted. Pure, and exact: Fractions only.
 
-The owner's limit (epsilon E, delta D) is shared by two rectangles, fixed when a ledger is created. This is the basic
-one, with delta D/2; the other half of D is kept for the zCDP rectangle, so that adding it never changes a promise.
+The owner's limit (epsilon E, delta D) is kept by either of two ways of adding up, each with a part of D of its own: a
+rectangle of (epsilon, delta) and one of (rho, slack). A history that lies in one of them is admitted.
 """
 
 from __future__ import annotations
 
-import math
+import re
+from dataclasses import dataclass
 from fractions import Fraction
 
-from dpsql.budget.events import Cost
+from dpsql.budget.conversion import rho_within
+from dpsql.budget.events import Spent, upwards
 from dpsql.policy import Budget
 
-SPLIT = "basic E, D/2"
-
-# A total keeps its exact value up to this many bits of denominator; beyond, it is rounded up (see `spend`).
-GRID_BITS = 512
+_PART = re.compile(r"[0-9]{1,40}(/0*[1-9][0-9]{0,40}|\.[0-9]{1,40})?")
 
 
-def rectangle(limit: Budget) -> Cost:
-    """What all charges together may cost under `limit`: its epsilon, and half of its delta."""
-    return Cost(limit.epsilon, limit.delta / 2)
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The parts of every delta D: for basic composition, for the slack of zCDP, for turning zCDP into epsilon.
 
-
-def spend(spent: Cost, cost: Cost) -> Cost:
-    """The total after a charge of `cost`: never below `spent + cost`, and equal to it for any ordinary numbers.
-
-    A total whose denominator passes 2^512 (nobody's decimals; an analyst who asks for 1/p with ever new primes p) is
-    rounded up to a multiple of 2^-512, against the analyst, so that a total has at most 512 bits after the point.
+    ValueError when a part is negative or the parts are more than the whole.
     """
-    return Cost(_round_up(spent.epsilon + cost.epsilon), _round_up(spent.delta + cost.delta))
+
+    basic: Fraction
+    slack: Fraction
+    conversion: Fraction
+
+    def __post_init__(self) -> None:
+        if min(self.basic, self.slack, self.conversion) < 0 or self.basic + self.slack + self.conversion > 1:
+            raise ValueError("the parts of a split are not negative and add up to at most 1")
+
+    @staticmethod
+    def read(text: str) -> Split:
+        """The split of three numbers such as 1/4 or 0.25, with spaces or commas between. ValueError for others."""
+        parts = text.replace(",", " ").split()
+        if len(parts) != 3 or not all(_PART.fullmatch(part) for part in parts):
+            raise ValueError("a split is three numbers such as 1/4 or 0.25")
+        return Split(*map(Fraction, parts))
+
+    def __str__(self) -> str:
+        return " ".join(map(str, (self.basic, self.slack, self.conversion)))
 
 
-def admits(limit: Budget, spent: Cost, cost: Cost) -> bool:
-    """Whether a charge of `cost` may follow charges that total `spent`, under `limit`.
+EVEN = Split(Fraction(1, 2), Fraction(1, 4), Fraction(1, 4))  # of a new ledger (design, section 5)
 
-    Theorem: let every charge i be (epsilon_i, delta_i)-differentially private given all answers before it, its cost
-    chosen adaptively from them, and let a charge run only when this function is true, `spent` being the fold of
-    `spend` over the charges before. Then all answers together, and the refusals, are (E, D/2)-differentially private,
-    E and D being the limit's.
 
-    Proof: `spend` never rounds down, so the exact sums stay in the rectangle (E, D/2). Claim: whatever the
-    analyst does next with (e, d) of the rectangle left, P(S) <= exp(e) Q(S) + d for every set S of further
-    transcripts, P and Q belonging to neighbours. Induction over the number of charges left, which is finite; with none
-    left the further transcript is a function of what is known, P(S) = Q(S). Else the next charge costs
-    (e1, d1), e1 <= e, d1 <= d, numbers fixed by the transcript so far and equal on both neighbours; so is a refusal,
-    which thus tells nothing. Let f(y), g(y) be the probabilities of S after its answer y. By the claim
-    f <= h + (d - d1) with h = min(1, exp(e - e1) g), and E_P[h] <= exp(e1) E_Q[h] + d1 because h lies in [0, 1].
-    So P(S) = E_P[f] <= exp(e1) exp(e - e1) E_Q[g] + d1 + d - d1 = exp(e) Q(S) + d. At the start (e, d) = (E, D/2).
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The two rectangles of a limit: what all charges may add up to, in (epsilon, delta) or in (rho, slack)."""
+
+    epsilon: Fraction
+    delta: Fraction
+    rho: Fraction
+    slack: Fraction
+
+    def basic(self, total: Spent) -> bool:
+        """Whether `total` lies in the rectangle of basic composition."""
+        return total.epsilon <= self.epsilon and total.delta <= self.delta
+
+    def zcdp(self, total: Spent) -> bool:
+        """Whether `total` lies in the rectangle of zCDP."""
+        return total.rho <= self.rho and total.slack <= self.slack
+
+
+def room(limit: Budget, split: Split = EVEN) -> Room:
+    """The rectangles of a limit. Without a delta the second one is empty: it admits only what costs nothing."""
+    rho = rho_within(limit.epsilon, limit.delta * split.conversion)
+    return Room(limit.epsilon, limit.delta * split.basic, rho, limit.delta * split.slack)
+
+
+def spend(spent: Spent, cost: Spent) -> Spent:
+    """The total after a charge of `cost`: never below `spent + cost`, and equal to it for any ordinary numbers."""
+    return Spent(upwards(spent.epsilon + cost.epsilon), upwards(spent.delta + cost.delta),
+                 upwards(spent.rho + cost.rho), upwards(spent.slack + cost.slack))
+
+
+def admits(allowed: Room, spent: Spent, cost: Spent) -> bool:
+    """Whether a charge of `cost` may follow charges that total `spent`, in the room `allowed` of a limit.
+
+    Theorem: let every charge i, chosen adaptively, be (epsilon_i, delta_i)-DP and also slack_i-approximately
+    rho_i-zCDP, given all answers before it, and let it run only when this function is true, `spent` being the fold of
+    `spend` over the charges before. Then all answers together, and the refusals, are (E, D)-DP, E and D being the
+    limit's that `room` made `allowed` of.
+
+    Proof: what is decided is a function of the transcript, equal on both neighbours, so a refusal tells nothing.
+    `spend` never rounds down. Costs only grow, so a transcript that ends in a rectangle lay in it all along. Let B be
+    the transcripts that end in the basic rectangle, Z those that end in the other alone; every transcript is in one.
+    P(S) <= e^E Q(S) + D follows from the two lemmas for the parts of S in B and in Z, as the parts of a split add up to
+    at most 1: an analyst who stops of their own accord at the first charge that would leave the rectangle gives each
+    transcript that ends in it the same probability, on P and on Q, and meets the lemma.
+
+    Lemma, basic: if every charge is made within (e, d) of epsilon and delta left, P(S) <= e^e Q(S) + d. Induction over
+    the charges left, finitely many; with none the transcript is known. The next costs (e1, d1). Let f(y), g(y) be the
+    probabilities of S after its answer y. By induction f <= h + (d - d1) with h = min(1, exp(e - e1) g), and
+    E_P[h] <= exp(e1) E_Q[h] + d1 because h lies in [0, 1]. So P(S) = E_P[f] <= exp(e) Q(S) + d.
+
+    Lemma, zCDP: within (r, d) of rho and slack left there are measures P' <= P, Q' <= Q of total mass at least 1 - d
+    with integrals of P'^a Q'^(1-a), and of Q'^a P'^(1-a), of at most exp((a - 1) a r), for every a > 1. Induction: the
+    next charge has such p', q' of mass at least 1 - d1 with r1, and after its answer y there are P'_y, Q'_y with
+    (r - r1, d - d1). Their products have mass at least (1 - d1)(1 - d + d1) >= 1 - d, and the integral of the product
+    is that of p'^a q'^(1-a) times at most exp((a - 1) a (r - r1)). At the start r is `rho_within` of E and the
+    conversion's part of D, so P(S) <= P'(S) + d <= e^E Q'(S) + (conversion) + (slack), and Q' <= Q.
 
     For an analyst's own limit the transcript is what that analyst was answered (their charges and first sights);
     colluding analysts are covered by the policy's limit alone, which counts every charge.
 
-    Needs: E and D do not depend on the data nor on answers (an owner who raises a limit promises the raised one);
-    a charge is durable before its mechanism runs; costs never negative (`Cost` checks) and never refunded; every
-    answer to an analyst counted once in the history of `spent`, a replay being the same answer.
+    Needs: E, D and the split do not depend on the data nor on answers (an owner who changes them without looking at
+    answers promises the new ones, of a history that lies in the new room); a charge is durable before its mechanism
+    runs; costs are never negative (`Spent` checks) and never refunded; every answer to an analyst counted once.
 
-    Source: Rogers, Roth, Ullman, Vadhan, "Privacy Odometers and Filters", NeurIPS 2016 (basic composition);
-    Whitehouse, Ramdas, Rogers, Wu, "Fully-Adaptive Composition in Differential Privacy", ICML 2023.
+    Source: Rogers, Roth, Ullman, Vadhan, "Privacy Odometers and Filters" (2016); Whitehouse, Ramdas, Rogers, Wu,
+    "Fully-Adaptive Composition in Differential Privacy" (2023), theorem 1; Bun, Steinke (2016), section 8.
     """
-    total, allowed = spend(spent, cost), rectangle(limit)
-    return total.epsilon <= allowed.epsilon and total.delta <= allowed.delta
+    return fits(allowed, spend(spent, cost))
 
 
-def left(limit: Budget, spent: Cost) -> Cost:
-    """The largest cost that is still admitted."""
-    allowed = rectangle(limit)
-    return Cost(max(Fraction(0), allowed.epsilon - spent.epsilon), max(Fraction(0), allowed.delta - spent.delta))
+def fits(allowed: Room, total: Spent) -> bool:
+    """Whether a total lies in either rectangle."""
+    return allowed.basic(total) or allowed.zcdp(total)
 
 
-def _round_up(value: Fraction) -> Fraction:
-    if value.denominator.bit_length() <= GRID_BITS:
-        return value
-    return Fraction(math.ceil(value * (1 << GRID_BITS)), 1 << GRID_BITS)
+def left(allowed: Room, spent: Spent) -> Spent:
+    """What is left in each rectangle; nothing in one that was left behind."""
+    basic = (allowed.epsilon - spent.epsilon, allowed.delta - spent.delta)
+    zcdp = (allowed.rho - spent.rho, allowed.slack - spent.slack)
+    none = (Fraction(0), Fraction(0))
+    return Spent(*(basic if min(basic) >= 0 else none), *(zcdp if min(zcdp) >= 0 else none))

@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
 from dpsql.answer import Balance
-from dpsql.budget import copies
-from dpsql.budget.events import FREE, Cost, Event
-from dpsql.budget.filter import SPLIT, admits, left, rectangle, spend
-from dpsql.budget.history import account, add_entry, all_accounts, now, read_entries, recount, save
+from dpsql.budget import chain, copies, owner
+from dpsql.budget.chain import Head
+from dpsql.budget.events import NOTHING, ZERO, Cost, Event, Spent, priced
+from dpsql.budget.filter import EVEN, Split, admits, fits, left, room, spend
+from dpsql.budget.history import account, add_entry, all_accounts, cost_of, now, read_entries, recount, save
 from dpsql.budget.lock_posix import exclusive
-from dpsql.budget.record import FORMAT, Account, Damaged, Entry, Stored, fits, show, storable
+from dpsql.budget.record import FIRST, FORMAT, Account, Damaged, Entry, Stored, short, show, storable
 from dpsql.budget.store import (
     SCHEMA,
     Store,
@@ -32,6 +34,7 @@ from dpsql.budget.store import (
     vacant,
     write_whole,
 )
+from dpsql.budget.upgrade import upgrade
 from dpsql.errors import BudgetError, InternalError, LedgerError
 from dpsql.policy import Budget, Policy
 
@@ -59,15 +62,20 @@ class Ledger:
         store = Store(file)
         try:
             with store.transaction(write=False) as connection:
-                id_ = facts(file, connection)["id"]
+                found = facts(file, connection)
+            if found["format"] == str(FIRST):
+                with store.transaction(write=True) as connection:
+                    upgrade(connection)
+            with store.transaction(write=False) as connection:
                 known = all_accounts(connection)
+            id_ = found["id"]
             if policy.ledger is not None and policy.ledger != id_:
                 raise LedgerError(
                     f'{file} is ledger {id_}, but the policy says ledger = "{policy.ledger}": name the right file, or '
                     "correct the policy if this ledger shall count")
             if any(known.get(name) is None or known[name].limit is None for name in policy.analysts or {}):
                 with store.transaction(write=True) as connection:
-                    _adopt(connection, policy)
+                    owner.adopt(connection, policy)
         except BaseException:
             store.close()
             raise
@@ -82,11 +90,12 @@ class Ledger:
         not admit it, or the analyst is unknown; InternalError when the events cost more than the query.
         """
         self._require_known(analyst)
-        _require_sound(cost, events)
+        price = _price(cost, events)
         with self._store.transaction(write=True) as connection:
+            owner.renew(connection)
             for name in dict.fromkeys((None, analyst)):
-                _pay(connection, name, cost)
-            return add_entry(connection, "charge", analyst=analyst, amount=cost, key=key, version=version, sql=sql,
+                _pay(connection, name, price)
+            return add_entry(connection, "charge", analyst=analyst, amount=price, key=key, version=version, sql=sql,
                              events=events)
 
     def store(self, charge: int, answer: str) -> None:
@@ -112,54 +121,68 @@ class Ledger:
             if row is None:
                 return None
             charge, seen = row
-            paid = FREE if seen else _cost_of(connection, charge)
+            paid = NOTHING if seen else _paid(connection, charge)
             if not seen:
+                owner.renew(connection)
                 _pay(connection, analyst, paid)
                 add_entry(connection, "sight", analyst=analyst, amount=paid, charge=charge)
             (answer,) = connection.execute("SELECT answer FROM answer WHERE charge = ?", (charge,)).fetchone()
-            return Stored(charge, answer, paid)
+            return Stored(charge, answer, Cost(paid.epsilon, paid.delta))
 
     def balance(self, analyst: str | None) -> Balance:
         """What `analyst` may spend and has spent; the policy's own for None and for a name without a limit.
 
-        `delta_limit` is what charges may use: half of the delta that `limits` gives. BudgetError: unknown analyst.
+        BudgetError: unknown analyst.
         """
         if analyst is not None:
             self._require_known(analyst)
+        accounts = self.accounts(analyst)
+        totals = accounts[analyst] if accounts[analyst].limit is not None else accounts[None]
+        assert totals.room is not None
+        allowed, spent = totals.room, totals.spent
+        return Balance(totals.analyst, *(_float(amount) for amount in (
+            allowed.epsilon, spent.epsilon, allowed.delta, spent.delta, allowed.rho, spent.rho, allowed.slack,
+            spent.slack)))
+
+    def accounts(self, *analysts: str | None) -> dict[str | None, Account]:
+        """The exact totals and limits, the policy's under None; of `analysts` and the policy, or of everybody.
+
+        Of a period that is due but in which nothing was asked yet, too.
+        """
         with self._store.transaction(write=False) as connection:
-            totals = account(connection, analyst)
-            if totals.limit is None:
-                totals = account(connection, None)
-        assert totals.limit is not None
-        allowed = rectangle(totals.limit)
-        return Balance(totals.analyst, _float(allowed.epsilon), _float(totals.spent.epsilon), _float(allowed.delta),
-                       _float(totals.spent.delta))
+            names = dict.fromkeys((None, *analysts))
+            found = {name: account(connection, name) for name in names} if analysts else all_accounts(connection)
+            if owner.due(connection) is None:
+                return found
+        return {name: replace(each, spent=NOTHING) for name, each in found.items()}
 
     def limits(self) -> dict[str | None, Budget]:
         """The exact limits that count, the policy's under None, the analysts' under their names."""
-        with self._store.transaction(write=False) as connection:
-            accounts = all_accounts(connection)
-        return {name: found.limit for name, found in accounts.items() if found.limit is not None}
+        return {name: found.limit for name, found in self.accounts().items() if found.limit is not None}
 
     def entries(self) -> list[Entry]:
         """The whole history, oldest first. For the owner."""
         with self._store.transaction(write=False) as connection:
             return read_entries(connection)
 
+    def head(self) -> Head:
+        """The newest entry and its hash, for the owner to keep elsewhere (`verify`)."""
+        with self._store.transaction(write=False) as connection:
+            return chain.head(connection, self.id)
+
+    def split(self) -> Split:
+        """How every delta is divided between the two ways of adding up."""
+        with self._store.transaction(write=False) as connection:
+            return owner.split_now(connection)
+
+    def period(self) -> int:
+        """The days after which budgets count anew; 0 for never."""
+        with self._store.transaction(write=False) as connection:
+            return owner.period_days(connection)
+
     def differences(self, policy: Policy) -> list[str]:
-        """Where the policy file's limits are not the ledger's, which count; one sentence each, for the owner."""
-        counted = self.limits()
-        written: dict[str | None, Budget] = {None: policy.budget}
-        written.update(policy.analysts or {})
-        found = [
-            f"{_whose(name)}: the policy file says {_amounts(written[name])}; the ledger says {_amounts(limit)}, which "
-            "counts (dpsql budget changes it)"
-            for name, limit in counted.items() if name in written and written[name] != limit
-        ]
-        return found + [
-            f"{_whose(name)}: has a limit in the ledger, but the policy file does not name them"
-            for name in counted if name not in written
-        ]
+        """Where the policy file is not what the ledger says, which counts; one sentence each, for the owner."""
+        return owner.differences(policy, self.limits(), self.period())
 
     def raise_limits(
         self, *, analyst: str | None, epsilon: Fraction | None = None, delta: Fraction | None = None,
@@ -170,18 +193,32 @@ class Ledger:
         the analyst has no limit here, a number is negative or absurdly long, or less than was spent.
         """
         with self._store.transaction(write=True) as connection:
+            owner.renew(connection)
             totals = account(connection, analyst)
             if totals.limit is None:
-                raise LedgerError(f"{_whose(analyst)} has no limit here; name them in the policy's [analysts] first")
+                raise LedgerError(
+                    f"{owner.whose(analyst)} has no limit here; name them in the policy's [analysts] first")
             limit = Budget(totals.limit.epsilon if epsilon is None else epsilon,
                            totals.limit.delta if delta is None else delta)
-            _require_limit(analyst, limit)
-            if not admits(limit, totals.spent, FREE):
-                raise LedgerError(
-                    f"{_whose(analyst)}: {_amounts(totals.spent)} are spent already, so the limit cannot be "
-                    f"{_amounts(limit)} (half of a delta is for charges)")
-            save(connection, Account(analyst, limit, totals.spent))
-            add_entry(connection, "limits", analyst=analyst, amount=limit, note="by the owner")
+            owner.set_limit(connection, totals, limit, owner.BY_OWNER)
+
+    def set_split(self, split: Split) -> None:
+        """Divide every delta anew between the ways of adding up. For the owner, without looking at answers.
+
+        LedgerError when what is spent would pass a limit.
+        """
+        with self._store.transaction(write=True) as connection:
+            owner.renew(connection)
+            owner.set_split(connection, split)
+
+    def set_period(self, days: int) -> None:
+        """Let all budgets count anew every so many days, from now; 0: never. LedgerError for an impossible number.
+
+        The limits then hold for each period: who is in the data for n periods is protected by n times the limits.
+        """
+        with self._store.transaction(write=True) as connection:
+            owner.renew(connection)
+            owner.set_period(connection, days)
 
     def backup(self, target: Path) -> None:
         """Write a backup to the new file `target`; it cannot be charged until `Ledger.restore` makes a ledger of it."""
@@ -196,16 +233,30 @@ class Ledger:
         """Make a ledger at the new file `target` from a backup. What was charged since the backup is not in it."""
         copies.restore(backup, target)
 
-    def verify(self) -> None:
-        """Check the whole file: sound, every entry readable, totals equal to the sum of the entries. LedgerError."""
+    def verify(self, kept: Head | None = None) -> Head:
+        """Check the whole file, and return its head. LedgerError when anything is wrong.
+
+        The file is sound; no entry was removed, changed or added in between; totals, limits, split and period are what
+        the entries say; and the history that the head `kept` stood for is still the beginning of this one. Without
+        `kept`, whoever may write the file can forge all of it, or cut off its end; with it, only what came later.
+        """
         with self._store.transaction(write=False) as connection:
             if (state := connection.execute("PRAGMA integrity_check").fetchone()) != ("ok",):
                 raise Damaged(str(state[0]))
-            counted, kept = recount(read_entries(connection)), all_accounts(connection)
-            if counted != kept:
+            head = chain.verified(connection.execute(chain.ROWS), self.id, kept)
+            entries, accounts = read_entries(connection), all_accounts(connection)
+            if recount(entries) != accounts:
                 raise Damaged("its totals are not the sum of its entries")
-            if any(found.limit and not admits(found.limit, found.spent, FREE) for found in kept.values()):
-                raise Damaged("more was spent than its limits admit")
+            notes = [entry.note for entry in entries if entry.kind in ("period", "renewal")]
+            if owner.period_note(connection) != (notes[-1] if notes else None):
+                raise Damaged("its period is not what its entries say")
+            split = owner.split_now(connection)
+            for found in accounts.values():
+                if found.limit is not None and found.room is not None and (
+                    found.room != room(found.limit, split) or not fits(found.room, found.spent)
+                ):
+                    raise Damaged("more was admitted than its limits say")
+        return head
 
     def close(self) -> None:
         """Close the file."""
@@ -253,70 +304,46 @@ def _begin(connection: sqlite3.Connection, policy: Policy) -> None:
     """Fill a new ledger: its identity, and the policy's limits."""
     for statement in SCHEMA:
         connection.execute(statement)
-    marks = {"id": secrets.token_hex(16), "created": now(), "split": SPLIT, "format": str(FORMAT), "state": "live"}
+    marks = {"id": secrets.token_hex(16), "created": now(), "split": str(EVEN), "format": str(FORMAT), "state": "live"}
     connection.execute("BEGIN IMMEDIATE")
     connection.executemany("INSERT INTO meta VALUES (?, ?)", marks.items())
-    add_entry(connection, "create", note=SPLIT)
-    _limit(connection, Account(None, None, FREE), policy.budget)
-    _adopt(connection, policy)
+    add_entry(connection, "create", note=str(EVEN))
+    owner.begin(connection, policy)
     connection.execute("COMMIT")
 
 
-def _adopt(connection: sqlite3.Connection, policy: Policy) -> None:
-    """Give the policy's limits to the analysts that have none yet."""
-    for name, limit in (policy.analysts or {}).items():
-        totals = account(connection, name)
-        if totals.limit is None:
-            _limit(connection, totals, limit)
-
-
-def _limit(connection: sqlite3.Connection, totals: Account, limit: Budget) -> None:
-    _require_limit(totals.analyst, limit)
-    save(connection, Account(totals.analyst, limit, totals.spent))
-    add_entry(connection, "limits", analyst=totals.analyst, amount=limit, note="from the policy")
-
-
-def _require_limit(analyst: str | None, limit: Budget) -> None:
-    if min(limit.epsilon, limit.delta) < 0 or not fits(limit.epsilon, limit.delta):
-        raise LedgerError(f"{_whose(analyst)}: a limit is a number of ordinary length that is not negative")
-
-
-def _require_sound(cost: Cost, events: tuple[Event, ...]) -> None:
-    numbers = [number for event in events for number in (event.epsilon, event.delta, event.scale, event.sensitivity)]
-    if not fits(cost.epsilon, cost.delta, *numbers):
+def _price(cost: Cost, events: tuple[Event, ...]) -> Spent:
+    """What a charge counts, once its events are found sound."""
+    price = priced(cost, events)
+    numbers = [number for event in events
+               for number in (event.epsilon, event.delta, event.scale, event.sensitivity, event.rho, event.slack)]
+    if not short(price.epsilon, price.delta, price.rho, price.slack, *numbers):
         raise BudgetError("epsilon or delta has too many digits; write a short number such as 0.1")
-    epsilon = sum((event.epsilon for event in events), Fraction(0))
-    delta = sum((event.delta for event in events), Fraction(0))
-    if epsilon > cost.epsilon or delta > cost.delta:
+    if sum((event.epsilon for event in events), ZERO) > cost.epsilon or (
+        sum((event.delta for event in events), ZERO) > cost.delta
+    ):
         raise InternalError("the mechanisms cost more than the query is charged")
+    return price
 
 
-def _pay(connection: sqlite3.Connection, analyst: str | None, cost: Cost) -> None:
-    """Add `cost` to an account, or raise BudgetError."""
+def _pay(connection: sqlite3.Connection, analyst: str | None, price: Spent) -> None:
+    """Add `price` to an account, or raise BudgetError."""
     totals = account(connection, analyst)
-    if totals.limit is not None and not admits(totals.limit, totals.spent, cost):
-        rest = left(totals.limit, totals.spent)
-        half = " (charges may use half of a limit's delta)" if cost.delta > rest.delta else ""
+    if totals.limit is not None and totals.room is not None and not admits(totals.room, totals.spent, price):
+        rest = left(totals.room, totals.spent)
+        part = totals.room.delta / totals.limit.delta if totals.limit.delta else ZERO
+        share = f" (basic composition may use {part} of a limit's delta)" if price.delta > rest.delta else ""
+        other = f", or rho {show(rest.rho)} under zCDP, where it costs {show(price.rho)}" if rest.rho else ""
         raise BudgetError(
-            f"the budget does not allow this: it asks for {_amounts(cost)}, and {_whose(analyst)} has "
-            f"{_amounts(rest)} left{half}. Nothing ran and nothing was charged. Ask for less, "
+            f"the budget does not allow this: it asks for {owner.amounts(price)}, and {owner.whose(analyst)} has "
+            f"{owner.amounts(rest)} left{share}{other}. Nothing ran and nothing was charged. Ask for less, "
             "repeat an earlier query as it was (free), or ask the data owner to raise the limit (dpsql budget)")
-    save(connection, Account(analyst, totals.limit, spend(totals.spent, cost)))
+    save(connection, replace(totals, spent=spend(totals.spent, price)))
 
 
-def _cost_of(connection: sqlite3.Connection, charge: int) -> Cost:
+def _paid(connection: sqlite3.Connection, charge: int) -> Spent:
     (entry,) = read_entries(connection, charge)
-    if entry.epsilon is None or entry.delta is None:
-        raise Damaged(f"entry {charge} has no amount")
-    return Cost(entry.epsilon, entry.delta)
-
-
-def _whose(analyst: str | None) -> str:
-    return "the policy" if analyst is None else f"analyst {analyst!r}"
-
-
-def _amounts(amount: Cost | Budget) -> str:
-    return f"epsilon {show(amount.epsilon)} and delta {show(amount.delta)}"
+    return cost_of(entry)
 
 
 def _float(value: Fraction) -> float:

@@ -17,27 +17,30 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dpsql.budget.lock_posix import around_fork, exclusive, sync_directory
-from dpsql.budget.record import FORMAT, Damaged
+from dpsql.budget.record import FIRST, FORMAT, Damaged
 from dpsql.errors import LedgerError
 
 APPLICATION = 0x64707371  # "dpsq" in the file's header
 _WAIT = 60.0              # seconds for a lock that only a foreign program can hold for long
 
+FIXED = "CREATE TRIGGER entry_fixed BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'entries are only added'); END"
+ACCOUNT = """CREATE TABLE account (
+    name TEXT PRIMARY KEY, epsilon_limit TEXT, delta_limit TEXT, room_delta TEXT, room_rho TEXT, room_slack TEXT,
+    epsilon_spent TEXT NOT NULL, delta_spent TEXT NOT NULL, rho_spent TEXT NOT NULL, slack_spent TEXT NOT NULL)"""
 SCHEMA = (
     f"PRAGMA application_id = {APPLICATION}",
     f"PRAGMA user_version = {FORMAT}",
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     """CREATE TABLE entry (
         id INTEGER PRIMARY KEY, time TEXT NOT NULL, kind TEXT NOT NULL, analyst TEXT, epsilon TEXT, delta TEXT,
-        key TEXT, version TEXT, sql TEXT, events TEXT, charge INTEGER REFERENCES entry(id), note TEXT)""",
+        rho TEXT, slack TEXT, key TEXT, version TEXT, sql TEXT, events TEXT, charge INTEGER REFERENCES entry(id),
+        note TEXT, hash TEXT NOT NULL)""",
     "CREATE INDEX entry_key ON entry (key, version) WHERE key IS NOT NULL",
     "CREATE INDEX entry_charge ON entry (charge, analyst) WHERE charge IS NOT NULL",
     "CREATE TRIGGER entry_kept BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'entries are only added'); END",
-    "CREATE TRIGGER entry_fixed BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'entries are only added'); END",
+    FIXED,
     "CREATE TABLE answer (charge INTEGER PRIMARY KEY REFERENCES entry(id), answer TEXT NOT NULL)",
-    """CREATE TABLE account (
-        name TEXT PRIMARY KEY, epsilon_limit TEXT, delta_limit TEXT,
-        epsilon_spent TEXT NOT NULL, delta_spent TEXT NOT NULL)""",
+    ACCOUNT,
 )
 
 _CAUSES = {
@@ -48,6 +51,7 @@ _CAUSES = {
     sqlite3.SQLITE_CANTOPEN: "cannot be opened for writing",
     sqlite3.SQLITE_FULL: "cannot grow: the disk is full",
     sqlite3.SQLITE_BUSY: "is locked by another program",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: the disk or its limits fail it",
 }
 
 
@@ -88,12 +92,12 @@ def facts(path: Path, connection: sqlite3.Connection) -> dict[str, str]:
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
         raise LedgerError(f"{path} is a database, but not a dpsql ledger; name another path for the ledger")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != FORMAT:
+    if version not in (FIRST, FORMAT):
         raise LedgerError(f"the ledger {path} has format {version}, this dpsql reads format {FORMAT}; update dpsql")
     found = dict(connection.execute("SELECT name, value FROM meta").fetchall())
     if not {"id", "state", "split"} <= found.keys():
         raise Damaged("its identity is missing")
-    return found
+    return found | {"format": str(version)}
 
 
 def require_live(path: Path, found: dict[str, str]) -> None:

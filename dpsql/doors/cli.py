@@ -1,20 +1,20 @@
-"""The command `dpsql`: one subcommand a function, all of them thin over `Session`."""
+"""The command `dpsql`: one table of commands, one function a command, all of them thin over `Session`."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
-from fractions import Fraction
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dpsql.doors import options as of
 from dpsql.doors.parameters import parameters
 from dpsql.doors.place import place
-from dpsql.errors import Error
+from dpsql.errors import Error, QueryError
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,32 +22,42 @@ if TYPE_CHECKING:
     from dpsql.engines.base import Engine
     from dpsql.session import Session
 
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-
 DESCRIPTION = """\
-Differentially private SQL: ordinary queries in, noisy answers with error bars and a durable budget out.
+Differentially private SQL: ordinary queries in, noisy answers with error bars and
+a durable budget out.
 
 first steps:
   dpsql demo                       a story with five questions; needs no files
   dpsql init hospital.duckdb       write a first policy from a database's schema
-  dpsql check -d hospital.duckdb   tell the owner whether the data keeps what the policy claims
+  dpsql check -d hospital.duckdb   does the data keep what the policy claims?
   dpsql query "SELECT ..."         a private answer
   dpsql shell                      many of them"""
 
-ACTIONS = ("show", "entries", "verify", "raise", "backup", "move", "restore")
 BUDGET = """\
-show              the ledger's id, limits, what is spent and left, the last entries
-entries           the whole history
-verify            check the file and its sums
-raise -e N        set the policy's limit; with --analyst NAME, that analyst's
-backup FILE       copy it; a backup cannot be charged
-move FILE         move it; the old file only says where it went
-restore FILE      make a ledger of a backup"""
+show          id and head, limits, what is spent and left, the last entries
+entries       the whole history; with --analyst NAME, theirs
+verify        check the file, its sums and its chain; with --head HEAD, that it
+              goes on from there
+raise -e N    set the policy's limit; with --analyst NAME, that analyst's
+split A,B,C   divide every delta: basic composition, slack of zCDP, turning zCDP
+              into epsilon
+period DAYS   let budgets count anew every so many days; 0 for never
+backup FILE   copy it; a backup cannot be charged
+move FILE     move it; the old file only says where it went
+restore FILE  make a ledger of a backup"""
 
-ENVIRONMENT = (
-    "Options left out come from DPSQL_DATABASE, DPSQL_POLICY (then policy.toml beside the\n"
-    "database), DPSQL_LEDGER and DPSQL_ANALYST."
-)
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: what runs it and returns the exit status, its line in the help, an example, its options, and more
+    to say about it."""
+
+    name: str
+    run: Callable[[argparse.Namespace], int]
+    help: str
+    example: str
+    options: tuple[Callable[[argparse.ArgumentParser], None], ...] = ()
+    text: str | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         sys.stdout.flush()
-        print(f"error: {_told(error)}", file=sys.stderr)
+        print(_told(error, getattr(options, "json", False)), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("error: interrupted; what was charged stays charged", file=sys.stderr)
@@ -72,98 +82,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _told(error: Error | OSError) -> str:
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
+def _told(error: Error | OSError, as_json: bool) -> str:
+    from dpsql.doors.formats import dumped
+    from dpsql.doors.screen import screen
+
+    if not as_json:
+        return screen(sys.stderr).told(error)
+    found: dict[str, object] = {"error": type(error).__name__, "reason": str(error)}
+    if isinstance(error, QueryError):
+        found |= {"reason": error.reason, "hint": error.hint, "start": error.start, "end": error.end}
+    return dumped(found)
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = argparse.ArgumentParser(
-        prog="dpsql", description=DESCRIPTION, epilog=ENVIRONMENT, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    raw = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(prog="dpsql", description=DESCRIPTION, epilog=of.ENVIRONMENT, formatter_class=raw)
     top.add_argument("--version", action="version", version=f"dpsql {_version()}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    _owner_commands(commands)
-    _analyst_commands(commands)
+    for command in COMMANDS:
+        epilog = f"example:\n  {command.example}"
+        if of.files in command.options:
+            epilog += f"\n\n{of.ENVIRONMENT}"
+        text = command.text or f"{command.help[0].upper()}{command.help[1:]}."
+        added = commands.add_parser(
+            command.name, help=command.help, description=text, epilog=epilog, formatter_class=raw)
+        for add in command.options:
+            add(added)
+        added.set_defaults(run=command.run)
     return top
-
-
-def _owner_commands(commands: Commands) -> None:
-    files = _files()
-    demo = commands.add_parser("demo", help="a story with five questions; needs no files and no network")
-    demo.set_defaults(run=_demo)
-
-    init = commands.add_parser("init", help="write a first policy from a database's schema (never from its data)")
-    init.add_argument("database", help="a DuckDB file or a folder of Parquet or CSV files")
-    init.add_argument("--output", "-o", metavar="FILE", help="where to write it (default: print it)")
-    init.set_defaults(run=_init)
-
-    check = commands.add_parser(
-        "check", parents=[files], help="tell the owner whether the data keeps what the policy claims",
-        description="For the owner's eyes only: what it prints is exact and private.", epilog=ENVIRONMENT,
-    )
-    check.set_defaults(run=_check)
-
-    budget = commands.add_parser(
-        "budget", parents=[files], help="what was spent and what is left; the owner raises, backs up and moves it",
-        description=BUDGET, epilog=ENVIRONMENT, formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    budget.add_argument("action", nargs="?", choices=ACTIONS, default="show", metavar="ACTION", help="default: show")
-    budget.add_argument("file", nargs="?", metavar="FILE", help="for backup, move and restore")
-    budget.add_argument("--epsilon", "-e", type=_exact, metavar="N", help="the new limit (raise)")
-    budget.add_argument("--delta", type=_exact, metavar="N", help="the new limit (raise)")
-    budget.set_defaults(run=_budget)
-
-
-def _analyst_commands(commands: Commands) -> None:
-    files, price, params = _files(), _price(), _params()
-    query = commands.add_parser(
-        "query", parents=[files, price, params], help="answer one query privately", epilog=ENVIRONMENT
-    )
-    query.add_argument("sql", metavar="SQL", help="the query; - reads it from standard input")
-    query.add_argument("--fresh", action="store_true", help="buy a new answer even if this one was bought before")
-    query.add_argument("--format", choices=("table", "csv", "json"), default="table", help="default: table")
-    query.set_defaults(run=_query)
-
-    explain = commands.add_parser(
-        "explain", parents=[files, price, params], epilog=ENVIRONMENT,
-        help="show what a query would run and cost; touches no data",
-    )
-    explain.add_argument("sql", metavar="SQL", help="the query; - reads it from standard input")
-    explain.set_defaults(run=_explain)
-
-    talk = commands.add_parser(
-        "shell", parents=[files, price], help="talk SQL; also reads statements from a pipe", epilog=ENVIRONMENT
-    )
-    talk.set_defaults(run=_shell)
-
-
-def _files() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(add_help=False)
-    options.add_argument("--database", "-d", metavar="PATH", help="a DuckDB file or a folder of Parquet or CSV files")
-    options.add_argument("--policy", "-p", metavar="FILE", help="the owner's policy (TOML)")
-    options.add_argument("--ledger", "-l", metavar="FILE", help="the budget's file (default: beside the database)")
-    options.add_argument("--analyst", "-a", metavar="NAME", help="whose budget is charged")
-    return options
-
-
-def _price() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(add_help=False)
-    help_ = "what a query may cost (default: the policy's)"
-    options.add_argument("--epsilon", "-e", type=float, metavar="N", help=help_)
-    options.add_argument("--delta", type=float, metavar="N", help=help_)
-    return options
-
-
-def _params() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(add_help=False)
-    options.add_argument(
-        "--param", action="append", default=[], metavar="[NAME=]VALUE",
-        help="a value for the next ?, or for $NAME; a number, true, false, null, a date, or text; repeatable",
-    )
-    return options
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -173,73 +120,136 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _init(options: argparse.Namespace) -> int:
+    from dpsql.doors.formats import dumped
     from dpsql.doors.init import init_text
 
     with _engine(Path(options.database)) as engine:
         text = init_text(engine.schema)
-    if options.output is None:
+    if options.output is not None:
+        with open(options.output, "x", encoding="utf-8") as file:      # never over a policy that is there
+            file.write(text)
+    if options.json:
+        print(dumped({"policy": text, "written": options.output}))
+    elif options.output is None:
         print(text, end="")
-        return 0
-    with open(options.output, "x", encoding="utf-8") as file:      # never over a policy that is there
-        file.write(text)
-    print(f"wrote {options.output}: read it, fill in what is commented, then run dpsql check")
+    else:
+        print(f"wrote {options.output}: read it, fill in what is commented, then run dpsql check")
     return 0
 
 
 def _check(options: argparse.Namespace) -> int:
     from dpsql.doors.check import check_report
+    from dpsql.doors.formats import dumped
+    from dpsql.doors.screen import busy, screen
     from dpsql.policy_file import load_policy
 
     where = place(options.database, options.policy, options.ledger)
     with _engine(where.database) as engine:
-        report = check_report(engine, load_policy(where.policy, engine.schema))
-    print(report.text)
+        policy = load_policy(where.policy, engine.schema)
+        with busy("checking") as say:
+            report = check_report(engine, policy, say)
+    print(dumped(report.to_dict()) if options.json else report.text(screen(sys.stdout)))
     return 0 if report.holds else 1
 
 
 def _query(options: argparse.Namespace) -> int:
-    from dpsql.doors.formats import to_csv, to_json
+    from dpsql.doors.formats import formatted
+    from dpsql.doors.screen import screen
+    from dpsql.doors.wait import wait
 
-    values = parameters(options.param)
+    values, sql = parameters(options.param), _sql(options.sql)
     with _session(options) as session:
-        answer = session.query(
-            _sql(options.sql), analyst=_analyst(options), epsilon=options.epsilon, delta=options.delta,
-            params=values, fresh=options.fresh,
-        )
-    if options.format == "table":
-        print(answer.show())
+        answer = wait(lambda: session.query(
+            sql, analyst=_analyst(options), epsilon=options.epsilon, delta=options.delta, params=values,
+            fresh=options.fresh, dialect=options.dialect,
+        ), session.interrupt)
+    shape = "json" if options.json else options.format
+    if shape == "table":
+        print(screen(sys.stdout).answered(answer))
         return 0
-    sys.stdout.write(to_csv(answer) if options.format == "csv" else to_json(answer))
+    sys.stdout.write(formatted(answer, shape))
     sys.stdout.flush()
-    for line in (*(f"warning: {text}" for text in answer.warnings), answer.bill()):
+    for line in (*answer.notes(), answer.bill()) if shape != "json" else ():      # JSON holds them
         print(line, file=sys.stderr)
     return 0
 
 
 def _explain(options: argparse.Namespace) -> int:
+    from dpsql.doors.formats import dumped
+
     values = parameters(options.param)
     with _session(options) as session:
-        print(session.explain(
-            _sql(options.sql), analyst=_analyst(options), epsilon=options.epsilon, delta=options.delta, params=values
-        ))
+        explained = session.explain(
+            _sql(options.sql), analyst=_analyst(options), epsilon=options.epsilon, delta=options.delta, params=values,
+            dialect=options.dialect,
+        )
+    print(dumped(asdict(explained)) if options.json else explained)
     return 0
 
 
 def _budget(options: argparse.Namespace) -> int:
-    from dpsql.doors.budget import budget
+    from dpsql.doors.budget import Order, budget
 
-    print(budget(
-        place(options.database, options.policy, options.ledger), options.action, options.file,
-        analyst=options.analyst, epsilon=options.epsilon, delta=options.delta,
-    ))
+    action = "verify" if options.verify or options.head else options.action
+    print(budget(place(options.database, options.policy, options.ledger), Order(
+        action, options.value, options.analyst, options.epsilon, options.delta, options.head, options.json)))
     return 0
 
 
 def _shell(options: argparse.Namespace) -> int:
     from dpsql.doors.shell import shell
 
+    settings = [f"format {options.format}", *(text.replace("=", " ", 1) for text in options.set)]
     with _session(options) as session:
-        return shell(session, _analyst(options), options.epsilon, options.delta)
+        return shell(session, _analyst(options), options.epsilon, options.delta, settings)
+
+
+def _completion(options: argparse.Namespace) -> int:
+    from dpsql.doors.completion import completion
+
+    print(completion(parser(), options.shell), end="")
+    return 0
+
+
+COMMANDS = (
+    Command("demo", _demo, "a story with five questions; needs no files and no network", "dpsql demo"),
+    Command(
+        "init", _init, "write a first policy from a database's schema (never from its data)",
+        "dpsql init hospital.duckdb -o policy.toml", (of.source, of.json),
+    ),
+    Command(
+        "check", _check, "tell the owner whether the data keeps what the policy claims",
+        "dpsql check -d hospital.duckdb -p policy.toml", (of.files, of.json),
+        "For the owner's eyes only: what it prints is exact and private. The exit status\n"
+        "is 1 when something must be mended.",
+    ),
+    Command(
+        "query", _query, "answer one query privately",
+        "dpsql query \"SELECT COUNT(*) FROM visits\" -d hospital.duckdb -a alice",
+        (of.question, of.files, of.price, of.resources, of.fresh, of.shape, of.json),
+    ),
+    Command(
+        "explain", _explain, "show what a query would run and cost; touches no data",
+        "dpsql explain \"SELECT AVG(age) FROM patients WHERE sex = ?\" --param female",
+        (of.question, of.files, of.price, of.resources, of.json),
+    ),
+    Command(
+        "budget", _budget, "what was spent and what is left; the owner raises, backs up and moves it",
+        "dpsql budget raise -e 5 --analyst alice -d hospital.duckdb", (of.account, of.files, of.json), BUDGET,
+    ),
+    Command(
+        "shell", _shell, "talk SQL; also reads statements from a pipe",
+        "dpsql shell -d hospital.duckdb -a alice\n  dpsql shell --set ON_ERROR_STOP=on --format csv < report.sql",
+        (of.files, of.price, of.resources, of.shape, of.settings),
+        "Talk SQL; \\help inside lists what there is. From a pipe it reads statements and\n"
+        "commands; the exit status is then 1 when any failed, 3 when ON_ERROR_STOP ended\nit at the first that did.",
+    ),
+    Command(
+        "completion", _completion, "print what makes bash or zsh complete dpsql's words",
+        "dpsql completion bash > ~/.local/share/bash-completion/completions/dpsql\n"
+        "  dpsql completion zsh > ~/.zfunc/_dpsql        (a folder of your $fpath)", (of.shell,),
+    ),
+)
 
 
 @contextmanager
@@ -258,15 +268,11 @@ def _session(options: argparse.Namespace) -> Iterator[Session]:
     from dpsql.session import Session
 
     where = place(options.database, options.policy, options.ledger)
-    with Session(where.database, where.policy, where.ledger) as session:
+    with Session(
+        where.database, where.policy, where.ledger, isolated=options.isolated, deadline=options.deadline,
+        pad=options.pad,
+    ) as session:
         yield session
-
-
-def _exact(text: str) -> Fraction:
-    try:
-        return Fraction(Decimal(text))
-    except (ArithmeticError, ValueError):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
 
 
 def _analyst(options: argparse.Namespace) -> str | None:

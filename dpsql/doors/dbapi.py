@@ -1,87 +1,49 @@
-"""The DB-API 2.0 (PEP 249) over a Session: `dpsql.connect(...)`, cursors, and the names the standard asks for."""
+"""The DB-API 2.0 (PEP 249) over a Session: `dpsql.connect(...)` and cursors, with the standard's extensions."""
 
 from __future__ import annotations
 
-import datetime
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from dpsql import errors
-from dpsql.answer import Answer, AnswerCost
+from dpsql.answer import Answer, AnswerCost, Interval
+from dpsql.doors.dbapi_types import Description, description
 from dpsql.doors.place import place
-from dpsql.errors import InterfaceError, NotSupportedError
+from dpsql.errors import InterfaceError, NotSupportedError, ProgrammingError
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from dpsql.doors.place import Database, File
     from dpsql.parse import Params
     from dpsql.session import Amount, Session
 
 apilevel = "2.0"
 threadsafety = 2            # threads may share the module and connections, not cursors
-paramstyle = "qmark"        # and $name with a mapping
+paramstyle = "qmark"        # and $name or :name with a mapping
 
 Row = tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TypeObject:
-    """A family of SQL types; equal to the type code (the SQL type's name) of every column of that family."""
-
-    names: frozenset[str]
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, TypeObject):
-            return self.names == other.names
-        return isinstance(other, str) and other.split("(")[0] in self.names
-
-    def __hash__(self) -> int:
-        return hash(self.names)
-
-
-STRING = TypeObject(frozenset({"VARCHAR"}))
-BINARY = TypeObject(frozenset({"BLOB"}))
-NUMBER = TypeObject(
-    frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL", "DOUBLE", "BOOLEAN"})
-)
-DATETIME = TypeObject(frozenset({"DATE", "TIMESTAMP"}))
-ROWID = TypeObject(frozenset())
-
-Date = datetime.date
-Time = datetime.time
-Timestamp = datetime.datetime
-Binary = bytes
-
-
-def DateFromTicks(ticks: float) -> datetime.date:
-    """The local date of a number of seconds since the epoch."""
-    return Date(*time.localtime(ticks)[:3])
-
-
-def TimeFromTicks(ticks: float) -> datetime.time:
-    """The local time of day of a number of seconds since the epoch."""
-    return Time(*time.localtime(ticks)[3:6])
-
-
-def TimestampFromTicks(ticks: float) -> datetime.datetime:
-    """The local date and time of a number of seconds since the epoch."""
-    return Timestamp(*time.localtime(ticks)[:6])
-
-
 def connect(
     *, database: Database | None = None, policy: File | None = None, ledger: File | None = None,
-    analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
+    analyst: str | None = None, epsilon: Amount = None, delta: Amount = None, dialect: str = "duckdb",
+    isolated: bool = False, deadline: float | None = None, memory: int | None = None, pad: float | None = None,
 ) -> Connection:
     """A DB-API connection, with the defaults of `dpsql.query`; every statement it runs may cost `epsilon` and `delta`.
+
+    `dialect` is whose SQL the statements are; `isolated`, `deadline`, `memory` and `pad` are those of `Session`.
 
     Raises OpenError, PolicyError or LedgerError when it cannot be opened.
     """
     from dpsql.session import Session
 
     where = place(database, policy, ledger, analyst)
-    return Connection(Session(where.database, where.policy, where.ledger), where.analyst, epsilon, delta)
+    session = Session(
+        where.database, where.policy, where.ledger, isolated=isolated, deadline=deadline, memory=memory, pad=pad,
+    )
+    return Connection(session, where.analyst, epsilon, delta, dialect)
 
 
 class Connection:
@@ -98,10 +60,13 @@ class Connection:
     ProgrammingError = errors.ProgrammingError
     NotSupportedError = errors.NotSupportedError
 
+    autocommit = True       # every charge is durable before its query runs
+
     def __init__(
         self, session: Session, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
+        dialect: str = "duckdb",
     ) -> None:
-        self.analyst, self.epsilon, self.delta = analyst, epsilon, delta
+        self.analyst, self.epsilon, self.delta, self.dialect = analyst, epsilon, delta, dialect
         self._session: Session | None = session
 
     @property
@@ -139,12 +104,19 @@ class Connection:
 
 
 class Cursor:
-    """Runs one statement at a time and hands out its rows. `answer` is the whole answer, `cost` what it cost."""
+    """Runs one statement at a time and hands out its rows.
+
+    `answer` is the whole answer, `cost` what it cost, `intervals` its intervals (parallel to all of its rows),
+    `messages` its warnings. Whatever takes Arrow takes the rows not yet fetched: `pyarrow.table(cursor)`.
+    """
+
+    lastrowid = None
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.arraysize = 1
         self.answer: Answer | None = None
+        self.messages: list[tuple[type[errors.Warning], errors.Warning]] = []
         self._next = 0
         self._closed = False
 
@@ -154,33 +126,52 @@ class Cursor:
         return None if self.answer is None else self.answer.cost
 
     @property
-    def description(self) -> list[tuple[str, str, None, None, int | None, int | None, None]] | None:
+    def intervals(self) -> tuple[tuple[Interval | None, ...], ...] | None:
+        """The 95 % intervals of the last statement, parallel to its rows; None before any."""
+        return None if self.answer is None else self.answer.intervals
+
+    @property
+    def description(self) -> Description | None:
         """Seven facts a column, of which name, type code (the SQL type) and a DECIMAL's precision and scale are set."""
-        if self.answer is None:
-            return None
-        return [
-            (name, type_, None, None, *_digits(type_), None)
-            for name, type_ in zip(self.answer.columns, self.answer.types, strict=True)
-        ]
+        answer = self.answer
+        return None if answer is None else description(zip(answer.columns, answer.types, strict=True))
 
     @property
     def rowcount(self) -> int:
         """How many rows the last statement gave; -1 before any."""
         return -1 if self.answer is None else len(self.answer.rows)
 
-    def execute(self, sql: str, params: Params = None, *, fresh: bool = False) -> Cursor:
-        """Answers `sql` privately, at the connection's price; returns this cursor.
+    @property
+    def rownumber(self) -> int | None:
+        """The index of the next row; None before a statement ran."""
+        return None if self.answer is None else self._next
 
-        `params` fill `?` (a sequence) or `$name` (a mapping); `fresh` buys a new answer instead of a free replay.
-        Raises what `dpsql.query` raises; InterfaceError when closed.
+    def describe(self, sql: str, params: Params = None) -> Description:
+        """The `description` that `execute` would give; touches no data, charges nothing, and leaves the cursor as is.
+
+        Raises QueryError for what would be refused; InterfaceError when closed.
         """
         self._open()
         connection = self.connection
-        self.answer, self._next = None, 0
+        return description(connection.session.columns(
+            sql, analyst=connection.analyst, epsilon=connection.epsilon, delta=connection.delta, params=params or None,
+            dialect=connection.dialect,
+        ))
+
+    def execute(self, sql: str, params: Params = None, *, fresh: bool = False) -> Cursor:
+        """Answers `sql` privately, at the connection's price; returns this cursor.
+
+        `params` fill `?` (a sequence) or `$name` and `:name` (a mapping); `fresh` buys a new answer instead of a free
+        replay. Raises what `dpsql.query` raises; InterfaceError when closed.
+        """
+        self._open()
+        connection = self.connection
+        self.answer, self._next, self.messages = None, 0, []
         self.answer = connection.session.query(
             sql, analyst=connection.analyst, epsilon=connection.epsilon, delta=connection.delta,
-            params=params or None, fresh=fresh,
+            params=params or None, fresh=fresh, dialect=connection.dialect,
         )
+        self.messages = [(errors.Warning, errors.Warning(text)) for text in self.answer.warnings]
         return self
 
     def executemany(self, sql: str, params: object) -> None:
@@ -195,14 +186,38 @@ class Cursor:
 
     def fetchmany(self, size: int | None = None) -> list[Row]:
         """The next `size` rows (default `arraysize`), fewer at the end."""
-        rows = self._rows()
-        start = self._next
-        self._next = min(len(rows), start + max(0, self.arraysize if size is None else size))
-        return list(rows[start : self._next])
+        asked = max(0, self.arraysize if size is None else size)
+        found = list(self._rows()[self._next : self._next + asked])
+        self._next += len(found)
+        return found
 
     def fetchall(self) -> list[Row]:
         """All remaining rows."""
         return self.fetchmany(len(self._rows()))
+
+    def fetch_arrow_table(self) -> pyarrow.Table:
+        """All remaining rows as a `pyarrow.Table`, typed as `Answer.to_arrow` says. ImportError without pyarrow."""
+        answer = self._answered()
+        table = answer.to_arrow().slice(self._next)
+        self._next = len(answer.rows)
+        return table
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """All remaining rows for whoever takes Arrow: `polars.DataFrame(cursor)`. ImportError without pyarrow."""
+        return self.fetch_arrow_table().__arrow_c_stream__(requested_schema)
+
+    def scroll(self, value: int, mode: str = "relative") -> None:
+        """Moves to another row: by `value` rows, or to the row of that index ("absolute").
+
+        IndexError when there is none (the place after the last row counts); ProgrammingError for another mode.
+        """
+        rows = self._rows()
+        if mode not in ("relative", "absolute"):
+            raise ProgrammingError(f'the mode of scroll is "relative" or "absolute", not {mode!r}')
+        target = value + (self._next if mode == "relative" else 0)
+        if not 0 <= target <= len(rows):
+            raise IndexError(f"there are {len(rows)} rows, and no row {target}")
+        self._next = target
 
     def __iter__(self) -> Iterator[Row]:
         return self
@@ -234,16 +249,11 @@ class Cursor:
             raise InterfaceError("the cursor is closed")
         _ = self.connection.session
 
-    def _rows(self) -> tuple[Row, ...]:
+    def _answered(self) -> Answer:
         self._open()
         if self.answer is None:
             raise InterfaceError("nothing was executed yet")
-        return self.answer.rows
+        return self.answer
 
-
-def _digits(type_: str) -> tuple[int | None, int | None]:
-    """Precision and scale of a DECIMAL."""
-    if not type_.startswith("DECIMAL("):
-        return None, None
-    precision, scale = type_[len("DECIMAL(") : -1].split(",")
-    return int(precision), int(scale)
+    def _rows(self) -> tuple[Row, ...]:
+        return self._answered().rows

@@ -1,4 +1,4 @@
-"""Answers as CSV and JSON, for programs that read them."""
+"""Answers as CSV and JSON, for programs that read them, and as Markdown, for reports."""
 
 from __future__ import annotations
 
@@ -11,6 +11,22 @@ from decimal import Decimal
 from typing import Any
 
 from dpsql.answer import Answer
+from dpsql.table import cell, textual
+
+NAMES = ("table", "csv", "json", "markdown")
+
+
+def formatted(answer: Answer, name: str) -> str:
+    """The answer in a format of NAMES, ending with a line break."""
+    match name:
+        case "csv":
+            return to_csv(answer)
+        case "json":
+            return to_json(answer)
+        case "markdown":
+            return to_markdown(answer)
+        case _:
+            return answer.show() + "\n"
 
 
 def to_csv(answer: Answer) -> str:
@@ -40,6 +56,35 @@ def to_json(answer: Answer) -> str:
     return "{\n" + ",\n".join(fields) + "\n}\n"
 
 
+def to_markdown(answer: Answer) -> str:
+    """A Markdown table; numbers to the right, errors beside them."""
+    lines = [
+        [_escaped(name) for name in answer.columns],
+        [":--" if textual(type_) else "--:" for type_ in answer.types],
+        *([_marked(value, pair) for value, pair in zip(row, pairs, strict=True)]
+          for row, pairs in zip(answer.rows, answer.intervals, strict=True)),
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _marked(value: object, interval: tuple[object, object] | None) -> str:
+    shown, error = cell(value, interval)
+    if isinstance(value, str):
+        shown = _escaped(value)         # whole: a report is no terminal
+    return f"{shown} {error}".strip()
+
+
+def _escaped(text: str) -> str:
+    for mark in "\\|<*_`":
+        text = text.replace(mark, "\\" + mark)
+    return "<br>".join(text.splitlines())
+
+
+def dumped(value: object) -> str:
+    """A value of lists, dicts and scalars as JSON for people and programs. What JSON cannot say exactly is a string."""
+    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, indent=2)
+
+
 def _dump(value: object) -> str:
     return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
 
@@ -53,7 +98,7 @@ def _plain(value: object) -> Any:
             return near if Decimal(repr(near)) == value else str(value)
         case datetime.date():
             return value.isoformat()
-        case list():
+        case list() | tuple():
             return [_plain(item) for item in value]
         case dict():
             return {name: _plain(item) for name, item in value.items()}

@@ -9,27 +9,32 @@ from dpsql.expression import Kind
 from dpsql.schema import ColumnSchema, ForeignKey, Schema, TableSchema
 
 _HEAD = """\
-# A first policy, written by `dpsql init` from the schema alone: no value of the data was read. Fill in what is
-# commented out, and remove the tables nobody should ask about: a table that is not named here does not exist for
-# analysts. `dpsql check` then tells whether the data keeps what you claim.
+# A first policy, written by `dpsql init` from the schema alone: no value of the data was read.
+#
+# 1. Say who is protected (`unit`), and of each table below whose rows it holds.
+# 2. Remove the tables nobody should ask about: what is not named here does not exist for analysts.
+# 3. Write ranges and values from what you know of the world, not from the data: analysts may read this file, and a
+#    bound that was looked up tells of whoever sets it. A value outside counts as the nearest end of the range.
+# 4. `dpsql check` then tells you, and only you, how well the data fits.
 
-version = "1"                  # change it when the data is refreshed
+version = "1"                  # change it when the data is refreshed: no older answer is then handed out again
 {unit}
+# ledger = "ID"                # `dpsql budget` shows it; with it, a lost budget file is an error, not a fresh budget
 
 [budget]                       # for all analysts together, for ever
 epsilon = 10.0                 # the smaller, the better everybody is hidden; 1 is strong, 10 is weak
 delta = 1e-6                   # far below one over the number of units; queries may spend half; 0: no private keys
 
 [query]                        # what one query costs when it does not say
-epsilon = 1.0
-delta = 1e-8
+epsilon = 1.0                  # ten such queries, and the budget above is spent
+delta = 1e-8                   # spent only where groups are private
 
 [limits]                       # what one unit may add to one query; what is beyond does not count
-max_groups = 10                # groups one unit may touch
-max_rows_per_group = 50        # rows one unit may add to one group
+max_groups = 10                # groups one unit may touch; noise grows with it, so take what is usual, not the most
+max_rows_per_group = 50        # rows one unit may add to one group; likewise. A table may have its own
 min_units = 1                  # a private group with fewer units is never shown
 
-# [analysts.NAME]              # with an entry for anyone, everybody must have one
+# [analysts.NAME]              # with an entry for anyone, everybody must have one; the budget above still covers all
 # epsilon = 3.0
 """
 _GUESSED = 'unit = {name}  # guessed from foreign keys: is each row of this table one person to protect?'
@@ -39,6 +44,7 @@ _DECIDE = """\
 # unit = "COLUMN"              # this is the table of units, and the column tells them apart
 # owner = "COLUMN -> TABLE.KEY"   # the foreign key that leads to the unit
 # public = true                # nobody is to be protected: analysts may read every row"""
+_NO_KEY = '# keys = ["COLUMN"]            # what never repeats; it is verified, and makes for less noise'
 _PERSONS = re.compile(r"person|people|customer|patient|user|client|member|student|employee|citizen|household|account",
                       re.IGNORECASE)
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -105,6 +111,8 @@ def _table(table: TableSchema, unit: TableSchema | None, owners: dict[str, list[
         lines.append(_DECIDE)
     if table.enforced_keys:
         lines.append(f"keys = [{', '.join(map(_key_entry, table.enforced_keys))}]")
+    else:
+        lines.append(_NO_KEY)
     lines += [_column(column, used.get(column.name)) for column in table.columns]
     return "\n".join(lines) + "\n"
 
@@ -117,9 +125,9 @@ def _column(column: ColumnSchema, use: str | None) -> str:
     if use:
         return f"{name}: {column.type}, {use}"
     if column.type.numeric:
-        return f"{name} = {{ range = [LOW, HIGH] }}   # {column.type}; SUM and AVG need it"
+        return f"{name} = {{ range = [LOW, HIGH] }}   # {column.type}; for SUM and AVG"
     if column.type.kind is Kind.VARCHAR:
-        return f'{name} = {{ values = ["A", "B"] }}   # {column.type}; group keys that are public need no delta'
+        return f'{name} = {{ values = ["A", "B"] }}   # {column.type}; to group by without delta, empty groups shown'
     return f"{name}: {column.type}"
 
 

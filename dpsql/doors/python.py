@@ -24,7 +24,7 @@ KEPT = 4        # sessions kept open between calls
 def query(
     sql: str, *, database: Database | None = None, policy: File | None = None, ledger: File | None = None,
     analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
-    params: Params = None, fresh: bool = False,
+    params: Params = None, fresh: bool = False, dialect: str = "duckdb",
 ) -> Answer:
     """Answers `sql` privately, charging the ledger before anything runs.
 
@@ -32,7 +32,8 @@ def query(
     TOML file; `ledger` the budget's file (default: beside the database). What is left out comes from DPSQL_DATABASE,
     DPSQL_POLICY, DPSQL_LEDGER and DPSQL_ANALYST; the policy's last default is policy.toml beside the database.
     `epsilon` and `delta` are what this query may cost (default: the policy's). `params` fill `?` (a sequence) or
-    `$name` (a mapping). The same query again is answered from the ledger, free; `fresh` buys a new answer.
+    `$name` (a mapping). `dialect` is whose SQL it is: duckdb, postgres, snowflake, bigquery, ... The same query again
+    is answered from the ledger, free; `fresh` buys a new answer.
 
     The database stays open, read-only, for the next call; `dpsql.doors.python.close()` lets go of it.
 
@@ -42,7 +43,7 @@ def query(
     where = place(database, policy, ledger, analyst)
     with _borrowed(where) as session:
         return session.query(
-            sql, analyst=where.analyst, epsilon=epsilon, delta=delta, params=params, fresh=fresh
+            sql, analyst=where.analyst, epsilon=epsilon, delta=delta, params=params, fresh=fresh, dialect=dialect
         )
 
 

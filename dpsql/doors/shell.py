@@ -1,59 +1,69 @@
-"""`dpsql shell`: statements to a semicolon, answers with their cost, a few commands. Works in a pipe."""
+"""`dpsql shell`: statements to a semicolon, answers with their cost, and commands. Works in a pipe."""
 
 from __future__ import annotations
 
-import math
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
-from dpsql.doors.describe import describe_table, describe_tables
+from dpsql.answer import SHOWN_ROWS, Answer
+from dpsql.doors.formats import formatted
+from dpsql.doors.plot import LETTERS, plot
+from dpsql.doors.screen import Screen, screen
+from dpsql.doors.shell_commands import COMMANDS, parted, whole_command
 from dpsql.doors.statements import blank, split
-from dpsql.errors import Error
+from dpsql.doors.wait import wait
+from dpsql.errors import Error, ProgrammingError
 
 if TYPE_CHECKING:
     from dpsql.session import Session
 
-HELP = """\
-SELECT ...;            a private answer, with its cost
-\\d                     the tables; \\d TABLE its columns, with what the policy says of them
-\\budget                what is spent and what is left
-\\explain SELECT ...;   what would run, the noise and the cost; touches no data and is free
-\\set                   the settings; \\set epsilon 0.5, \\set delta 1e-9, \\set fresh on, \\set epsilon default
-\\help                  this text
-\\q                     leave (also Ctrl-D); Ctrl-C drops what is typed"""
-
-PROMPT, CONTINUED = "dpsql> ", "   ... "
-HISTORY_LINES = 1000
+WELCOME = "dpsql: private answers to SQL. \\help lists the commands, \\q leaves."
+FAILED, STOPPED = 1, 3      # exit statuses of a pipe: something failed; it ended there (ON_ERROR_STOP), as in psql
 
 
 @dataclass(slots=True)
 class Shell:
-    """One conversation: settings, the text of an unfinished statement, and whether anything failed."""
+    """One conversation: settings, the text of an unfinished statement, the last answer, and whether anything failed.
+
+    `ask` puts a question to whoever types, None in a pipe. `out` is where answers go while `\\o` says so.
+    """
 
     session: Session
     analyst: str | None = None
     epsilon: float | None = None
     delta: float | None = None
     fresh: bool = False
+    confirm: bool = False
+    timing: bool = False
+    stop: bool = False
+    format: str = "table"
+    out: TextIO | None = None
+    ask: Callable[[str], bool] | None = None
     pending: str = ""
     failed: bool = False
+    sql: str | None = None
+    last: Answer | None = None
+    screen: Screen = field(default_factory=lambda: screen(sys.stdout))
 
     def feed(self, line: str) -> bool:
-        """Takes one line; runs what it finishes. False when the user wants to leave."""
-        word = line.strip()
-        if blank(self.pending) and word.startswith("\\"):
+        """Takes one line; runs what it finishes. False when the shell is to end."""
+        if blank(self.pending):
             self.pending = ""
-            if word.split()[0] != "\\explain":
-                return self.command(word)
-        finished, self.pending = split(self.pending + line + "\n")
-        for statement in finished:
-            self.run(statement)
-        return True
+        text = self.pending + line + "\n"
+        if whole_command(text):
+            self.pending = ""
+            return self.run(text.strip())
+        finished, self.pending = split(text)
+        if not all(self.run(statement) for statement in finished):
+            return False
+        if not whole_command(self.pending):
+            return True
+        command, self.pending = self.pending.strip(), ""
+        return self.run(command)
 
     def finish(self) -> None:
         """Runs what stands without a semicolon at the end of a file."""
@@ -61,136 +71,156 @@ class Shell:
         if not blank(rest):
             self.run(rest)
 
-    def run(self, statement: str) -> None:
-        """Answers or explains one statement; errors are printed and remembered."""
-        explained = statement.removeprefix("\\explain")
-        try:
-            if explained != statement:
-                print(self.session.explain(
-                    explained.strip(), analyst=self.analyst, epsilon=self.epsilon, delta=self.delta
-                ))
-            else:
-                print(self.session.query(
-                    statement, analyst=self.analyst, epsilon=self.epsilon, delta=self.delta, fresh=self.fresh
-                ).show(), end="\n\n")
-        except Error as error:
-            self.fail(str(error))
-        except KeyboardInterrupt:
-            self.fail("cancelled; what was charged stays charged")
+    @property
+    def stopped(self) -> bool:
+        """Whether something failed, and ON_ERROR_STOP is on. A person sees the error and goes on."""
+        return self.stop and self.failed and self.ask is None
+
+    def run(self, statement: str) -> bool:
+        """Answers a statement, or does the command before it. False when the shell is to end."""
+        if statement.startswith("\\"):
+            return self.command(statement) and not self.stopped
+        with self.reporting():
+            self.answer(statement)
+        return not self.stopped
+
+    def answer(self, sql: str, drawn: bool = False) -> None:
+        """Asks the session and shows what it answers, as a plot when `drawn`. Raises Error."""
+        self.sql = sql
+        if self.confirm and not self.agreed(sql):
+            return
+        began = time.perf_counter()
+        self.last = wait(lambda: self.session.query(
+            sql, analyst=self.analyst, epsilon=self.epsilon, delta=self.delta, fresh=self.fresh
+        ), self.session.interrupt)
+        seconds = time.perf_counter() - began
+        self.show(self.last, drawn)
+        if self.timing:
+            print(f"time: {seconds:.3f} s", file=sys.stderr if self.bare else sys.stdout)
+
+    def agreed(self, sql: str) -> bool:
+        """Whether whoever types accepts noise and cost of a query. A free one needs no consent. Raises Error."""
+        explained = self.session.explain(sql, analyst=self.analyst, epsilon=self.epsilon, delta=self.delta)
+        if not explained.bounds:
+            return True
+        if self.ask is None:
+            raise ProgrammingError("\\confirm is on, and in a pipe there is nobody to ask; nothing was charged")
+        left = self.session.balance(self.analyst).epsilon_left
+        print(self.screen.fold(explained.bounds))
+        price = self.screen.fold(f"{explained.cost}, unless the answer was bought before; epsilon {left:.6g} is left")
+        if self.ask(f"{price}\ncharge it? [y/N] "):
+            return True
+        print("not asked, nothing charged\n")
+        return False
+
+    @property
+    def bare(self) -> bool:
+        """Whether standard output holds answers for programs only."""
+        return self.out is None and self.format != "table"
+
+    def show(self, answer: Answer, drawn: bool = False) -> None:
+        """Writes an answer where answers go. Programs get bare rows there, the bill on standard error (or in the JSON).
+
+        What cannot be drawn is shown as a table, for it was paid; then ProgrammingError says why.
+        """
+        if drawn:
+            stream = self.out or sys.stdout
+            try:
+                text = "\n".join([plot(answer, self.screen.width), *answer.notes(), answer.bill()])
+            except ProgrammingError:
+                self.show(answer)
+                raise
+            print(text.translate(LETTERS) if not _writes_blocks(stream) else text, file=stream, end="\n\n")
+        elif self.out is not None or self.format != "table":
+            (self.out or sys.stdout).write(formatted(answer, self.format))
+            sys.stdout.flush()
+            for line in (*answer.notes(), answer.bill()) if self.out or self.format != "json" else ():
+                print(line, file=sys.stdout if self.out else sys.stderr)
+        else:
+            print(self.screen.answered(answer, None if self.screen.width is None else SHOWN_ROWS), end="\n\n")
+        if self.out is not None:
+            self.out.flush()
         sys.stdout.flush()
 
     def command(self, text: str) -> bool:
         """Runs a backslash command. False for the one that leaves."""
-        name, _, rest = text.rstrip(";").rstrip().partition(" ")
-        words = rest.split()
-        match name, words:
-            case "\\q" | "\\quit", _:
-                return False
-            case "\\help" | "\\?" | "\\h", _:
-                print(HELP)
-            case "\\d", []:
-                print(describe_tables(self.session.policy))
-            case "\\d", [table]:
-                found = describe_table(self.session.policy, self.session.schema, table.strip('"'))
-                print(found) if found else self.fail(f"the policy names no table {table}; \\d lists them")
-            case "\\budget", _:
-                self.budget()
-            case "\\set", _:
-                self.set(words)
-            case _:
-                self.fail(f"no command {text}; \\help lists them")
+        name, argument = parted(text)
+        if name in ("\\q", "\\quit"):
+            return False
+        command = COMMANDS.get(name)
+        with self.reporting():
+            if command is None:
+                raise ProgrammingError(f"no command {name}; \\help lists them")
+            command.run(self, argument)
         sys.stdout.flush()
         return True
 
-    def budget(self) -> None:
-        """The policy's budget, and the analyst's own."""
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Prints what goes wrong within, and remembers that it did."""
         try:
-            whose = [None] if self.session.policy.analysts is None or self.analyst is None else [None, self.analyst]
-            for analyst in whose:
-                balance = self.session.balance(analyst)
-                print(f"epsilon {balance}; delta {balance.delta_spent:.6g} of {balance.delta_limit:.6g} used")
-        except Error as error:
-            self.fail(str(error))
+            yield
+        except (Error, OSError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            self.fail(error)
+        except KeyboardInterrupt:
+            self.fail(ProgrammingError("cancelled; what was charged stays charged"))
+            self.budget_line()
 
-    def set(self, words: list[str]) -> None:
-        """Shows the settings, or changes one."""
-        match words:
-            case []:
-                for name, value in (("epsilon", self.epsilon), ("delta", self.delta)):
-                    print(f"{name} {'default' if value is None else f'{value:g}'}")
-                print(f"fresh {'on' if self.fresh else 'off'}")
-            case ["fresh", "on" | "off" as value]:
-                self.fresh = value == "on"
-            case ["epsilon" | "delta" as name, "default"]:
-                setattr(self, name, None)
-            case ["epsilon" | "delta" as name, value] if _number(value) is not None:
-                setattr(self, name, _number(value))
-            case _:
-                self.fail("write \\set epsilon 0.5, \\set delta 1e-9 or \\set fresh on; `default` takes one back")
+    def budget_line(self) -> None:
+        """What is left, after something went wrong in between: for people."""
+        if self.ask is not None:
+            print(self.session.balance(self.analyst))
 
-    def fail(self, reason: str) -> None:
+    def fail(self, error: BaseException) -> None:
         """Prints an error and remembers that there was one."""
         self.failed = True
         sys.stdout.flush()
-        print(f"error: {reason}", file=sys.stderr, flush=True)
+        told = screen(sys.stderr)
+        first, _, rest = told.told(error).partition(":")
+        print(f"{told.paint('red', first)}:{rest}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Closes the file of `\\o`."""
+        if self.out is not None:
+            self.out.close()
+            self.out = None
 
 
-def shell(session: Session, analyst: str | None, epsilon: float | None, delta: float | None) -> int:
-    """Talks to a person, or reads statements from a pipe. The exit status: 1 when a pipe's statement failed."""
+def shell(
+    session: Session, analyst: str | None, epsilon: float | None, delta: float | None, settings: Sequence[str] = (),
+) -> int:
+    """Talks to a person, or reads statements from a pipe. `settings` are what `\\set` would be told.
+
+    The exit status: 0; in a pipe FAILED when something failed, STOPPED when it ended there (ON_ERROR_STOP).
+    """
     talk = Shell(session, analyst, epsilon, delta)
-    if sys.stdin.isatty():
-        print("dpsql: private answers to SQL. \\help lists the commands, \\q leaves.")
-        with _history():
-            _converse(talk)
+    try:
+        for setting in settings:
+            talk.command(f"\\set {setting}")
+        if talk.failed:
+            return FAILED           # before a single charge
+        if not sys.stdin.isatty():
+            return _read(talk, sys.stdin)
+        from dpsql.doors.shell_prompt import converse
+
+        print(WELCOME)
+        converse(talk)
         return 0
-    return _read(talk, sys.stdin)
+    finally:
+        talk.close()
 
 
 def _read(talk: Shell, lines: TextIO) -> int:
-    if all(talk.feed(line.rstrip("\n")) for line in lines):
+    if not talk.stopped and all(talk.feed(line.rstrip("\n")) for line in lines):
         talk.finish()
-    return 1 if talk.failed else 0
+    return STOPPED if talk.stopped else FAILED if talk.failed else 0
 
 
-def _converse(talk: Shell) -> None:
-    """Prompts until the user leaves."""
-    while True:
-        try:
-            if not talk.feed(input(PROMPT if blank(talk.pending) else CONTINUED)):
-                return
-        except KeyboardInterrupt:
-            talk.pending = ""
-            print()
-        except EOFError:
-            print()
-            return
-
-
-@contextmanager
-def _history() -> Iterator[None]:
-    """Line editing, and a history that is kept in the user's state directory. Nothing where readline is missing."""
+def _writes_blocks(stream: TextIO) -> bool:
     try:
-        import readline
-    except ImportError:
-        yield
-        return
-    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    file = home / "dpsql" / "history"
-    with suppress(OSError):
-        readline.read_history_file(file)
-    readline.set_history_length(HISTORY_LINES)
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            readline.write_history_file(file)
-            file.chmod(0o600)
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
+        "█▒│±…".encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

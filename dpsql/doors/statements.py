@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # What may hold a semicolon that ends nothing. Each alternative also matches up to the end of an unfinished text.
-_OPAQUE = re.compile(
+OPAQUE = re.compile(
     r"""
       (?<![A-Za-z0-9_]) [eE] ' (?: \\. | '' | [^'\\] )* '?       # E'...' knows backslashes
     | ' (?: '' | [^'] )* '?
@@ -29,9 +29,9 @@ def split(text: str) -> tuple[list[str], str]:
             finished.append(text[start:at].strip())
             start = at = at + 1
         elif text.startswith("/*", at):
-            at = _after_comment(text, at)
+            at = after_comment(text, at)
         else:
-            opaque = _OPAQUE.match(text, at)
+            opaque = OPAQUE.match(text, at)
             at = opaque.end() if opaque else at + 1
     return [statement for statement in finished if not blank(statement)], text[start:]
 
@@ -46,13 +46,13 @@ def blank(text: str) -> bool:
             end = text.find("\n", at)
             at = len(text) if end < 0 else end
         elif text.startswith("/*", at):
-            at = _after_comment(text, at)
+            at = after_comment(text, at)
         else:
             return False
     return True
 
 
-def _after_comment(text: str, at: int) -> int:
+def after_comment(text: str, at: int) -> int:
     """The offset after the comment that begins at `at`; comments nest, and an unfinished one reaches to the end."""
     depth = 0
     for mark in re.finditer(r"/\*|\*/", text[at:]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol
@@ -36,6 +36,9 @@ class Rows:
         raise TypeError("exact rows are never copied or pickled")
 
 
+Params = Sequence[object] | Mapping[str, object]
+
+
 class Engine(Protocol):
     """A database opened by its owner.
 
@@ -51,8 +54,11 @@ class Engine(Protocol):
     default_ledger: Path | None
     identity: object
 
-    def run(self, sql: str, params: Sequence[object] = ()) -> Rows:
-        """Run one statement and fetch everything. Any failure at all is ExecutionError, without cause or context."""
+    def run(self, sql: str, params: Params = ()) -> Rows:
+        """Run one statement and fetch everything; `params` by position, or by name (`$name`).
+
+        The current `Stop` ends it. Any failure at all is ExecutionError, without cause or context.
+        """
 
     def key_holds(self, table: TableSchema, columns: Sequence[str]) -> bool:
         """Whether no two rows of `table` agree on `columns`, rows with a NULL among them aside."""

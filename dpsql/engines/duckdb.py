@@ -5,14 +5,15 @@ from __future__ import annotations
 import atexit
 import threading
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from dpsql.engines.base import Rows, qualified, quote
+from dpsql.engines.base import Params, Rows, qualified, quote
 from dpsql.engines.catalog import read_schema
+from dpsql.engines.stop import attended
 from dpsql.errors import ExecutionError, OpenError
 from dpsql.schema import ColumnSchema, TableSchema
 
@@ -55,14 +56,17 @@ _identities: dict[Path, object] = {}   # of the files, when their instances were
 _open: weakref.WeakSet[DuckDB] = weakref.WeakSet()
 
 
+Files = tuple[tuple[Path, str], ...]   # of a folder, each with the SQL that reads it
+
+
 class DuckDB:
-    """An Engine over one DuckDB connection: a cursor per statement, from any thread."""
+    """An Engine over one DuckDB connection: a cursor per statement, from any thread. `files` are a folder's."""
 
     def __init__(
         self, connection: DuckDBPyConnection, *, name: str, ledger: Path | None = None, identity: object = None,
-        owned: bool = True,
+        owned: bool = True, files: Files = (),
     ) -> None:
-        self.name, self.default_ledger, self.identity = name, ledger, identity
+        self.name, self.default_ledger, self.identity, self.files = name, ledger, identity, files
         self.verifies_keys = identity is not None
         self._connection, self._owned, self._closed = connection, owned, False
         self._lock = threading.Lock()
@@ -75,19 +79,18 @@ class DuckDB:
                 raise duckdb.ConnectionException("closed")
             return self._connection.cursor()
 
-    def run(self, sql: str, params: Sequence[object] = ()) -> Rows:
+    def run(self, sql: str, params: Params = ()) -> Rows:
         """Run one statement and fetch everything. Any failure at all is ExecutionError, without cause or context."""
         rows = self._attempt(sql, params)
         if rows is None:
             raise ExecutionError
         return rows
 
-    def _attempt(self, sql: str, params: Sequence[object]) -> Rows | None:
+    def _attempt(self, sql: str, params: Params) -> Rows | None:
         """The rows, or None: the engine's error ends here, since its very type depends on the data."""
         try:
             with self._cursor() as cursor:
-                cursor.execute(sql, list(params))
-                return Rows(tuple(column[0] for column in cursor.description or ()), cursor.fetchall())
+                return attended(lambda: _fetched(cursor, sql, params), cursor.interrupt)
         except Exception:
             return None
 
@@ -120,6 +123,11 @@ class DuckDB:
             self._closed = True
 
 
+def _fetched(cursor: DuckDBPyConnection, sql: str, params: Params) -> Rows:
+    cursor.execute(sql, dict(params) if isinstance(params, Mapping) else list(params))
+    return Rows(tuple(column[0] for column in cursor.description or ()), cursor.fetchall())
+
+
 class _Stream:
     """A query as an Arrow C stream: one pass, no pyarrow."""
 
@@ -148,8 +156,11 @@ def configure(connection: DuckDBPyConnection, settings: Iterable[str]) -> None:
         connection.execute(f"SET GLOBAL {setting}")
 
 
-def open_file(path: Path) -> DuckDB:
-    """Open a DuckDB file read-only and locked. OpenError when it is no such file or another program writes to it."""
+def open_file(path: Path, settings: Iterable[str] = ()) -> DuckDB:
+    """Open a DuckDB file read-only and locked. OpenError when it is no such file or another program writes to it.
+
+    `settings` are added where this process has not yet opened the file.
+    """
     try:
         with _opening:
             before = _identity(path)
@@ -157,7 +168,7 @@ def open_file(path: Path) -> DuckDB:
             # An instance that a session of this process opened before is shared: locked already, and of the file as it
             # was then.
             if connection.execute("SELECT current_setting('lock_configuration')").fetchall() != [(True,)]:
-                configure(connection, PINNED + NO_FILES + LOCK_DOWN)
+                configure(connection, (*settings, *PINNED, *NO_FILES, *LOCK_DOWN))
                 _identities[path] = before
             changed = _identity(path) != _identities[path]
     except (duckdb.Error, OSError) as error:

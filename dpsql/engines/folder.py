@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
 from dpsql.engines.base import quote, text
-from dpsql.engines.duckdb import LOCK_DOWN, PINNED, DuckDB, configure
+from dpsql.engines.duckdb import LOCK_DOWN, PINNED, DuckDB, Files, configure
 from dpsql.errors import OpenError
 
 _SUFFIXES = (".parquet", ".csv")
@@ -22,16 +22,23 @@ def open_folder(path: Path) -> DuckDB:
         files = tuple(_files(path))
     except OSError as error:
         raise OpenError(f"{path} cannot be read: {error.strerror}") from None
+    with duckdb.connect(":memory:") as connection:
+        settled = tuple((file, _source(connection, file)) for file in files)
+    return open_settled(path, settled)
+
+
+def open_settled(path: Path, files: Files, settings: Iterable[str] = ()) -> DuckDB:
+    """Open files whose reading is settled. OpenError when one cannot be read; `settings` are added."""
     connection = duckdb.connect(":memory:")
     try:
-        configure(connection, PINNED)
-        for file in files:
-            _create_view(connection, file)
-        configure(connection, (*_only(files), *LOCK_DOWN))
+        configure(connection, (*settings, *PINNED))
+        for file, source in files:
+            _create_view(connection, file, source)
+        configure(connection, (*_only(tuple(file for file, _ in files)), *LOCK_DOWN))
     except BaseException:
         connection.close()
         raise
-    return DuckDB(connection, name=path.name, ledger=path.with_name(path.name + ".ledger"))
+    return DuckDB(connection, name=path.name, ledger=path.with_name(path.name + ".ledger"), files=files)
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -48,9 +55,16 @@ def _files(path: Path) -> Iterator[Path]:
         raise OpenError(f"{path} holds no .parquet and no .csv file; each would be a table of its name")
 
 
-def _create_view(connection: DuckDBPyConnection, file: Path) -> None:
+def _source(connection: DuckDBPyConnection, file: Path) -> str:
     try:
-        source = _parquet(file) if file.suffix.lower() == ".parquet" else _csv(connection, file)
+        return _parquet(file) if file.suffix.lower() == ".parquet" else _csv(connection, file)
+    except duckdb.Error as error:
+        reason = str(error).partition("\n")[0]
+    raise OpenError(f"{file} cannot be read: {reason}")
+
+
+def _create_view(connection: DuckDBPyConnection, file: Path, source: str) -> None:
+    try:
         connection.execute(f"CREATE VIEW {quote(file.stem)} AS SELECT * FROM {source}")
     except duckdb.Error as error:
         reason = str(error).partition("\n")[0]

@@ -15,10 +15,11 @@ from duckdb import DuckDBPyConnection
 
 from dpsql.engines.base import qualified, quote
 from dpsql.engines.duckdb import LOCK_DOWN, NO_FILES, PINNED, configure
+from dpsql.engines.stop import attended
 from dpsql.errors import DatabaseError, ExecutionError, InternalError, OpenError
 from dpsql.schema import TableSchema
 
-MEMORY = "2GB"                 # what the finish of one session may use; it has nowhere to spill
+MEMORY = 2 << 30               # bytes: what the finish of one session may use; it has nowhere to spill
 _ROWS = "dpsql_rows"           # how rows on their way into a table are called
 _DATA, _BLANK = "dpsql data", "dpsql blank"  # catalogs with and without rows, named as no schema is
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"})
@@ -58,13 +59,15 @@ class Scratch:
     when public tables of two attached databases would stand at one place.
     """
 
-    def __init__(self, public: Sequence[TableSchema], stream: Callable[[TableSchema], object]) -> None:
+    def __init__(
+        self, public: Sequence[TableSchema], stream: Callable[[TableSchema], object], memory: int = MEMORY,
+    ) -> None:
         self._public = {table.name: table for table in public}
         self._stream = stream
         self._filled: set[str] = set()
         self._lock = threading.Lock()
         _distinct(public)
-        self._connection = _connect(public)
+        self._connection = _connect(public, memory)
         _open.add(self)
 
     def describe(self, sql: str, tables: Sequence[Table]) -> tuple[tuple[str, str], ...]:
@@ -99,9 +102,7 @@ class Scratch:
                     self._create(cursor, table)
                     if rows:
                         _insert(cursor, table, rows)
-                cursor.execute(sql)
-                described = cursor.description or ()
-                return tuple(c[0] for c in described), tuple(str(c[1]) for c in described), cursor.fetchall()
+                return attended(lambda: _fetched(cursor, sql), cursor.interrupt)
         except Exception:
             return None
 
@@ -132,14 +133,20 @@ class Scratch:
         self._connection.close()
 
 
-def _connect(public: Iterable[TableSchema]) -> DuckDBPyConnection:
+def _fetched(cursor: DuckDBPyConnection, sql: str) -> tuple[Names, Names, list[tuple[object, ...]]]:
+    cursor.execute(sql)
+    described = cursor.description or ()
+    return tuple(c[0] for c in described), tuple(str(c[1]) for c in described), cursor.fetchall()
+
+
+def _connect(public: Iterable[TableSchema], memory: int) -> DuckDBPyConnection:
     """A locked database that holds the public tables, all without rows, and the same again in the catalog `_BLANK`."""
     connection = duckdb.connect(":memory:")
     for catalog in (_DATA, _BLANK):
         connection.execute(f"ATTACH ':memory:' AS {quote(catalog)}")
     connection.execute(f"USE {quote(_DATA)}")
     connection.execute("DETACH memory")
-    configure(connection, (f"memory_limit='{MEMORY}'", *PINNED, *NO_FILES, *LOCK_DOWN))
+    configure(connection, (f"memory_limit='{memory}B'", *PINNED, *NO_FILES, *LOCK_DOWN))
     for catalog in (_DATA, _BLANK):
         for table in public:
             schema, _ = path(table)

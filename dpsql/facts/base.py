@@ -27,7 +27,7 @@ class Facts:
     rows with a NULL among them aside; `grouped` those no two rows share even then, NULL being equal to NULL. `fixed`
     are columns with one value per unit. `intervals` are believed, not enforced: they choose clips and carry no
     sensitivity, except where the column was computed by a clip. `nullable` are columns that may be NULL or NaN.
-    `caps` bounds the distinct values of a set of columns per unit.
+    `caps` bounds the distinct values of a set of columns per unit, `held` the rows of a unit that agree on a set.
     """
 
     owner: Column | None = None
@@ -39,6 +39,7 @@ class Facts:
     nullable: frozenset[int] = frozenset()
     caps: Mapping[frozenset[int], int] = field(default_factory=dict)
     grouped: frozenset[frozenset[int]] = frozenset()
+    held: Mapping[frozenset[int], int] = field(default_factory=dict)
 
     @property
     def public(self) -> bool:

@@ -13,7 +13,7 @@ def equal_pairs(conjuncts: Iterable[Scalar]) -> Iterator[tuple[Column, Column]]:
     """The pairs of columns that a conjunct of the form `a = b` makes equal (lossless integer casts ignored)."""
     for conjunct in conjuncts:
         if isinstance(conjunct, Call) and conjunct.name == "=":
-            left, right = (_bare(arg) for arg in conjunct.args)
+            left, right = (bare_column(arg) for arg in conjunct.args)
             if left is not None and right is not None:
                 yield left, right
 
@@ -35,7 +35,8 @@ def classes(conjuncts: Iterable[Scalar]) -> list[dict[int, Column]]:
     return found
 
 
-def _bare(scalar: Scalar) -> Column | None:
+def bare_column(scalar: Scalar) -> Column | None:
+    """The column that a scalar is, lossless integer casts ignored; only of a type whose equal values are the same."""
     while isinstance(scalar, Call) and scalar.name == "cast" and _widens(scalar):
         scalar = scalar.args[0]
     return scalar.column if isinstance(scalar, Ref) and scalar.type.kind in _EXACT else None

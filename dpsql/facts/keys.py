@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dpsql.expression import Scalar
+from dpsql.expression import Call, Lit, Scalar
 from dpsql.facts.base import Facts
-from dpsql.facts.equalities import classes
+from dpsql.facts.equalities import bare_column, classes
 from dpsql.relation import JoinKind
 
 Ids = frozenset[int]
@@ -69,6 +69,15 @@ def joined_fixed(
 def equated(fixed: Ids, conjuncts: tuple[Scalar, ...]) -> Ids:
     """`fixed` and every column that the conjuncts make equal to one of it: both have one value per unit."""
     return fixed.union(*(group for group in classes(conjuncts) if not fixed.isdisjoint(group)))
+
+
+def constant(conjuncts: tuple[Scalar, ...]) -> Ids:
+    """The columns that a conjunct `column = literal` leaves one value."""
+    return frozenset(
+        bare.id for conjunct in conjuncts if isinstance(conjunct, Call) and conjunct.name == "="
+        for one, other in (conjunct.args, reversed(conjunct.args))
+        if isinstance(other, Lit) and other.value is not None and (bare := bare_column(one)) is not None
+    )
 
 
 def _renamed(unique: Ids, old: int, new: int) -> Ids:

@@ -23,10 +23,25 @@ from dpsql.expression import (
     SqlType,
     Value,
     columns_of,
+    feeds_read,
 )
 from dpsql.facts.equalities import classes
+from dpsql.facts.spans import spanned
 from dpsql.policy import Literal
-from dpsql.relation import Aggregate, Filter, Join, JoinKind, Project, Relation, Scan, columns_out
+from dpsql.relation import (
+    Aggregate,
+    Fed,
+    Filter,
+    Join,
+    JoinKind,
+    Mark,
+    Project,
+    Relation,
+    Scan,
+    Values,
+    columns_out,
+    sources_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +74,7 @@ def public_domain(
 
     Theorem: the set of combinations this denotes does not depend on owned rows, and every row whose key values are
     outside it is dropped by a printed filter (`enforced` False) or cannot exist.
-    Proof: listed values come from the policy, from the text, or from a type; combinations looked up come from public
+    Proof: listed values come from the policy, the text, the calendar or a type; combinations looked up from public
     tables under the conditions among public columns alone, which every joined row satisfies. Releasing every
     combination, empty ones included, therefore reveals nothing by which groups are there.
     Needs: public tables are the same for neighbours; rows are matched by binary equality and others dropped.
@@ -71,7 +86,7 @@ def public_domain(
     found: list[Listed | Looked] = []
     looked: dict[int, list[tuple[int, Scalar]]] = {}
     for index, key in enumerate(keys):
-        listed = _listed(index, key, conditions, extended, catalog)
+        listed = _listed(index, key, conditions, extended, catalog, nullable)
         if listed is not None:
             never_null = listed.enforced and not nullable(key)
             values = tuple(value for value in listed.values if not (never_null and value is None))
@@ -100,6 +115,7 @@ def _sought(key: Scalar, pieces: tuple[_Piece, ...], conditions: tuple[Scalar, .
 
 def _listed(
     index: int, key: Scalar, conditions: tuple[Scalar, ...], extended: frozenset[int], catalog: Catalog,
+    nullable: Callable[[Scalar], bool],
 ) -> Listed | None:
     """The values of one key that the text, a type or the policy tells; NULL is one more on a null-extended side."""
     if isinstance(key, Lit):
@@ -113,6 +129,9 @@ def _listed(
         if values is not None:
             null = (None,) if key.column.id in extended else ()
             return Listed(index, (*(_typed(value, key.type) for value in values), *null), False)
+    between = spanned(key, conditions, nullable)
+    if between is not None:
+        return Listed(index, between, False)
     literals = scalars.public_values(key)
     if literals is None:
         return None
@@ -170,7 +189,8 @@ class _Piece:
     def yields(self, key: Scalar) -> bool:
         """Whether the key reads this piece alone. Computed keys of a null-extended side are left private."""
         read = frozenset(column.id for column in columns_of(key))
-        return bool(read) and read <= self.columns() and (isinstance(key, Ref) or not self.null)
+        fed = any(True for _ in feeds_read(key))     # not known when a query is planned
+        return bool(read) and not fed and read <= self.columns() and (isinstance(key, Ref) or not self.null)
 
     def combinations(self, indices: tuple[int, ...], keys: tuple[Scalar, ...]) -> Looked:
         relation = self.sources[0]
@@ -202,6 +222,8 @@ def _components(rows: Relation, catalog: Catalog) -> Iterator[_Piece]:
     yield from (_Piece((source,), (), True) for source, null in sources if null)
     groups = [_Piece((source,), (), False) for source, null in sources if not null]
     for condition in _conditions(rows):
+        if any(True for _ in feeds_read(condition)):
+            continue        # fewer rows match than are listed: some public groups are empty
         read = frozenset(column.id for column in columns_of(condition))
         touched = [piece for piece in groups if read & piece.columns()]
         if not touched or not read <= frozenset().union(*(piece.columns() for piece in touched)):
@@ -219,7 +241,9 @@ def _public_sources(relation: Relation, catalog: Catalog, null: bool) -> Iterato
         case Scan(table, _):
             if catalog.rules(table).public:
                 yield relation, null
-        case Filter(source, _):
+        case Values():
+            yield relation, null
+        case Filter(source, _) | Mark(source, _, _, _):
             yield from _public_sources(source, catalog, null)
         case Join(left, right, JoinKind.INNER, _):
             yield from _public_sources(left, catalog, null)
@@ -235,10 +259,10 @@ def is_public(relation: Relation, catalog: Catalog) -> bool:
     match relation:
         case Scan(table, _):
             return catalog.rules(table).public
-        case Join(left, right, _, _):
-            return is_public(left, catalog) and is_public(right, catalog)
+        case Fed():
+            return False    # public, but its rows are not known when a query is planned
         case _:
-            return is_public(relation.source, catalog)
+            return all(is_public(source, catalog) for source in sources_of(relation))
 
 
 def _extended(relation: Relation) -> Iterator[int]:
@@ -247,10 +271,9 @@ def _extended(relation: Relation) -> Iterator[int]:
         case Join(left, right, kind, _):
             yield from _extended(left)
             yield from (column.id for column in columns_out(right)) if kind is JoinKind.LEFT else _extended(right)
-        case Scan():
-            return
         case _:
-            yield from _extended(relation.source)
+            for source in sources_of(relation):
+                yield from _extended(source)
 
 
 def _conditions(relation: Relation) -> Iterator[Scalar]:
@@ -264,5 +287,7 @@ def _conditions(relation: Relation) -> Iterator[Scalar]:
             if kind is JoinKind.INNER:
                 yield from on
                 yield from _conditions(right)
+        case Mark(source, _, _, _):
+            yield from _conditions(source)
         case _:
             return

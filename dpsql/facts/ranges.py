@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 
-from dpsql.expression import Call, Column, Lit, Ref, Scalar
+from dpsql.expression import DATE, TIMESTAMP, Call, Column, Lit, Ref, Scalar, SqlType
 from dpsql.interval import ANY, Interval, point
+from dpsql.scalars.ranges import days
 
+_DATED = (DATE, TIMESTAMP)
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
 
 
@@ -67,10 +70,14 @@ def _compared(operator: str, left: Scalar, right: Scalar) -> Iterator[tuple[Colu
 
 
 def _column(scalar: Scalar) -> Column | None:
-    """The column under any numeric casts; what a cast rounds away, the clip holds anyway."""
-    while isinstance(scalar, Call) and scalar.name == "cast" and scalar.type.numeric and scalar.args[0].type.numeric:
+    """The column under any numeric casts, and DATE as TIMESTAMP; what a cast rounds away, the clip holds anyway."""
+    while isinstance(scalar, Call) and scalar.name == "cast" and _keeps_order(scalar.args[0].type, scalar.type):
         scalar = scalar.args[0]
-    return scalar.column if isinstance(scalar, Ref) and scalar.type.numeric else None
+    return scalar.column if isinstance(scalar, Ref) and (scalar.type.numeric or scalar.type in _DATED) else None
+
+
+def _keeps_order(source: SqlType, to: SqlType) -> bool:
+    return (source.numeric and to.numeric) or (source, to) == (DATE, TIMESTAMP)
 
 
 def _cast_column(scalar: Scalar) -> Column | None:
@@ -81,8 +88,11 @@ def _cast_column(scalar: Scalar) -> Column | None:
 
 
 def _number(scalar: Scalar) -> Fraction | None:
-    while isinstance(scalar, Call) and scalar.name == "cast" and scalar.type.numeric:
+    """The number that a literal is; of a date or a moment its days since 1970."""
+    while isinstance(scalar, Call) and scalar.name == "cast" and (scalar.type.numeric or scalar.type == TIMESTAMP):
         scalar = scalar.args[0]
+    if isinstance(scalar, Lit) and isinstance(scalar.value, datetime.date) and scalar.type in _DATED:
+        return days(scalar.value)
     if isinstance(scalar, Lit) and isinstance(scalar.value, int | Decimal | float) and scalar.type.numeric:
         return Fraction(scalar.value) if math.isfinite(scalar.value) else None
     return None

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
+from dpsql import scalars
 from dpsql.expression import Scalar
 from dpsql.facts.base import Facts
 from dpsql.facts.keys import Ids, covers
-from dpsql.relation import JoinKind
+from dpsql.interval import ANY, Interval
+from dpsql.relation import Fold, JoinKind, Over, Place, Quantile, SetKind
+
+NEVER_NULL = (
+    Fold.ROWS, Fold.COUNT, Fold.DISTINCT, Place.ROW_NUMBER, Place.RANK, Place.DENSE_RANK, Place.PERCENT_RANK,
+    Place.CUME_DIST, Place.NTILE,
+)
 
 
 def joined_rows(
@@ -29,6 +38,38 @@ def joined_rows(
     return min(bounds) if bounds else None
 
 
+def fixed_rows(rows: Facts, fixed: Ids) -> int | None:
+    """The most rows that one unit owns, when the columns `fixed` have one value per unit among them.
+
+    Theorem: one, when some grouped set is fixed by the unit; else what is known of the rows already.
+    Proof: two rows of a unit would agree on the whole set, which no two rows share, NULL being equal to NULL.
+    Needs: `fixed` holds of the same rows; a conjunct `column = literal` fixes its column in the rows that pass.
+    Source: design.md, section 3, Fixed by unit.
+    """
+    if rows.owner is not None and any(grouped <= fixed for grouped in rows.grouped):
+        return 1
+    return rows.rows_per_unit
+
+
+def combined_rows(left: Facts, right: Facts, kind: SetKind) -> int | None:
+    """The most rows of a UNION, INTERSECT or EXCEPT that one unit owns; None when nothing bounds them.
+
+    Theorem: the sum of both sides' bounds for UNION, the left side's for EXCEPT, the smaller one for INTERSECT.
+    Proof: each row of a unit in the result is one of its rows on a side; in INTERSECT it stands on both, in EXCEPT on
+    the left.
+    Needs: the owner of the result is the owner of both private sides (`combined_owner`).
+    Source: design.md, section 3, Unique.
+    """
+    match kind:
+        case SetKind.EXCEPT:
+            return left.rows_per_unit
+        case SetKind.INTERSECT:
+            return min((n for n in (left.rows_per_unit, right.rows_per_unit) if n is not None), default=None)
+        case _:
+            known = left.rows_per_unit is not None and right.rows_per_unit is not None
+            return (left.rows_per_unit or 0) + (right.rows_per_unit or 0) if known else None
+
+
 def groups_per_unit(facts: Facts, keys: Ids) -> int | None:
     """The most distinct values of `keys` that the rows of one unit take; None when nothing bounds them.
 
@@ -41,6 +82,25 @@ def groups_per_unit(facts: Facts, keys: Ids) -> int | None:
     if keys <= facts.fixed:
         return 1
     found = [limit for capped, limit in facts.caps.items() if keys <= capped | facts.fixed]
+    if facts.rows_per_unit is not None:
+        found.append(facts.rows_per_unit)
+    return min(found) if found else None
+
+
+def rows_per_group(facts: Facts, keys: Ids) -> int | None:
+    """The most rows that a unit has for each value of `keys`; None when nothing bounds them.
+
+    Theorem: it is 1 where `one_row_per_group` says so, at most rows_per_unit, and at most the limit of a CapRows
+    printed below on the owner and some of these keys.
+    Proof: rows that agree on the owner and all keys agree on the owner and some of them, and of such CapRows keeps at
+    most `limit`.
+    Needs: the facts of the guarded relation, whose CapRows is printed; the owner is not NULL.
+    Source: design.md, section 4.
+    """
+    if one_row_per_group(facts, keys):
+        return 1
+    owner = frozenset({facts.owner.id} if facts.owner is not None else ())
+    found = [limit for held, limit in facts.held.items() if held <= keys | owner]
     if facts.rows_per_unit is not None:
         found.append(facts.rows_per_unit)
     return min(found) if found else None
@@ -65,3 +125,29 @@ def one_row_per_group(facts: Facts, keys: Ids) -> bool:
     return any(grouped <= shown for grouped in facts.grouped) or any(
         unique <= shown and unique.isdisjoint(loose) for unique in facts.unique
     )
+
+
+def folded_interval(fold: Fold | Quantile, scalar: Scalar | None, rows: Facts) -> Interval:
+    """What is believed of a fold over rows of these facts. Beliefs choose clips; no sensitivity rests on them.
+
+    What is taken from the rows keeps their range, counts are not negative, and a sum has the sign of its rows.
+    """
+    if scalar is None or fold in NEVER_NULL:
+        return Interval(Fraction(0), None)
+    one = scalars.bounds(scalar, lambda column: rows.intervals.get(column.id, ANY))
+    if fold is not Fold.SUM:
+        return one
+    return Interval(
+        Fraction(0) if one.low is not None and one.low >= 0 else None,
+        Fraction(0) if one.high is not None and one.high <= 0 else None,
+    )
+
+
+def window_interval(over: Over, rows: Facts) -> Interval:
+    """What is believed of a window function over rows of these facts: as of the fold, or of the row it looks at."""
+    if not isinstance(over.function, Place):
+        return folded_interval(over.function, over.args[0] if over.args else None, rows)
+    if over.function in NEVER_NULL:
+        return Interval(Fraction(0), None)
+    bounds = [scalars.bounds(arg, lambda column: rows.intervals.get(column.id, ANY)) for arg in over.args]
+    return bounds[0] if len(bounds) == 1 else ANY

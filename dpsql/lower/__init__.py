@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from dpsql.catalog import Catalog
-from dpsql.lower.context import Context
+from dpsql.lower.context import Context, Describe, Env
+from dpsql.lower.feeds import Stages
 from dpsql.lower.finish import admitted, lower_open
 from dpsql.lower.flatten import flattened
-from dpsql.lower.scope import output_name
 from dpsql.parse import refusal
 from dpsql.program import Program
 
-__all__ = ["lower"]
+__all__ = ["Describe", "lower"]
 
 
-def lower(tree: exp.Query, catalog: Catalog) -> Program:
-    """The questions of a query and the finish over what they release.
+def lower(tree: exp.Query, catalog: Catalog, describe: Describe) -> Program:
+    """The questions of a query, what they feed to one another, and the finish over what they release.
 
     Raises QueryError, pointing at the piece of the text, for whatever cannot be understood or may not be answered.
     """
     context = Context(catalog)
-    finish = lower_open(tree, context, {})
+    context.stages = Stages(context, _opened, describe)
+    finish = _opened(tree, context, {})
+    feeds = tuple(replace(feed, query=_spelled(feed.query)) for feed in context.feeds)
+    return Program(tuple(context.asks), _spelled(flattened(finish)), tuple(context.public), feeds)
+
+
+def _opened(query: exp.Query, context: Context, env: Env) -> exp.Query:
+    """The finish of a query that stands for itself: with every WITH name that was read so far."""
+    finish = lower_open(query, context, env)
     if context.ctes:
         finish.set("with_", exp.With(expressions=[
-            exp.CTE(this=body, alias=exp.TableAlias(this=exp.to_identifier(name, True)))
+            exp.CTE(this=body.copy(), alias=exp.TableAlias(this=exp.to_identifier(name, True)))
             for name, body in context.ctes
         ]))
-    if isinstance(finish, exp.Select):
-        finish.set("expressions", [_named(item) for item in finish.expressions])
-    return Program(tuple(context.asks), _spelled(flattened(finish)), tuple(context.public))
+    return finish
 
 
 def _spelled(finish: exp.Query) -> exp.Query:
@@ -48,10 +56,3 @@ def _spelled(finish: exp.Query) -> exp.Query:
     ):
         raise refusal("this is read in another way than it is written", finish, "write it another way")
     return tree
-
-
-def _named(item: exp.Expr) -> exp.Expr:
-    """A select item with its name made explicit, so that no printer chooses one."""
-    if isinstance(item, exp.Alias | exp.Column | exp.Star):
-        return item
-    return exp.alias_(item, output_name(item), quoted=True)

@@ -13,10 +13,10 @@ from dpsql import scalars
 from dpsql.expression import Column, Ref, Scalar, columns_of
 from dpsql.facts.equalities import classes, same
 from dpsql.lower.context import Context
-from dpsql.lower.joins import Barrier, Group, Item, Outer
+from dpsql.lower.joins import Block, Exists, Group, Item, Outer, Split
 from dpsql.lower.preserved import require_matched, require_on
 from dpsql.parse import refusal
-from dpsql.relation import Filter, Join, JoinKind, Project, Relation, Scan, columns_out
+from dpsql.relation import Fed, Filter, Join, JoinKind, Mark, Parts, Project, Relation, Scan, Values, columns_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +54,95 @@ def assemble(group: Group, context: Context, place: exp.Expr) -> Assembled:
     parts = [_part(item, context, place) for item in group.items]
     loose = frozenset().union(*(part.loose for part in parts))
     require_matched(group.conjuncts, loose, place)
-    conjuncts = list(group.conjuncts)
+    if group.marks and loose:
+        raise refusal(
+            "EXISTS, IN and UNNEST beside a LEFT JOIN of people to a public table are not answered",
+            group.marks[0].place, "use JOIN",
+        )
+    marks = {mark.column.id for mark in group.marks}
+    tested = tuple(c for c in group.conjuncts if any(column.id in marks for column in columns_of(c)))
+    conjuncts = [c for c in group.conjuncts if c not in tested]
     _complete_paths(parts, conjuncts, context)
     ordered = _by_ownership(parts, conjuncts, context, place)
     owner = next((part.owner for part in ordered if part.owner), None)
-    return Assembled(_chain(ordered, conjuncts), owner, tuple(conjuncts), loose)
+    relation = _chain(ordered, conjuncts)
+    for mark in group.marks:
+        relation = (
+            Parts(relation, mark.text, mark.separator, mark.column) if isinstance(mark, Split)
+            else _mark(mark, relation, owner, tuple(conjuncts), context)
+        )
+    relation = Filter(relation, tested) if tested else relation
+    return Assembled(relation, owner, tuple(conjuncts), loose)
+
+
+def materialised(
+    assembled: Assembled, items: tuple[tuple[Column, Scalar], ...], place: exp.Expr,
+) -> Block:
+    """Computed columns as a block of their own, its owner kept."""
+    if assembled.loose:
+        raise refusal("a derived table that LEFT JOINs people to a public table is not answered here", place)
+    kept = {column.id for column, _ in items}
+    owner = assembled.owner
+    extra = ((owner, Ref(owner)),) if owner is not None and owner.id not in kept else ()
+    return Block(Project(assembled.relation, (*items, *extra)), owner)
+
+
+def _mark(
+    exists: Exists, relation: Relation, owner: Column | None, equal: tuple[Scalar, ...], context: Context,
+) -> Mark:
+    """The rows with one more column: whether rows of `inner` match. Owners are equal in every match."""
+    found = _along_outer_path(exists, relation, equal, context) if owner is not None else None
+    if found is not None:
+        return Mark(relation, *found, exists.column)
+    inner = assemble(exists.inner, context, exists.place)
+    if inner.loose:
+        raise refusal("a LEFT JOIN of people to a public table is not answered inside EXISTS or IN", exists.place)
+    on = exists.on
+    if inner.owner is not None:
+        if owner is None:
+            raise refusal(
+                "whether a row of a public table has anybody's rows is private", exists.place,
+                "JOIN the two, GROUP BY the public table, and compare a noisy COUNT(*) in HAVING",
+            )
+        known = on + equal + inner.equal
+        sides = (columns_out(relation), columns_out(inner.relation))
+        if not _owners_equal(known, owner, inner.owner) and not _along_path(known, sides, context):
+            raise _of_null(exists.place) if exists.of_null else _unlinked(exists.place)
+        if not same(on, owner, inner.owner):
+            on = (*on, scalars.call("=", Ref(inner.owner), Ref(owner)))
+    return Mark(relation, inner.relation, on, exists.column)
+
+
+def _along_outer_path(
+    exists: Exists, relation: Relation, equal: tuple[Scalar, ...], context: Context,
+) -> tuple[Relation, tuple[Scalar, ...]] | None:
+    """Inner rows whose path leads to a row that is joined outside already: that row says whose they are."""
+    if exists.inner.marks or any(isinstance(item, Outer) for item in exists.inner.items):
+        return None
+    parts = [_part(item, context, exists.place) for item in exists.inner.items]
+    private = [part for part in parts if part.private]
+    if len(private) != 1 or private[0].path is None:
+        return None
+    path, shown = private[0].path, columns_out(relation)
+    for group in classes(exists.on + equal + exists.inner.conjuncts):
+        target = next((c for c in shown if c in group.values() and _defines(path, c, context)), None)
+        if path.id in group and target is not None:
+            on = exists.on if same(exists.on, path, target) else (
+                *exists.on, scalars.call("=", Ref(path), Ref(target))
+            )
+            parts.sort(key=lambda part: not part.private)
+            return _chain(parts, list(exists.inner.conjuncts)), on
+    return None
 
 
 def _part(item: Item, context: Context, place: exp.Expr) -> Part:
     match item:
         case Scan():
             return _scan_part(item, context)
-        case Barrier(source, items):
-            inner = assemble(source, context, place)
-            kept = {column.id for column, _ in items}
-            extra = ((inner.owner, Ref(inner.owner)),) if inner.owner and inner.owner.id not in kept else ()
-            if inner.loose:
-                raise refusal(
-                    "a derived table that LEFT JOINs people to a public table is not answered inside a LEFT JOIN", place
-                )
-            return Part(Project(inner.relation, (*items, *extra)), inner.owner)
+        case Fed() | Values():
+            return Part(item)
+        case Block(relation, owner):
+            return Part(relation, owner)
         case Outer():
             return _outer(item, context, place)
 
@@ -119,9 +188,15 @@ def _along_path(
         for a in group.values():
             for b in group.values():
                 across = (a.id in left and b.id in right) or (a.id in right and b.id in left)
-                if across and _defines(a, b, context):
+                if across and (_defines(a, b, context) or _one_row(a, b, context)):
                     return True
     return False
+
+
+def _one_row(a: Column, b: Column, context: Context) -> bool:
+    """Whether equal values of the two are those of one row: both are the same key, which holds."""
+    keys = context.catalog.keys.get(a.table or "", ())
+    return (a.table, a.source) == (b.table, b.source) and (a.source,) in keys
 
 
 def _defines(a: Column, b: Column, context: Context) -> bool:
@@ -201,6 +276,13 @@ def _linked(part: Part, ordered: list[Part], conjuncts: list[Scalar], context: C
         ):
             return True
     return False
+
+
+def _of_null(place: exp.Expr) -> Exception:
+    return refusal(
+        "a value here may be NULL, and then IN depends on whether anybody's row is there", place,
+        "write [NOT] EXISTS, or add IS NOT NULL for both columns",
+    )
 
 
 def _unlinked(place: exp.Expr) -> Exception:

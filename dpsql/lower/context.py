@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from dpsql.catalog import Catalog
 from dpsql.expression import Column, SqlType
+from dpsql.limits import tick
 from dpsql.parse import refusal
-from dpsql.program import Ask
+from dpsql.program import Ask, Feed
 from dpsql.relation import Scan
+
+if TYPE_CHECKING:
+    from dpsql.lower.feeds import Stages
+    from dpsql.lower.rows import Rows
 
 
 class Origin(IntEnum):
@@ -23,44 +29,77 @@ class Origin(IntEnum):
     OWNED = 2
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Cte:
-    """A named query and the names visible to it. `emitted` is its name in the finish, once it stands there."""
+    """A named query and the names visible to it."""
 
     name: str
     query: exp.Query
     columns: tuple[str, ...]
     env: Env
     origin: Origin
-    emitted: str | None = None
 
 
 Env = Mapping[str, Cte]
+Typed = tuple[str, SqlType | None]       # a column and its type; None where dpsql does not compute with it
+
+Describe = Callable[[str, Sequence[tuple[str, tuple[tuple[str, str], ...]]]], Sequence[Typed]]
+"""Types SQL over empty tables: its text, and the released tables it may name with their columns and SQL types."""
 
 
 @dataclass(slots=True)
 class Context:
-    """The one mutable thing of lowering: counters and what was collected. It lives for one query."""
+    """The one mutable thing of lowering: counters and what was collected. It lives for one query.
+
+    `emitted` names the WITH queries that stand in the finish; `stages` lowers blocks whose rows may be shown, for
+    those that read them.
+    """
 
     catalog: Catalog
     asks: list[Ask] = field(default_factory=list)
     public: dict[str, None] = field(default_factory=dict)
     ctes: list[tuple[str, exp.Query]] = field(default_factory=list)
+    emitted: dict[Cte, str] = field(default_factory=dict)
+    feeds: list[Feed] = field(default_factory=list)
     last_id: int = 0
     questions: int = 0
+    stages: Stages | None = None
+    by_unit: dict[int, tuple[exp.Select, bool]] = field(default_factory=dict)   # see `units.stays_owned`
+
+    def probe(self) -> Context:
+        """A copy to look ahead with: what it finds is forgotten."""
+        assert self.stages is not None, "a context is complete before a block is read"
+        probe = replace(
+            self, asks=[*self.asks], feeds=[*self.feeds], ctes=[*self.ctes], emitted=dict(self.emitted),
+            public=dict(self.public), stages=None,
+        )
+        probe.stages = replace(self.stages, context=probe)
+        return probe
+
+    def fed_rows(self, query: exp.Query, env: Env, place: exp.Expr) -> Rows:
+        """The rows of a released or public block below the noise (see `feeds`)."""
+        assert self.stages is not None, "a context is complete before a block is read"
+        return self.stages.fed_rows(query, env, place)
+
+    def embedded(self, select: exp.Select, rows: Rows, env: Env) -> tuple[exp.Select, Rows]:
+        """A block whose scalar subqueries are columns (see `feeds`)."""
+        assert self.stages is not None, "a context is complete before a block is read"
+        return self.stages.embedded(select, rows, env)
 
     def released(self) -> str:
         """The name of a new question's released table; questions nest, so each takes its name before it is complete."""
         self.questions += 1
         return f"released_{self.questions}"
 
-    def fresh(self, name: str, type_: SqlType) -> Column:
-        """A new computed column."""
+    def fresh(self, name: str, type_: SqlType, source: str | None = None) -> Column:
+        """A new column that no table stores."""
+        tick()
         self.last_id += 1
-        return Column(self.last_id, name, type_)
+        return Column(self.last_id, name, type_, source=source)
 
     def scan(self, table: str) -> Scan:
         """A new reading of a table: every supported column, with ids of its own."""
+        tick()
         columns: list[Column] = []
         for stored in self.catalog.table(table).columns:
             if stored.type is None:

@@ -6,13 +6,17 @@ from sqlglot import exp
 
 from dpsql import scalars
 from dpsql.lower.context import Context, Env, Origin, check_args
+from dpsql.lower.correlated import KEY, VALUE, Correlated, correlated, outer_columns
+from dpsql.lower.grouping import regrouped
 from dpsql.lower.question import Replace, lower_question
-from dpsql.lower.rows import lower_rows
+from dpsql.lower.rows import lower_from, lower_rows
+from dpsql.lower.scope import Scope, output_name
 from dpsql.lower.sources import aggregated, alias_of, extended, origin_of, sources
 from dpsql.parse import refusal, unwrapped, written
 from dpsql.scalars.text import MAX_TEXT
 
 _JOINED = (exp.DPipe, exp.Concat, exp.ConcatWs)
+_GROWING = (exp.Replace, exp.RegexpReplace)
 
 _SELECT = {
     "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "qualify",
@@ -23,7 +27,7 @@ _SET = {"this", "expression", "distinct", "order", "limit", "offset", "with_", "
 _STRUCTURE = (
     exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Offset, exp.Distinct,
     exp.Qualify, exp.Alias, exp.TableAlias, exp.Identifier, exp.Column, exp.Star, exp.Tuple, exp.Subquery,
-    exp.Window, exp.WindowSpec, exp.Filter, exp.Var,
+    exp.Window, exp.WindowSpec, exp.Filter, exp.Var, exp.Rollup, exp.Cube, exp.GroupingSets, exp.Grouping,
 )
 
 
@@ -63,15 +67,11 @@ def _side(query: exp.Expr, context: Context, env: Env) -> exp.Expr:
 def _select(select: exp.Select, context: Context, env: Env, outer: Env) -> exp.Query:
     origins = {node: _source_origin(node, context, env) for node in sources(select)}
     if Origin.OWNED in origins.values():
-        if Origin.RELEASED in origins.values():
-            mixed = next(node for node, origin in origins.items() if origin is Origin.RELEASED)
-            raise refusal(
-                "joining rows about people with an aggregated table is not answered yet", mixed,
-                "ask the two as separate queries, or aggregate first and join the results",
-            )
+        if (plain_groups := regrouped(select)) is not None:
+            return lower_open(plain_groups, context, outer)
         if not aggregated(select):
             plain = exp.Select(**{name: value for name, value in select.args.items() if name in _ROWS}).copy()
-            lower_rows(plain, Context(context.catalog), env)     # a name that does not exist is said first
+            lower_rows(plain, context.probe(), env)     # a name that does not exist is said first
             raise refusal(
                 "this would return rows about single people, and only aggregates are released",
                 select.expressions[0], "use COUNT, SUM or AVG, with GROUP BY if you like",
@@ -81,7 +81,15 @@ def _select(select: exp.Select, context: Context, env: Env, outer: Env) -> exp.Q
         )
     check_args(select, _SELECT)
     args = {name: _copy(value, context, env) for name, value in select.args.items() if name != "with_"}
-    return exp.Select(**args)
+    shown = zip(select.expressions, args.pop("expressions"), strict=True)  # type: ignore[call-overload]
+    return exp.Select(expressions=[_named(copied, item) for item, copied in shown], **args)
+
+
+def _named(copied: exp.Expr, item: exp.Expr) -> exp.Expr:
+    """A select item with its name made explicit, so that no printer chooses one."""
+    if isinstance(item, exp.Alias | exp.Column | exp.Star):
+        return copied
+    return exp.alias_(copied, output_name(item), quoted=True)
 
 
 def _source_origin(node: exp.Expr, context: Context, env: Env) -> Origin:
@@ -104,49 +112,117 @@ def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.E
     replaced = replace(node)
     if replaced is not None:
         return replaced
+    _refuse_private_test(node, context, env)
     match node:
         case exp.Query() if not isinstance(node, exp.Subquery):
-            return lower_open(node, context, env)
+            return lower_open(_about_outer(node, replace, context, env), context, env)
         case exp.Subquery() if isinstance(node.this, exp.Query):
             check_args(node, {"this", "alias"})
+            if (found := _each(node, context, env)) is not None:
+                return _looked_up(found, replace, context, env)
             alias = node.args.get("alias")
-            inner = lower_open(node.this, context, env)
+            inner = lower_open(_about_outer(node.this, replace, context, env), context, env)
             return exp.Subquery(this=inner, alias=alias.copy() if alias is not None else None)
         case exp.Table():
             return _table(node, replace, context, env)
+    if (doubt := scalars.doubt_in_finish(node)) is not None:
+        raise refusal(doubt.reason, node, doubt.hint)
     if not isinstance(node, _STRUCTURE) and not scalars.admitted_in_finish(node):
         raise refusal(f"{written(node)} is not admitted", node, "the pages of grammar_fixtures show what is")
     args: dict[str, object] = {}
     for name, value in node.args.items():
+        if isinstance(node, exp.Column) and name in ("db", "catalog"):
+            continue        # tables go by their alias here
         if isinstance(value, exp.Expr):
             args[name] = _node(value, replace, context, env)
         elif isinstance(value, list):
-            args[name] = [
-                _node(item, replace, context, env) if isinstance(item, exp.Expr) else item for item in value
-            ]
+            args[name] = [_node(v, replace, context, env) if isinstance(v, exp.Expr) else v for v in value]
         else:
             args[name] = value
     copied = node.__class__(**args)
     if type(copied) is exp.Cast and not isinstance(copied.this, exp.Literal):
         # what does not fit is NULL, as below the noise: a charged query should not fail for it
         copied = exp.TryCast(this=copied.this, to=copied.args["to"], safe=True)
-    if isinstance(copied, _JOINED) and not isinstance(node.parent, _JOINED):
+    if isinstance(copied, _GROWING) or (isinstance(copied, _JOINED) and not isinstance(node.parent, _JOINED)):
         # WITH names that double one another's text would fill the memory
         copied = exp.Left(this=copied, expression=exp.Literal.number(MAX_TEXT))
     copied.meta.update({key: value for key, value in node.meta.items() if key in ("start", "end")})
     return copied
 
 
+def _refuse_private_test(node: exp.Expr, context: Context, env: Env) -> None:
+    """Refuses EXISTS and IN over rows about people where a row that may be shown would depend on them."""
+    query = node.this if isinstance(node, exp.Exists) else node.args.get("query") if isinstance(node, exp.In) else None
+    if isinstance(query, exp.Query) and origin_of(unwrapped(query), context, env) is Origin.OWNED:
+        raise refusal(
+            "whether anybody's row is there is private", node,
+            "use noisy groups: IN (SELECT k ... GROUP BY k HAVING COUNT(*) > 20)",
+        )
+
+
+def _about_outer(query: exp.Query, replace: Replace, context: Context, env: Env) -> exp.Query:
+    """A subquery whose columns of the rows around it are what `replace` says of them, as HAVING needs."""
+    if not isinstance(query, exp.Select) or query.args.get("from_") is None or query.find_ancestor(exp.From, exp.Join):
+        return query
+    probe = context.probe()
+    scope = lower_from(query, probe, extended(query, probe, env)).scope
+    meant = {id(column): replace(column) for part in ("where", "expressions") for column in _free(query, part, scope)}
+    if not any(meant.values()):
+        return query
+    copied = query.copy()
+    for old, new in list(zip(query.walk(), copied.walk(), strict=True)):
+        if (found := meant.get(id(old))) is not None:
+            new.replace(found)
+    return copied
+
+
+def _free(query: exp.Select, part: str, scope: Scope) -> list[exp.Column]:
+    """The columns of one part of a subquery that its own tables do not show."""
+    found = query.args.get(part)
+    return [column for node in (found if isinstance(found, list) else [found]) if node is not None
+            for column in outer_columns(node, scope)]
+
+
+def _each(node: exp.Subquery, context: Context, env: Env) -> Correlated | None:
+    """A scalar subquery that aggregates rows about people for each row around it."""
+    query = unwrapped(node)
+    if not isinstance(query, exp.Select) or isinstance(node.parent, exp.From | exp.Join) or not aggregated(query):
+        return None
+    inner = extended(query, context, env)
+    if all(_source_origin(source, context, inner) is not Origin.OWNED for source in sources(query)):
+        return None
+    return correlated(query, context, env)
+
+
+def _looked_up(found: Correlated, replace: Replace, context: Context, env: Env) -> exp.Expr:
+    """The released group of a correlated subquery that the row around it asks for."""
+    alias = f"each_{context.questions + 1}"
+
+    def column(name: str) -> exp.Column:
+        return exp.column(exp.to_identifier(name, True), table=exp.to_identifier(alias, True))
+
+    outer = [_node(each, replace, context, env) for each in found.outer]
+    body = lower_open(found.query, context, env)
+    same = [exp.EQ(this=column(f"{KEY}{i + 1}"), expression=exp.Paren(this=each)) for i, each in enumerate(outer)]
+    select = exp.Select(
+        expressions=[column(VALUE)],
+        from_=exp.From(this=exp.Subquery(this=body, alias=exp.TableAlias(this=exp.to_identifier(alias, True)))),
+        where=exp.Where(this=exp.and_(*same, copy=False)),
+    )
+    value = exp.Subquery(this=select)
+    return exp.Coalesce(this=value, expressions=[exp.Literal.number(0)]) if found.counts else value
+
+
 def _table(node: exp.Table, replace: Replace, context: Context, env: Env) -> exp.Expr:
     alias, columns = alias_of(node)
     cte = env.get(node.name.lower()) if not node.db else None
     if cte is not None:
-        if cte.emitted is None:
+        if cte not in context.emitted:
             body = lower_open(cte.query, context, cte.env)
-            cte.emitted = f"with_{len(context.ctes) + 1}"
-            context.ctes.append((cte.emitted, body))
+            context.emitted[cte] = f"with_{len(context.ctes) + 1}"
+            context.ctes.append((context.emitted[cte], body))
         columns = columns or cte.columns
-        table = exp.Table(this=exp.to_identifier(cte.emitted, True))
+        table = exp.Table(this=exp.to_identifier(context.emitted[cte], True))
     else:
         name = context.base(node)
         context.public[name] = None

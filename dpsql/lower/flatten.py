@@ -46,7 +46,8 @@ def _merged(outer: exp.Select) -> exp.Select | None:
 def _inner(outer: exp.Select, source: exp.Expr | None) -> exp.Select | None:
     """The SELECT that is the only source: a derived table, or the only WITH name."""
     if isinstance(source, exp.Subquery) and isinstance(source.this, exp.Select) and not outer.args.get("with_"):
-        return source.this if not source.args["alias"].args.get("columns") else None
+        alias = source.args.get("alias")
+        return source.this if alias is None or not alias.args.get("columns") else None
     with_ = outer.args.get("with_")
     if not isinstance(source, exp.Table) or source.args.get("db") or with_ is None or len(with_.expressions) != 1:
         return None

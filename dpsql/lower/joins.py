@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
 
 from dpsql.expression import Column, Scalar, columns_of
-from dpsql.relation import Scan, columns_out
+from dpsql.relation import Fed, Relation, Scan, Values, columns_out
 
 
 @dataclass(frozen=True, slots=True)
-class Barrier:
-    """Computed columns that must exist before an outer join may turn them NULL."""
+class Block:
+    """A derived table that is a relation of its own, and whose its rows are (None: public)."""
 
-    source: Group
-    items: tuple[tuple[Column, Scalar], ...]
+    relation: Relation
+    owner: Column | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +27,48 @@ class Outer:
     on: tuple[Scalar, ...]
 
 
-Item = Scan | Outer | Barrier
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """A column of a group: whether some row of `inner` satisfies `on`, which reads the columns of both.
+
+    `of_null` says that it is asked only because a value of IN may be NULL.
+    """
+
+    column: Column
+    inner: Group
+    on: tuple[Scalar, ...]
+    place: exp.Expr
+    of_null: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A column of a group, and a row for each part of a row's own text."""
+
+    column: Column
+    text: Scalar
+    separator: str
+    place: exp.Expr
+
+
+Item = Scan | Fed | Values | Outer | Block
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """All combinations of rows of the items for which every conjunct is true."""
+    """All combinations of rows of the items for which every conjunct is true.
+
+    `marks` are more columns, in order: of tests whether other rows match, and of the parts of a text.
+    """
 
     items: tuple[Item, ...]
     conjuncts: tuple[Scalar, ...] = ()
+    marks: tuple[Exists | Split, ...] = ()
 
 
 def joined(left: Group, right: Group, conjuncts: tuple[Scalar, ...] = ()) -> Group:
     """The inner join of two groups is one group."""
-    return Group(left.items + right.items, left.conjuncts + right.conjuncts + conjuncts)
+    return Group(left.items + right.items, left.conjuncts + right.conjuncts + conjuncts, left.marks + right.marks)
 
 
 def filtered(group: Group, conjunct: Scalar) -> Group:
@@ -51,23 +81,27 @@ def filtered(group: Group, conjunct: Scalar) -> Group:
     for i, item in enumerate(group.items):
         if isinstance(item, Outer) and read and read <= ids(item.left):
             moved = Outer(filtered(item.left, conjunct), item.right, item.on)
-            return Group((*group.items[:i], moved, *group.items[i + 1:]), group.conjuncts)
-    return Group(group.items, (*group.conjuncts, conjunct))
+            return replace(group, items=(*group.items[:i], moved, *group.items[i + 1:]))
+    return replace(group, conjuncts=(*group.conjuncts, conjunct))
 
 
 def ids(group: Group) -> frozenset[int]:
     """The ids of the columns that a group shows."""
-    return frozenset(column.id for item in group.items for column in item_columns(item))
+    return frozenset(column.id for column in group_columns(group))
+
+
+def group_columns(group: Group) -> tuple[Column, ...]:
+    """The columns that a group shows."""
+    shown = tuple(column for item in group.items for column in item_columns(item))
+    return shown + tuple(mark.column for mark in group.marks)
 
 
 def item_columns(item: Item) -> tuple[Column, ...]:
     """The columns that an item shows."""
     match item:
-        case Scan():
+        case Scan() | Fed() | Values():
             return columns_out(item)
         case Outer(left, right, _):
-            return tuple(column for part in (left, right) for each in part.items for column in item_columns(each))
-        case Barrier(_, items):
-            return tuple(column for column, _ in items)
-
-
+            return group_columns(left) + group_columns(right)
+        case Block(relation, _):
+            return columns_out(relation)

@@ -14,15 +14,16 @@ from dpsql.lower.assemble import Assembled, assemble
 from dpsql.lower.context import Context, Env, check_args
 from dpsql.lower.measures import Aggregated, measured, read
 from dpsql.lower.preserved import at_least_one, preserved_table, require_public_keys
-from dpsql.lower.rows import build, is_star, lower_from, lower_where
+from dpsql.lower.rows import Rows, build, is_star, lower_from, lower_where
 from dpsql.lower.scope import Scope, lookup, output_name
 from dpsql.lower.sources import extended, has_aggregate
+from dpsql.lower.units import names_units
 from dpsql.parse import refusal
 from dpsql.program import Ask, Key, Measure
 
 _BLOCK = {
     "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "with_",
-    "kind",
+    "kind", "qualify",
 }
 
 
@@ -65,7 +66,10 @@ def lower_question(select: exp.Select, context: Context, env: Env, rebuild: Rebu
         raise refusal("DISTINCT ON is not answered", select)
     rows_keys = _group_items(select)
     rows = lower_from(select, context, env)
-    _refuse_unit_groups(rows_keys, rows.scope, context)
+    _refuse_unit_groups(rows_keys, rows, context)
+    names = [output_name(item) for item in select.expressions]
+    select, rows = context.embedded(select, rows, env)
+    rows_keys = _group_items(select)
     rows = lower_where(rows, select)
     aliases = {item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)}
     keys = _keys(rows_keys, rows.scope, aliases)
@@ -74,7 +78,7 @@ def lower_question(select: exp.Select, context: Context, env: Env, rebuild: Rebu
     name = context.released()
     known = context.catalog.keys.get(preserved_table(rows.group) or "", ())
     question = Question(name, rows.scope, aliases, keys, assembled, known)
-    finish = _finish(select, question, lambda node, replace: rebuild(node, replace, env))
+    finish = _finish(select, names, question, lambda node, replace: rebuild(node, replace, env))
     context.asks.append(Ask(
         name, assembled.relation, keys, tuple(question.measures), tuple(question.places)
     ))
@@ -108,18 +112,21 @@ def _group_items(select: exp.Select) -> list[exp.Expr]:
     return found
 
 
-def _refuse_unit_groups(items: list[exp.Expr], scope: Scope, context: Context) -> None:
+def _refuse_unit_groups(items: list[exp.Expr], rows: Rows, context: Context) -> None:
     """Refuses keys that single out one unit; the noise would hide every group, so the question has no answer."""
     for node in items:
         if not isinstance(node, exp.Column):
             continue
-        found = lookup(node, scope)
+        found = lookup(node, rows.scope)
         scalar = found[0].scalar if len(found) == 1 else None
-        if isinstance(scalar, Ref) and scalar.column.table and scalar.column.source:
+        if isinstance(scalar, Ref):
             column = scalar.column
-            if context.catalog.identifies(scalar.column.table, scalar.column.source):
+            stored = column.table is not None and column.source is not None
+            if (stored and context.catalog.identifies(str(column.table), str(column.source))) or names_units(
+                [scalar], rows.group, context
+            ):
                 raise refusal(
-                    f"grouping by {column.name} makes every group one person's, and no noise small enough to be "
+                    f"grouping by {node.name} makes every group one person's, and no noise small enough to be "
                     "useful would hide a single person", node, "group by something that many share",
                 )
 
@@ -137,24 +144,26 @@ def _keys(
     return tuple(keys)
 
 
-def _finish(select: exp.Select, question: Question, copy: Copy) -> exp.Select:
+def _finish(select: exp.Select, names: list[str], question: Question, copy: Copy) -> exp.Select:
     """The SELECT over the released table: HAVING becomes WHERE, names and order are the analyst's."""
 
     def replaced(node: exp.Expr) -> exp.Expr | None:
         return _replacement(node, question, lambda inner: copy(inner, replaced))
 
     items = []
-    for item in select.expressions:
+    for item, shown in zip(select.expressions, names, strict=True):
         if is_star(item):
             raise refusal("* cannot be selected from groups", item, "name the grouping keys")
         inner = item.this if isinstance(item, exp.Alias) else item
-        items.append(exp.alias_(copy(inner, replaced), output_name(item), quoted=True))
+        items.append(exp.alias_(copy(inner, replaced), shown, quoted=True))
     finish = exp.Select(expressions=items, from_=exp.From(this=exp.Table(this=exp.to_identifier(question.name, True))))
     if having := select.args.get("having"):
         finish.set("where", exp.Where(this=copy(having.this, replaced)))
     if order := select.args.get("order"):
         ordered = [_ordered(node, question, copy, replaced) for node in order.expressions]
         finish.set("order", exp.Order(expressions=ordered))
+    if qualify := select.args.get("qualify"):
+        finish.set("qualify", exp.Qualify(this=copy(qualify.this, replaced)))
     for clause in ("limit", "offset"):
         if node := select.args.get(clause):
             finish.set(clause, copy(node, lambda _: None))

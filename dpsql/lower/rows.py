@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
 from dpsql import scalars
 from dpsql.expression import Column, Ref, Scalar, size_of
+from dpsql.lower.assemble import assemble, materialised
 from dpsql.lower.context import Context, Env, Origin, check_args
-from dpsql.lower.joins import Barrier, Group, Outer, filtered, joined
+from dpsql.lower.joins import Group, Outer, filtered, joined
 from dpsql.lower.scope import Scope, Visible, expand, lookup, merged, output_name, renamed, resolve
 from dpsql.lower.sources import aggregated, alias_of, extended, origin_of
 from dpsql.parse import refusal, unwrapped
+from dpsql.relation import Values
+from dpsql.scalars.unify import cast, common
 
 MAX_NODES = 2_000   # of one expression after derived tables are expanded; keeps nested doublings out
 
@@ -30,20 +34,28 @@ class Rows:
 def lower_rows(query: exp.Query, context: Context, env: Env) -> Rows:
     """The rows of a SELECT without aggregates. Raises QueryError for anything else."""
     select = unwrapped(query)
-    if not isinstance(select, exp.Select):
-        raise refusal(
-            "UNION and the like of tables about people are not answered yet", query,
-            "ask each by itself, and put the answers together",
-        )
+    if isinstance(select, exp.SetOperation):
+        from dpsql.lower.combined import lower_set  # it reads blocks too
+
+        return lower_set(select, context, env)
+    assert isinstance(select, exp.Select), "a query is a SELECT or puts two together"
+    if aggregated(select) or select.args.get("distinct"):
+        from dpsql.lower.perunit import lower_grouped  # it reads blocks too
+
+        return lower_grouped(select, context, env)
     env = extended(select, context, env)
-    if select.args.get("distinct"):
-        raise refusal("DISTINCT over rows about people is not answered", select, "use GROUP BY with an aggregate")
-    check_args(select, _BLOCK)
-    rows = lower_where(lower_from(select, context, env), select)
+    from dpsql.lower.windows import has_window, lower_windowed  # it reads blocks too
+
+    windowed = has_window(select)
+    check_args(select, _BLOCK | {"qualify", "windows"} if windowed else _BLOCK)
+    select, rows = context.embedded(select, lower_from(select, context, env), env)
+    rows = lower_where(rows, select)
+    if windowed:
+        return lower_windowed(select, rows, context)
     scope: list[Visible] = []
     for item in select.expressions:
         scope += _item(item, rows.scope)
-    return Rows(rows.group, renamed(tuple(scope), "", (), select))
+    return Rows(rows.group, tuple(scope))
 
 
 def _item(item: exp.Expr, scope: Scope) -> list[Visible]:
@@ -58,17 +70,23 @@ def is_star(node: exp.Expr) -> bool:
     return isinstance(node, exp.Star) or (isinstance(node, exp.Column) and isinstance(node.this, exp.Star))
 
 
-def build(node: exp.Expr, scope: Scope, aliases: dict[str, exp.Expr] | None = None) -> Scalar:
-    """The typed expression of a node. A name no column has may be an alias of the same SELECT, as in DuckDB."""
+def build(
+    node: exp.Expr, scope: Scope, aliases: dict[str, exp.Expr] | None = None,
+    known: Callable[[exp.Expr], Scalar | None] | None = None,
+) -> Scalar:
+    """The typed expression of a node. A name no column has may be an alias of the same SELECT, as in DuckDB.
+
+    `known` is asked first what a node stands for.
+    """
     open_aliases = dict(aliases or {})
 
     def named(column: exp.Column) -> Scalar:
         if not column.table and not lookup(column, scope) and column.name.lower() in open_aliases:
-            return build(open_aliases.pop(column.name.lower()), scope, open_aliases)
+            return build(open_aliases.pop(column.name.lower()), scope, open_aliases, known)
         return resolve(column, scope)
 
     try:
-        scalar = scalars.build(node, named)
+        scalar = scalars.build(node, named, known)
     except scalars.ScalarError as error:
         raise refusal(error.reason, error.node, error.hint) from None
     if size_of(scalar) > MAX_NODES:
@@ -120,8 +138,10 @@ def lower_source(node: exp.Expr, context: Context, env: Env) -> Rows:
         case exp.Subquery():
             check_args(node, {"this", "alias"})
             alias, columns = alias_of(node)
-            inner = _derived(node.this, context, env, node)
+            inner = derived(node.this, context, env, node)
             rows = Rows(inner.group, renamed(inner.scope, alias, columns, node))
+        case exp.Values():
+            rows = _values(node, context)
         case _:
             raise refusal("this kind of FROM is not answered", node, "name a table of the policy")
     for join in node.args.get("joins") or ():
@@ -129,34 +149,65 @@ def lower_source(node: exp.Expr, context: Context, env: Env) -> Rows:
     return rows
 
 
+def _values(node: exp.Values, context: Context) -> Rows:
+    """Rows of the text, each column of the type that all of them share."""
+    check_args(node, {"expressions", "alias", "joins"})
+    alias, names = alias_of(node)
+    rows = [[build(each, ()) for each in (row.expressions if isinstance(row, exp.Tuple) else [row])]
+            for row in node.expressions]
+    if len({len(row) for row in rows}) != 1:
+        raise refusal("the rows of VALUES differ in length", node)
+    columns, shown = [], []
+    for i, found in enumerate(zip(*rows, strict=True)):
+        try:
+            type_ = common(found)
+            shown.append([cast(scalar, type_) for scalar in found])
+        except scalars.ScalarError as error:
+            raise refusal(error.reason, node, error.hint) from None
+        columns.append(context.fresh(f"col{i}", type_))
+    values = Values(tuple(columns), tuple(zip(*shown, strict=True)))
+    scope = tuple(Visible(alias, column.name, Ref(column)) for column in columns)
+    return Rows(Group((values,)), renamed(scope, alias, names, node))
+
+
 def _table(node: exp.Table, context: Context, env: Env) -> Rows:
     alias, columns = alias_of(node)
     cte = env.get(node.name.lower()) if not node.db else None
     if cte is not None:
-        inner = _derived(cte.query, context, cte.env, node)
+        inner = derived(cte.query, context, cte.env, node)
         return Rows(inner.group, renamed(renamed(inner.scope, cte.name, cte.columns, node), alias, columns, node))
     scan = context.scan(context.base(node))
     scope = tuple(Visible(alias, column.name, Ref(column)) for column in scan.columns)
     return Rows(Group((scan,)), renamed(scope, alias, columns, node))
 
 
-def _derived(query: exp.Query, context: Context, env: Env, place: exp.Expr) -> Rows:
-    if origin_of(query, context, env) is Origin.RELEASED or (isinstance(query, exp.Select) and aggregated(query)):
-        raise refusal(
-            "joining rows about people with an aggregated table is not answered yet", place,
-            "ask the two as separate queries, or aggregate first and join the results",
-        )
+def derived(query: exp.Query, context: Context, env: Env, place: exp.Expr) -> Rows:
+    """The rows of a query that stands in another one."""
+    origin = origin_of(query, context, env)
+    if origin is Origin.RELEASED or (origin is Origin.PUBLIC and not _plain(query)):
+        return context.fed_rows(query, env, place)
     return lower_rows(query, context, env)
+
+
+def _plain(query: exp.Query) -> bool:
+    """Whether a public block shows rows of its tables one by one, so that it may be read as it is."""
+    if not isinstance(query, exp.Select) or query.args.get("from_") is None or aggregated(query):
+        return False
+    return not any(value and name not in _BLOCK for name, value in query.args.items()) and not query.find(exp.Window)
 
 
 def _join(left: Rows, join: exp.Join, context: Context, env: Env) -> Rows:
     check_args(join, {"this", "on", "using", "side", "kind", "method"})
     side, kind, method = join.side, join.kind, join.method
-    if kind not in ("", "INNER", "CROSS", "OUTER") or side not in ("", "LEFT") or method not in ("", "NATURAL"):
+    if kind not in ("", "INNER", "CROSS", "OUTER") or method not in ("", "NATURAL"):
         raise refusal(
             f"{' '.join(part for part in (method, side, kind) if part)} JOIN is not answered", join,
-            "swap the sides and use LEFT JOIN" if side == "RIGHT" else "use JOIN or LEFT JOIN",
+            "write WHERE EXISTS" if kind in ("SEMI", "ANTI") else "use JOIN or LEFT JOIN",
         )
+    if isinstance(join.this, exp.Lateral | exp.Unnest):
+        from dpsql.lower.lateral import lower_lateral  # it reads blocks too
+
+        return lower_lateral(left, join, context, env)
     right = lower_source(join.this, context, env)
     if same := {v.table.lower() for v in left.scope if v.table} & {v.table.lower() for v in right.scope if v.table}:
         raise refusal(f"two tables here are called {min(same)}", join.this, "give each an alias of its own")
@@ -164,18 +215,49 @@ def _join(left: Rows, join: exp.Join, context: Context, env: Env) -> Rows:
     if method == "NATURAL":
         shown = {v.name.lower() for v in left.scope if not v.hidden}
         names = [v.name for v in right.scope if not v.hidden and v.name.lower() in shown]
-    if side == "LEFT":
-        right = _materialised(right, context)
-    scope = merged(left.scope, right.scope, names)
+    left = separated(left, context, join) if side in ("RIGHT", "FULL") else left
+    right = separated(right, context, join) if side in ("LEFT", "FULL") else right
     on = [_using(name, left.scope, right.scope, join) for name in names]
-    if condition := join.args.get("on"):
+    condition = join.args.get("on")
+    if condition is not None and side == "" and condition.find(exp.Query) is not None:
+        both = _joined(left, right, side, tuple(on), names, context, join)
+        where = exp.Select(expressions=[exp.Star()], where=exp.Where(this=condition.copy()))
+        where, both = context.embedded(where, both, env)      # of an inner join it is as good as WHERE
+        return lower_where(both, where)
+    if condition is not None:
         on += conjuncts_of(build(condition, left.scope + right.scope), condition)
-    if side == "LEFT":
-        return Rows(Group((Outer(left.group, right.group, tuple(on)),)), scope)
+    return _joined(left, right, side, tuple(on), names, context, join)
+
+
+def _joined(
+    left: Rows, right: Rows, side: str, on: tuple[Scalar, ...], names: list[str], context: Context, place: exp.Expr,
+) -> Rows:
+    """The rows of a join on `on`; of the columns in `names`, made equal, one is shown."""
+    scope = merged(left.scope, right.scope, names)
+    match side:
+        case "LEFT":
+            return Rows(Group((Outer(left.group, right.group, on),)), scope)
+        case "RIGHT":
+            hidden = merged(right.scope, left.scope, names)
+            return Rows(Group((Outer(right.group, left.group, on),)), hidden[len(right.scope):] + right.scope)
+        case "FULL":
+            from dpsql.lower.combined import full_join  # it reads blocks too
+
+            full = full_join(left, right, on, context, place)
+            kept = merged(full.scope[: len(left.scope)], full.scope[len(left.scope):], names)
+            return Rows(full.group, tuple(_either(v, names, full.scope) for v in kept))
     group = joined(left.group, right.group)
     for conjunct in on:
         group = filtered(group, conjunct)
     return Rows(group, scope)
+
+
+def _either(shown: Visible, names: list[str], scope: Scope) -> Visible:
+    """After FULL JOIN ... USING (a) the name a is whichever side has it."""
+    if shown.hidden or shown.name.lower() not in {name.lower() for name in names}:
+        return shown
+    both = [v.scalar for v in scope if not v.hidden and v.name.lower() == shown.name.lower()]
+    return replace(shown, scalar=scalars.call("coalesce", *both))
 
 
 def _using(name: str, left: Scope, right: Scope, join: exp.Join) -> Scalar:
@@ -189,15 +271,15 @@ def _using(name: str, left: Scope, right: Scope, join: exp.Join) -> Scalar:
         raise refusal(error.reason, places[0] if places else join, error.hint) from None
 
 
-def _materialised(rows: Rows, context: Context) -> Rows:
+def separated(rows: Rows, context: Context, place: exp.Expr) -> Rows:
     """Computed columns become columns of their own, so that a null extension makes them NULL."""
     if all(isinstance(v.scalar, Ref) for v in rows.scope):
         return rows
-    items: list[tuple[Column, Scalar]] = []
+    items: dict[Column, Scalar] = {}
     scope: list[Visible] = []
     for v in rows.scope:
         column = v.scalar.column if isinstance(v.scalar, Ref) else context.fresh(v.name, v.scalar.type)
-        if column.id not in {known.id for known, _ in items}:
-            items.append((column, v.scalar))
+        items[column] = v.scalar
         scope.append(Visible(v.table, v.name, Ref(column), v.hidden))
-    return Rows(Group((Barrier(rows.group, tuple(items)),)), tuple(scope))
+    block = materialised(assemble(rows.group, context, place), tuple(items.items()), place)
+    return Rows(Group((block,)), tuple(scope))

@@ -13,12 +13,16 @@ from dpsql.parse import refusal
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """A column that a FROM clause shows: under which table name, what it is, and whether only `table.name` finds it."""
+    """A column that a FROM clause shows: under which table name, what it is, and whether only `table.name` finds it.
+
+    `outer` is one of the query around: it is found only when no column of the block has that name.
+    """
 
     table: str | None
     name: str
     scalar: Scalar
     hidden: bool = False
+    outer: bool = False
 
 
 Scope = tuple[Visible, ...]
@@ -45,14 +49,16 @@ def resolve(node: exp.Column, scope: Scope) -> Scalar:
 
 def lookup(node: exp.Column, scope: Scope) -> list[Visible]:
     """Every visible column of that name."""
-    if node.table:
-        return [v for v in scope if _is(v.table, node.table) and v.name.lower() == node.name.lower()]
-    return [v for v in scope if not v.hidden and v.name.lower() == node.name.lower()]
+    found = [
+        v for v in scope
+        if v.name.lower() == node.name.lower() and (_is(v.table, node.table) if node.table else not v.hidden)
+    ]
+    return [v for v in found if not v.outer] or found
 
 
 def renamed(scope: Scope, table: str, columns: tuple[str, ...], node: exp.Expr) -> Scope:
     """The columns of a table under an alias, the first ones under new names if a column list is given."""
-    shown = [v for v in scope if not v.hidden]
+    shown = [v for v in scope if not v.hidden and not v.outer]
     if len(columns) > len(shown):
         many = "1 column" if len(shown) == 1 else f"{len(shown)} columns"
         raise refusal(f"{table} has {many}, and {len(columns)} names are given", node)
@@ -78,7 +84,7 @@ def expand(star: exp.Expr, scope: Scope) -> list[Visible]:
     left_out = {node.name.lower() for node in inner.args.get("except_") or ()}
     shown = [
         v for v in scope
-        if (_is(v.table, table) if table else not v.hidden) and v.name.lower() not in left_out
+        if (_is(v.table, table) if table else not v.hidden) and not v.outer and v.name.lower() not in left_out
     ]
     if not shown:
         raise refusal("there are no columns for this *", star)

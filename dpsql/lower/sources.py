@@ -36,7 +36,8 @@ def alias_of(node: exp.Expr) -> tuple[str, tuple[str, ...]]:
 
 
 def origin_of(query: exp.Expr, context: Context, env: Env) -> Origin:
-    """Whose rows a query shows: an aggregate over owned rows is released, other rows of owned tables are owned."""
+    """Whose rows a query shows: an aggregate over owned rows is released unless it is one for each unit, other rows of
+    owned tables are owned."""
     match query:
         case exp.Subquery():
             return origin_of(query.this, context, env)
@@ -46,7 +47,11 @@ def origin_of(query: exp.Expr, context: Context, env: Env) -> Origin:
         case exp.Select():
             env = extended(query, context, env)
             found = max((_source(node, context, env) for node in sources(query)), default=Origin.PUBLIC)
-            return Origin.RELEASED if found is Origin.OWNED and aggregated(query) else found
+            if found is not Origin.OWNED or not (aggregated(query) or query.args.get("distinct")):
+                return found
+            from dpsql.lower.units import stays_owned  # it reads blocks, which read this
+
+            return Origin.OWNED if stays_owned(query, context, env) else Origin.RELEASED
         case _:
             raise refusal("this is not a query dpsql answers", query, "write a SELECT")
 
@@ -79,6 +84,10 @@ def _source(node: exp.Expr, context: Context, env: Env) -> Origin:
             return Origin.PUBLIC if context.catalog.rules(context.base(node)).public else Origin.OWNED
         case exp.Subquery():
             return origin_of(node.this, context, env)
+        case exp.Lateral() if isinstance(node.this, exp.Subquery) and isinstance(node.this.this, exp.Query):
+            return origin_of(node.this.this, context, env)
+        case exp.Values() | exp.Unnest():
+            return Origin.PUBLIC
         case _:
             raise refusal("this kind of FROM is not answered", node, "name a table of the policy")
 

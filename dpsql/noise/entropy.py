@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Sequence
+from itertools import accumulate
 from os import urandom
 
 import numpy as np
@@ -36,6 +39,12 @@ def bits(width: int, n: int) -> list[int]:
     size = (width + 7) // 8
     pool, spare = urandom(size * n), 8 * size - width
     return [int.from_bytes(pool[at : at + size], "big") >> spare for at in range(0, size * n, size)]
+
+
+def weighted(weights: Sequence[int]) -> int:
+    """A place, drawn with probability exactly its weight over the sum. ValueError unless some weight is positive."""
+    drawn = secrets.randbelow(sum(weights))
+    return next(place for place, upto in enumerate(accumulate(weights)) if drawn < upto)
 
 
 def salt() -> str:

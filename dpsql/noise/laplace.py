@@ -65,12 +65,12 @@ def truncated(scale: Fraction, reach: int, n: int) -> list[int]:
         else:
             drawn = below(2 * reach + 1, 2 * missing + 16).astype(np.int64) - reach
             chance = (np.abs(drawn) * scale.denominator).astype(np.uint64)
-            draws += drawn[_survives(chance, scale.numerator)].tolist()
+            draws += drawn[survives(chance, scale.numerator)].tolist()
     return draws[:n]
 
 
-def laplace_event(sensitivity: int, epsilon: Fraction) -> Event:
-    """The event of adding noise of the smallest admissible scale that gives `epsilon`.
+def laplace_event(sensitivity: int, epsilon: Fraction, cells: int = 1) -> Event:
+    """The event of adding noise of the smallest admissible scale that gives `epsilon`; `cells` as in `Event.laplace`.
 
     ValueError unless both are positive.
 
@@ -85,7 +85,7 @@ def laplace_event(sensitivity: int, epsilon: Fraction) -> Event:
     if sensitivity <= 0 or epsilon <= 0:
         raise ValueError(f"noise needs a positive sensitivity and epsilon, not {sensitivity} and {epsilon}")
     scale = admissible(sensitivity / epsilon)
-    return Event("laplace", sensitivity / scale, Fraction(0), sensitivity, scale)
+    return Event.laplace(sensitivity, scale, cells)
 
 
 def quantile(scale: Fraction, confidence: float = 0.95) -> int:
@@ -110,7 +110,7 @@ def check(confidence: float) -> float:
 def _attempt(top: int, divisor: int, shift: int, n: int) -> list[int]:
     """The accepted draws, in order, of `n` runs of the algorithm's loop; the scale is top * 2**shift / divisor."""
     remainder = below(top, n)
-    remainder = remainder[_survives(remainder, top)]
+    remainder = remainder[survives(remainder, top)]
     # 40 bits of `top` leave 23 for the quotient: it passes them with probability exp(-2**23)
     size = (remainder + np.uint64(top) * _quotient(remainder.size)).astype(np.int64)
     if shift:
@@ -127,7 +127,7 @@ def _attempt(top: int, divisor: int, shift: int, n: int) -> list[int]:
     return drawn
 
 
-def _survives(numerators: Words, denominator: int) -> NDArray[np.bool_]:
+def survives(numerators: Words, denominator: int) -> NDArray[np.bool_]:
     """One exact coin each, true with probability exp(-numerator / denominator), numerator <= denominator.
 
     Source: Canonne, Kamath, Steinke (2020), Algorithm 1; turn k goes on with probability numerator / (k denominator).
@@ -148,7 +148,7 @@ def _quotient(n: int) -> Words:
     count = np.zeros(n, dtype=np.uint64)
     alive = np.arange(n)
     while alive.size:
-        alive = alive[_survives(np.ones(alive.size, dtype=np.uint64), 1)]
+        alive = alive[survives(np.ones(alive.size, dtype=np.uint64), 1)]
         count[alive] += np.uint64(1)
     return count
 

@@ -1,4 +1,4 @@
-"""Error bars of sums and quotients of two Laplace noises: `sum_quantile` and `ratio_interval`.
+"""Error bars of sums and quotients of two noises: `sum_quantile` and `ratio_interval`.
 
 Error bars carry no privacy claim, so all of this is floating point; approximations err towards wider.
 """
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dpsql.noise import laplace
+from dpsql.noise.normal import normal_reach
 
 Floats = NDArray[np.float64]
 
@@ -43,31 +44,37 @@ def sum_quantile(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Floats
 
 
 def ratio_interval(
-    s: ArrayLike, n: ArrayLike, scale_s: Fraction, scale_n: Fraction, bound: float, confidence: float = 0.95
+    s: ArrayLike, n: ArrayLike, scale_s: Fraction, scale_n: Fraction, bound: float, confidence: float = 0.95,
+    gaussian: bool = False,
 ) -> tuple[Floats, Floats]:
     """Confidence intervals (low, high) for S/N, known to lie in [-bound, bound], from noisy sums s and counts n.
 
     s = S + X and n = N + Y elementwise, X and Y independent discrete Laplace noise of `scale_s` and `scale_n`, in the
-    steps of s and n; N > 0. Both ends lie in [-bound, bound], the nearest point to s/n lies between them, and nothing
-    is assumed of n: zero or negative gives a wide interval, not an error.
+    steps of s and n, or with `gaussian` normal noise of these sigmas rounded to steps; N > 0. Both ends lie in
+    [-bound, bound], the nearest point to s/n lies between them, and nothing is assumed of n: zero or negative gives a
+    wide interval, not an error.
 
     Theorem: if |S/N| <= bound, the interval holds S/N with probability at least `confidence`, whatever S and N.
     Proof: put theta = S/N. The pivot s - theta n = X - theta Y does not depend on S and N beyond theta. For a fixed
     function h with P(|X - theta Y| <= h(theta)) >= confidence for every theta, the set of all theta with
     |s - theta n| <= h(theta) holds the true one with that probability; the interval contains that set. `_widths` gives
-    several such h; the theta in all their sets is the theta in the set of their minimum, again one of them at each
-    theta, so the intersection of the intervals holds it as often.
+    several such h (of normal noise, `_normal_width` one); the theta in all their sets is the theta in the set of their
+    minimum, again one of them at each theta, so the intersection of the intervals holds it as often.
     Needs: each h convex on [-bound, bound]. For n >= 0, g(theta) = theta n - s - h(theta) is then concave and negative
     left of s/n, so unless g(bound) <= 0 it crosses zero once, and the crossing is the upper end. A chord of h between
     two nodes lies above it, so interpolation only widens. n < 0 is (-s, -n); the lower end is minus the upper of -s.
-    Source: Fieller, "Some Problems in Interval Estimation" (1954), with Laplace noise in place of the Gaussian.
+    Source: Fieller, "Some Problems in Interval Estimation" (1954), and its like for Laplace noise.
     """
     sums, counts = np.asarray(s, dtype=np.float64), np.asarray(n, dtype=np.float64)
     flip = np.where(counts < 0, -1.0, 1.0)
     sums, counts = np.asarray(sums * flip), np.abs(counts)   # no negative zero
     nodes = _nodes(scale_s, scale_n, bound)
     low, high = np.full(sums.shape, -bound), np.full(sums.shape, bound)
-    for width in _widths(nodes, scale_s, scale_n, confidence):
+    widths = (
+        [_normal_width(nodes, scale_s, scale_n, confidence)] if gaussian
+        else _widths(nodes, scale_s, scale_n, confidence)
+    )
+    for width in widths:
         high = np.minimum(high, _upper(sums, counts, nodes, width))
         low = np.maximum(low, -_upper(-sums, counts, nodes, width))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -82,6 +89,13 @@ def _nodes(scale_s: Fraction, scale_n: Fraction, bound: float) -> Floats:
     half = bound * np.tan(angle) / turn if turn > 1e-6 else bound * np.arange(1, NODES + 1) / NODES
     half[-1] = bound
     return np.concatenate([-half[::-1], [0.0], half])
+
+
+def _normal_width(theta: Floats, sigma_s: Fraction, sigma_n: Fraction, confidence: float) -> Floats:
+    """z times the norm of (sigma_s, theta sigma_n), and half a step of each for the rounding: convex in theta."""
+    size = np.abs(theta)
+    reach = normal_reach(laplace.check(confidence) / 2)
+    return np.asarray(reach * np.hypot(float(sigma_s), size * float(sigma_n)) + 0.5 + 0.5 * size)
 
 
 def _widths(theta: Floats, scale_s: Fraction, scale_n: Fraction, confidence: float) -> Iterator[Floats]:

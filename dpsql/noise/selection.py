@@ -42,9 +42,8 @@ def selection_event(epsilon: Fraction, delta: Fraction, groups: int) -> Event:
     unit once; k, epsilon, delta and C are public.
     Source: Desfontaines, Voss, Gipson, "Differentially Private Partition Selection" (2020), section 3.
     """
-    _admit(delta)
-    one = rate(epsilon, groups)
-    return Event("selection", groups * one, delta, groups, 1 / one)
+    admit(delta)
+    return Event.selection(groups, 1 / rate(epsilon, groups), delta)
 
 
 def threshold(epsilon: Fraction, delta: Fraction, groups: int) -> int:
@@ -58,17 +57,17 @@ def threshold(epsilon: Fraction, delta: Fraction, groups: int) -> int:
     Needs: nothing but the numbers.
     Source: Desfontaines, Voss, Gipson (2020), theorem 5.
     """
-    _admit(delta)
+    admit(delta)
     one, share = rate(epsilon, groups), delta / groups
     digits = 60 + len(str(one.denominator)) + len(str(one.numerator)) + len(str(share.denominator))
     down = Context(digits, ROUND_FLOOR, MIN_EMIN, MAX_EMAX)
     up = Context(digits, ROUND_CEILING, MIN_EMIN, MAX_EMAX)
     share_low, share_high = _decimal(share, down), _decimal(share, up)
-    decay_low, decay_high = (_decay(one, down), _decay(one, up))
+    decay_low, decay_high = (decay(one, down), decay(one, up))
     left = up.add(up.subtract(Decimal(1), decay_low), up.multiply(up.multiply(Decimal(2), share_high), decay_high))
     right = down.multiply(share_low, down.add(Decimal(1), decay_low))
     reach = max(0, math.floor(down.divide(down.subtract(down.ln(left), down.ln(right)), _decimal(one, up))))
-    while up.multiply(_decay(reach * one, up), left) > right:
+    while up.multiply(decay(reach * one, up), left) > right:
         reach += 1
     return reach
 
@@ -137,7 +136,7 @@ def _base(min_units: int) -> int:
     return min_units - 1
 
 
-def _admit(delta: Fraction) -> None:
+def admit(delta: Fraction) -> None:
     if not 0 < delta < 1:
         raise ValueError(f"private groups need a delta between 0 and 1, not {delta}")
 
@@ -146,9 +145,9 @@ def _decimal(value: Fraction, context: Context) -> Decimal:
     return context.divide(Decimal(value.numerator), Decimal(value.denominator))
 
 
-def _decay(exponent: Fraction, context: Context) -> Decimal:
+def decay(exponent: Fraction, context: Context) -> Decimal:
     """exp(-exponent), rounded the way of `context`; Decimal.exp is within one unit in the last place."""
     upwards = context.rounding == ROUND_CEILING
     opposite = Context(context.prec, ROUND_FLOOR if upwards else ROUND_CEILING, MIN_EMIN, MAX_EMAX)
-    value = context.exp(-_decimal(exponent, opposite))
+    value = context.exp(_decimal(exponent, opposite).copy_negate())
     return context.next_plus(value) if upwards else context.next_minus(value)

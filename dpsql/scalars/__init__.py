@@ -6,18 +6,31 @@ table (`rows.py` says what a row states; arithmetic, logic, numeric, text, dates
 
 from __future__ import annotations
 
-from dpsql.scalars import arithmetic, conversion, dates, guards, logic, numeric, text  # noqa: F401  (they fill the table)
+from dpsql.scalars import (  # noqa: F401  (they fill the table)
+    arithmetic,
+    buckets,
+    conversion,
+    dates,
+    edits,
+    guards,
+    logic,
+    numeric,
+    rungs,
+    text,
+)
 from dpsql.scalars.build import build
 from dpsql.scalars.clamps import clamp
+from dpsql.scalars.dates import DAY_NAMES, MONTH_NAMES
 from dpsql.scalars.errors import ScalarError
-from dpsql.scalars.finish import FINISH_FUNCTIONS, admitted_in_finish
+from dpsql.scalars.finish import FINISH_FUNCTIONS, admitted_in_finish, doubt_in_finish
+from dpsql.scalars.guards import fed
 from dpsql.scalars.logic import conjuncts
-from dpsql.scalars.public import public_values
+from dpsql.scalars.public import few_values, public_values
 from dpsql.scalars.ranges import bounds, enforced, nullable
 from dpsql.scalars.rows import call
 from dpsql.scalars.sql import to_sql
 
 __all__ = [
-    "FINISH_FUNCTIONS", "ScalarError", "admitted_in_finish", "bounds", "build", "call", "clamp", "conjuncts",
-    "enforced", "nullable", "public_values", "to_sql",
+    "DAY_NAMES", "FINISH_FUNCTIONS", "MONTH_NAMES", "ScalarError", "admitted_in_finish", "bounds", "build", "call",
+    "clamp", "conjuncts", "doubt_in_finish", "enforced", "fed", "few_values", "nullable", "public_values", "to_sql",
 ]

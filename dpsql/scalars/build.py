@@ -8,21 +8,24 @@ from functools import cache, reduce
 
 from sqlglot import exp
 
-from dpsql.expression import BOOLEAN, DATE, NULL, VARCHAR, Lit, Scalar
-from dpsql.scalars import spelling, units
+from dpsql.expression import BOOLEAN, INTEGER, NULL, VARCHAR, Kind, Lit, Scalar
+from dpsql.scalars import spelling, time_forms
 from dpsql.scalars.clamps import declared
-from dpsql.scalars.dates import PART_UNITS
 from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.literals import number
+from dpsql.scalars.numeric import MAX_SHIFT
 from dpsql.scalars.rows import ROWS, Row, call
+from dpsql.scalars.time_forms import days_of, repeated
 from dpsql.scalars.unify import cast
 
 Resolve = Callable[[exp.Column], Scalar]
 Rule = Callable[[exp.Expr, Callable[[exp.Expr], Scalar]], Scalar]
 
 
-def build(node: exp.Expr, resolve: Resolve) -> Scalar:
+def build(node: exp.Expr, resolve: Resolve, known: Callable[[exp.Expr], Scalar | None] | None = None) -> Scalar:
     """The scalar that `node` means, every cast explicit; `resolve` gives the scalar of a column.
+
+    `known` is asked first of every node: it gives the scalar that stands for one (an aggregate, a key), or None.
 
     Numeric columns with a declared range are clamped to it wherever their value enters a computation. ScalarError
     (with the offending node) for anything not admitted: aggregates, windows, subqueries, unknown functions, types.
@@ -30,7 +33,8 @@ def build(node: exp.Expr, resolve: Resolve) -> Scalar:
 
     def visit(inner: exp.Expr) -> Scalar:
         try:
-            return _visit(inner, visit, resolve)
+            found = known(inner) if known is not None else None
+            return found if found is not None else _visit(inner, visit, resolve)
         except ScalarError as error:
             if error.node is None:
                 error.node = inner
@@ -60,6 +64,9 @@ def arguments(node: exp.Expr) -> tuple[Row, list[exp.Expr]]:
         row = _by_name().get(str(node.this).lower())
         if row is None:
             raise _unknown(node)
+        if len(node.expressions) != row.arity:
+            many = "1 argument" if row.arity == 1 else f"{row.arity} arguments"
+            raise ScalarError(f"{spelling.name(node)} takes {many}", node)
         return row, list(node.expressions)
     for row, keys in _by_node().get(type(node).__name__, ()):
         found = _taken(node, keys)
@@ -85,7 +92,9 @@ def _taken(node: exp.Expr, keys: tuple[str, ...]) -> list[exp.Expr] | None:
     return found
 
 
-_NOTES = {"ignore_nulls", "safe", "typed", "date_part_boundary", "coalesce"}   # the parser's own remarks
+_NOTES = {                                                 # the parser's own remarks
+    "ignore_nulls", "safe", "typed", "date_part_boundary", "coalesce", "single_replace", "null_if_pos_overflow",
+}
 
 
 @cache
@@ -138,7 +147,8 @@ def _negative(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     inner = node.this.unnest()
     if isinstance(inner, exp.Literal) and not inner.is_string:
         return number(inner.this, negative=True)
-    return apply(ROWS["neg"], [visit(node.this)])
+    value = visit(node.this)
+    return repeated(value, Lit(-1, INTEGER)) or apply(ROWS["neg"], [value])
 
 
 def _like(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
@@ -233,6 +243,8 @@ def _cast(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
         raise ScalarError("this form of CAST is not admitted")
     to = spelling.type_of(node.args["to"])
     value = visit(node.this)
+    if "cuts" in node.meta and value.type.kind in (Kind.DOUBLE, Kind.DECIMAL):     # a dialect that drops fractions
+        value = apply(ROWS["trunc"], [value])
     try:
         return cast(declared(value) if to.numeric else value, to)
     except ScalarError:
@@ -254,57 +266,10 @@ def _inside(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
 
 
 def _between(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    value, low, high = (visit(node.args[key]) for key in ("this", "low", "high"))
     if node.args.get("symmetric"):
-        raise ScalarError("BETWEEN SYMMETRIC is not admitted")
-    return call("between", *(visit(node.args[key]) for key in ("this", "low", "high")))
-
-
-def _interval(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
-    count, unit = node.this, node.args.get("unit")
-    negative = isinstance(count.unnest(), exp.Neg)
-    count = count.unnest().this if negative else count.unnest()
-    if not isinstance(count, exp.Literal) or not isinstance(unit, (exp.Var, type(None))):
-        raise ScalarError("an INTERVAL is a literal", hint="write it as INTERVAL '3' MONTH")
-    return units.interval(("-" if negative else "") + count.this, None if unit is None else unit.name)
-
-
-def _unit_text(node: exp.Expr | None) -> Lit:
-    if isinstance(node, exp.Var) or (isinstance(node, exp.Literal) and node.is_string):
-        return Lit(node.name, VARCHAR)
-    raise ScalarError("the unit is a literal", node)
-
-
-def _extract(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
-    return _part(node.this, node.expression, visit)
-
-
-def _part(unit: exp.Expr, of: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
-    return call(units.unit_of(str(_unit_text(unit).value), PART_UNITS), visit(of))
-
-
-def _date_part(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
-    if len(node.expressions) != 2:
-        raise ScalarError("date_part takes a unit and a date")
-    unit, of = node.expressions
-    return _part(unit, of, visit)
-
-
-def _date_trunc(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
-    return call("date_trunc", _unit_text(node.args.get("unit")), visit(node.this))
-
-
-def _date_diff(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
-    return call("date_diff", _unit_text(node.args.get("unit")), visit(node.expression), visit(node.this))
-
-
-def _date_add(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
-    if not isinstance(node.expression, exp.Interval):
-        raise ScalarError("date_add takes a date and an INTERVAL")
-    return call("+", visit(node.this), visit(node.expression))
-
-
-def _date(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
-    return cast(visit(node.this), DATE)
+        return call("or", call("between", value, low, high), call("between", value, high, low))
+    return call("between", value, low, high)
 
 
 def _trim(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
@@ -322,13 +287,72 @@ def _log(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     return apply(ROWS["log"], [visit(base), visit(node.expression)])
 
 
-NAMED: dict[str, Rule] = {"date_part": _date_part, "datepart": _date_part}
+def _matches(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    """A flag is written into the pattern."""
+    flag = node.args.get("flag")
+    pattern = visit(node.expression)
+    anycase = isinstance(node, exp.RegexpILike) or (isinstance(flag, exp.Literal) and flag.this == "i")
+    if flag is not None and not anycase:
+        raise ScalarError("regexp_matches takes the option 'i' only", flag)
+    if anycase and isinstance(pattern, Lit):
+        pattern = Lit(f"(?i:{pattern.value})", VARCHAR)
+    return call("regexp_matches", visit(node.this), pattern)
+
+
+def _padded(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    fill = node.args.get("fill_pattern")
+    rest = (node.this, node.expression) if fill is None else (node.this, node.expression, fill)
+    return call("lpad" if node.args.get("is_left") else "rpad", *(visit(arg) for arg in rest))
+
+
+def _letter(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    if len(node.expressions) != 1:
+        raise ScalarError("chr takes one number")
+    code = visit(node.expressions[0])
+    if not isinstance(code, Lit):
+        return call("chr", code)
+    if type(code.value) is not int or not 0 < code.value <= 0x10FFFF:
+        raise ScalarError("chr takes the number of a letter")
+    return _constant(chr(code.value))
+
+
+def _product(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    left, right = visit(node.this), visit(node.expression)
+    return repeated(left, right) or apply(ROWS["*"], [left, right])
+
+
+def _divided(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    """In some dialects whole numbers are divided as whole numbers, and nothing is divided by zero."""
+    left, right = visit(node.this), visit(node.expression)
+    if not node.args.get("typed"):
+        return apply(ROWS["/"], [left, right])
+    if {left.type.kind, right.type.kind} <= {Kind.INTEGER, Kind.NULL}:
+        return apply(ROWS["//"], [left, right])
+    return apply(ROWS["/"], [left, call("nullif", right, Lit(0, INTEGER))])
+
+
+def _added(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    sign = "+" if isinstance(node, exp.Add) else "-"
+    moved = days_of(node, visit)
+    return apply(ROWS[sign], [visit(node.this), visit(node.expression)]) if moved is None else call(sign, *moved)
+
+
+def _shifted_left(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    """x << n is x 2^n, which our product widens where the engine would overflow."""
+    left, places = visit(node.this), visit(node.expression)
+    if not isinstance(places, Lit) or type(places.value) is not int or not 0 <= places.value < MAX_SHIFT \
+            or left.type.kind is not Kind.INTEGER:
+        raise ScalarError(f"<< takes an integer and a literal below {MAX_SHIFT}")
+    return apply(ROWS["*"], [left, number(str(1 << places.value))])
+
+
+NAMED: dict[str, Rule] = {**time_forms.NAMED}
 
 RULES: dict[str, Rule] = {
-    "And": _connected, "Between": _between, "Boolean": _boolean, "ByteString": _text, "Case": _case, "Cast": _cast,
-    "Date": _date, "DateAdd": _date_add, "DateDiff": _date_diff, "DateTrunc": _date_trunc, "EQ": _equal,
-    "Escape": _escape, "Extract": _extract, "ILike": _like, "If": _case, "In": _in, "Interval": _interval, "Is": _is,
-    "Like": _like, "Literal": _literal, "Log": _log, "NEQ": _equal, "Neg": _negative, "Not": _not, "Null": _null,
-    "Or": _connected, "Paren": _inside, "RawString": _text, "TimestampTrunc": _date_trunc, "Trim": _trim,
-    "TryCast": _cast,
+    "Add": _added, "And": _connected, "Between": _between, "BitwiseLeftShift": _shifted_left, "Boolean": _boolean,
+    "ByteString": _text, "Case": _case, "Cast": _cast, "Chr": _letter, "Div": _divided, "EQ": _equal, "Escape": _escape,
+    "ILike": _like, "If": _case, "In": _in, "Is": _is, "Like": _like, "Literal": _literal, "Log": _log,
+    "Mul": _product, "NEQ": _equal, "Neg": _negative, "Not": _not, "Null": _null, "Or": _connected, "Pad": _padded,
+    "Paren": _inside, "RawString": _text, "RegexpILike": _matches, "RegexpLike": _matches, "Sub": _added, "Trim": _trim,
+    "TryCast": _cast, **time_forms.RULES,
 }

@@ -130,9 +130,13 @@ def shifted(literal: Lit, length: Lit, sign: int) -> Lit:
 
 
 def _length(call: Call) -> Interval:
-    """The days that an interval literal spans; a month has 28 to 31."""
     length = call.args[1]
     assert isinstance(length, Lit)
+    return span(length)
+
+
+def span(length: Lit) -> Interval:
+    """The days that an interval literal spans; a month has 28 to 31."""
     count, unit = parts(length)
     if unit == "MONTH":
         ends = sorted((Fraction(28 * count), Fraction(31 * count)))
@@ -169,9 +173,13 @@ _PARTS: dict[str, tuple[int, int, str]] = {   # row: lowest, highest value, the 
     "second": (0, 59, "Second"), "week": (1, 53, "Week WeekOfYear"), "dow": (0, 6, "DayOfWeek"),
     "isodow": (1, 7, "DayOfWeekIso"), "doy": (1, 366, "DayOfYear"), "decade": (-587_765, 588_158, ""),
     "century": (-58_777, 58_816, ""), "isoyear": (-5_877_641, 5_881_581, ""),
-    "yearweek": (-587_764_153, 588_158_153, ""),
+    "yearweek": (-587_764_153, 588_158_153, ""), "millisecond": (0, 59_999, ""), "microsecond": (0, 59_999_999, ""),
+    "millennium": (-5_878, 5_882, ""), "era": (0, 1, ""),
 }
-_OF_MOMENT = ("hour", "minute", "second", "week", "isoyear", "yearweek")   # some raise for a DATE while planning
+_OF_MOMENT = (                              # some raise for a DATE while planning
+    "hour", "minute", "second", "week", "isoyear", "yearweek", "millisecond", "microsecond",
+)
+FEW = 60                                    # parts with no more values are public keys: everyone knows the calendar
 PART_UNITS = frozenset((*_PARTS, "epoch"))
 
 
@@ -185,15 +193,35 @@ def _part(name: str) -> Row:
 
     printed = function(getattr(exp, nodes[0])) if nodes else named(name.upper())
     names = ("weekday",) if name == "dow" else () if nodes else (name,)
+    values = tuple(range(low, high + 1)) if high - low < FEW else None
     return Row(name, takes, printed, intervals.fixed(low, high), always, nodes=tuple(f"{node} this" for node in nodes),
-               names=names)
+               names=names, values=None if values is None else lambda call: values)
 
 
 def _epoch(args: tuple[Scalar, ...]) -> Taken:
     return (_dated("epoch", args[0]),), DOUBLE
 
 
-_TRUNC = frozenset(("second", "minute", "hour", "day", "week", "month", "quarter", "year", "decade", "century"))
+def _ticks(name: str) -> Takes:
+    return lambda args: ((moment(_dated(name, args[0])),), BIGINT)
+
+
+def _ticks_raise(call: Call, ranges: Ranges) -> bool:
+    return not fits(ranges[0], Kind.TIMESTAMP)
+
+
+def _milliseconds_sql(call: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Expr:
+    return exp.UnixToTime(this=args[0], scale=exp.Literal.number(3))
+
+
+def _julian(args: tuple[Scalar, ...]) -> Taken:
+    return (_dated("julian", args[0]),), DOUBLE
+
+
+_TRUNC = frozenset((
+    "microsecond", "millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year", "decade",
+    "century",
+))
 _CENTURY = Fraction(36_525)
 
 
@@ -222,13 +250,22 @@ def _trunc_sql(call: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Expr
     return exp.TimestampTrunc(this=args[1], unit=_unit_var(call))
 
 
-_DIFF = {"second": Fraction(86_400), "minute": Fraction(1440), "hour": Fraction(24), "day": Fraction(1),
-         "week": Fraction(1, 7), "month": Fraction(1, 28), "quarter": Fraction(1, 84), "year": Fraction(1, 365)}
+_DIFF = {
+    "microsecond": Fraction(DAY_MICROS), "millisecond": Fraction(86_400_000), "second": Fraction(86_400),
+    "minute": Fraction(1440), "hour": Fraction(24), "day": Fraction(1), "week": Fraction(1, 7),
+    "month": Fraction(1, 28), "quarter": Fraction(1, 84), "year": Fraction(1, 365), "decade": Fraction(1, 3_652),
+    "century": Fraction(1, 36_524),
+}
 
 
-def _difference(args: tuple[Scalar, ...]) -> Taken:
-    unit = _unit("date_diff", args[0], frozenset(_DIFF))
-    return (unit, *(moment(_dated("date_diff", arg)) for arg in args[1:])), BIGINT
+def _difference(name: str) -> Takes:
+    def takes(args: tuple[Scalar, ...]) -> Taken:
+        if len(args) != 3:
+            raise ScalarError(f"{name} takes a unit and two dates")
+        unit = _unit(name, args[0], frozenset(_DIFF))
+        return (unit, *(moment(_dated(name, arg)) for arg in args[1:])), BIGINT
+
+    return takes
 
 
 def _difference_range(call: Call, ranges: Ranges) -> Interval:
@@ -242,7 +279,8 @@ def _difference_range(call: Call, ranges: Ranges) -> Interval:
 
 
 def _difference_raises(call: Call, ranges: Ranges) -> bool:
-    return not all(fits(interval, Kind.TIMESTAMP) for interval in ranges[1:])
+    """The engine counts microseconds between them whatever the unit."""
+    return not all(fits(interval, Kind.TIMESTAMP) for interval in (*ranges[1:], ranges[2] - ranges[1]))
 
 
 def _difference_sql(call: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Expr:
@@ -252,8 +290,25 @@ def _difference_sql(call: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp
                         date_part_boundary=None if unit.name == "WEEK" else True)
 
 
+def _bucketed(args: tuple[Scalar, ...]) -> Taken:
+    width = args[0]
+    if not isinstance(width, Lit) or width.type != INTERVAL or parts(width)[0] <= 0:
+        raise ScalarError("time_bucket takes a literal INTERVAL longer than nothing, and a date")
+    return (width, moment(_dated("time_bucket", args[1]))), TIMESTAMP
+
+
+def _bucketed_range(call: Call, ranges: Ranges) -> Interval:
+    """The start of the bucket that holds the moment."""
+    width = call.args[0]
+    assert isinstance(width, Lit)
+    return ranges[1] - Interval(Fraction(0), span(width).high)
+
+
 # names, text --------------------------------------------------------------------------------------------------------
 
+DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTH_NAMES = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+               "November", "December")
 _FORMAT = frozenset("aAwdbBmyYHIpMSfjUWuVG%")     # DuckDB's specifiers without locale, zone or padding flags
 
 
@@ -314,16 +369,25 @@ add(
     *(_part(name) for name in _PARTS),
     Row("epoch", _epoch, function(exp.TimeToUnix), intervals.unbounded, always, nodes=("TimeToUnix this",)),
     Row("date_trunc", _truncated, _trunc_sql, _truncated_range, always, overflows(_truncated_range)),
-    Row("date_diff", _difference, _difference_sql, _difference_range, always, _difference_raises),
+    Row("date_diff", _difference("date_diff"), _difference_sql, _difference_range, always, _difference_raises),
+    Row("date_sub", _difference("date_sub"), named("DATE_SUB"), _difference_range, always, _difference_raises,
+        names=("date_sub", "datesub"), arity=3),
+    Row("time_bucket", _bucketed, function(exp.DateBin, "this", "expression"), _bucketed_range, always,
+        overflows(_bucketed_range), ("DateBin this expression",)),
+    Row("epoch_ms", _ticks("epoch_ms"), _milliseconds_sql, intervals.unbounded, always, _ticks_raise),
+    Row("epoch_us", _ticks("epoch_us"), named("EPOCH_US"), intervals.unbounded, always, _ticks_raise,
+        names=("epoch_us",)),
+    Row("julian", _julian, named("JULIAN"), intervals.unbounded, always, names=("julian",)),
     Row("last_day", _last, function(exp.LastDay), intervals.unbounded, always,
         lambda call, ranges: not fits(ranges[0], Kind.TIMESTAMP), ("LastDay this",)),
-    Row("dayname", _of_date("dayname", VARCHAR), function(exp.Dayname), nulls=always, nodes=("Dayname this",)),
-    Row("monthname", _of_date("monthname", VARCHAR), function(exp.Monthname), nulls=always,
-        nodes=("Monthname this",)),
+    Row("dayname", _of_date("dayname", VARCHAR), function(exp.Dayname), nulls=always, nodes=("Dayname this",),
+        values=lambda call: DAY_NAMES),
+    Row("monthname", _of_date("monthname", VARCHAR), function(exp.Monthname), nulls=always, nodes=("Monthname this",),
+        values=lambda call: MONTH_NAMES),
     Row("make_date", _from_parts, _from_parts_sql, intervals.unbounded, always,
         nodes=("DateFromParts year month day",)),
     Row("strftime", _formatted, function(exp.TimeToStr, "this", "format"), nulls=always,
         nodes=("TimeToStr this format",)),
     Row("strptime", _parsed, named("TRY_STRPTIME"), intervals.unbounded, always, nodes=("StrToTime this format",),
-        names=("try_strptime",)),
+        names=("try_strptime",), arity=2),
 )

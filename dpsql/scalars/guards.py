@@ -13,11 +13,11 @@ from fractions import Fraction
 from sqlglot import exp
 
 from dpsql.errors import InternalError
-from dpsql.expression import BIGINT, DATE, DOUBLE, HUGEINT, INTEGER, Call, Kind, Lit, Scalar
+from dpsql.expression import BIGINT, DATE, DOUBLE, HUGEINT, INTEGER, VARCHAR, Call, Kind, Lit, Scalar, SqlType
 from dpsql.interval import ANY, Interval, between, point
 from dpsql.scalars.clamps import clamp
 from dpsql.scalars.ranges import enforced
-from dpsql.scalars.rows import MACROS, Ranges, Row, Taken, add, call
+from dpsql.scalars.rows import MACROS, Ranges, Row, Taken, add, always, call
 from dpsql.scalars.sql import cast_sql, literal, tight
 from dpsql.scalars.unify import FAST_DIGITS, cast, decimal
 
@@ -33,6 +33,25 @@ def _whole(lit: Scalar) -> int:
     _need(isinstance(lit, Lit) and type(lit.value) is int, "a guard takes an integer constant here")
     assert isinstance(lit, Lit) and isinstance(lit.value, int)
     return lit.value
+
+
+def fed(parameter: str, type_: SqlType) -> Scalar:
+    """One released value of an earlier stage, bound as the parameter of that name."""
+    return Call("fed", (Lit(parameter, VARCHAR),), type_)
+
+
+def _fed_sql(node: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Expr:
+    name = node.args[0]
+    _need(isinstance(name, Lit) and isinstance(name.value, str), "a feed has a name")
+    assert isinstance(name, Lit)
+    return cast_sql(exp.Placeholder(this=str(name.value)), node.type)
+
+
+def _fed_takes(args: tuple[Scalar, ...]) -> Taken:
+    raise InternalError("a released value is typed by its stage")
+
+
+add(Row("fed", _fed_takes, _fed_sql, nulls=always, guard=True))
 
 
 # Composed guards --------------------------------------------------------------------------------------------------

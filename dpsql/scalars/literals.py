@@ -31,6 +31,7 @@ _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\s*", re.ASCI
 _DATE = r"\s*(\d{4})-(\d{1,2})-(\d{1,2})"
 _TIME = r"(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?)?\s*"
 _MOMENT = re.compile(_DATE + _TIME, re.ASCII)
+_UNUSUAL = ("nan", "inf", "infinity", "-inf", "-infinity", "+inf", "+infinity")
 _TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
 
 
@@ -124,6 +125,8 @@ def _from_text(text: str, to: SqlType) -> Scalar:
             return Lit(moment.date() if to == DATE else moment, to)
         case Kind.BOOLEAN if text.lower() in _TRUE + _FALSE:
             return Lit(text.lower() in _TRUE, BOOLEAN)
+        case Kind.DOUBLE if text.strip().lower() in _UNUSUAL:
+            return Call("cast", (Lit(text, VARCHAR),), DOUBLE)
         case Kind.DOUBLE if _NUMBER.fullmatch(text):
             return Lit(_finite(float(text)), DOUBLE)
         case Kind.INTEGER | Kind.DECIMAL if len(text) <= _LONGEST and _NUMBER.fullmatch(text):

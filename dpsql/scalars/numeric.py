@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from sqlglot import exp
 
-from dpsql.expression import BOOLEAN, DOUBLE, INTEGER, TINYINT, Call, Kind, Lit, Scalar, SqlType
+from dpsql.expression import BIGINT, BOOLEAN, DOUBLE, INTEGER, TINYINT, Call, Kind, Lit, Scalar, SqlType
+from dpsql.interval import Interval, between, point
 from dpsql.scalars import intervals
 from dpsql.scalars.arithmetic import outside, widened
 from dpsql.scalars.errors import ScalarError
@@ -17,6 +18,7 @@ from dpsql.scalars.sql import function, named, operator, tight
 from dpsql.scalars.unify import MAX_DIGITS, cast, common, decimal
 
 MAX_PLACES = 18     # decimals (or tens) that ROUND and TRUNC take
+MAX_SHIFT = 64      # bits
 
 
 def numeric(name: str, arg: Scalar) -> SqlType:
@@ -100,6 +102,32 @@ def _bits(name: str) -> Takes:
     return takes
 
 
+def _shifted(args: tuple[Scalar, ...]) -> Taken:
+    type_, places = common(args[:1]), args[1].value if isinstance(args[1], Lit) else None
+    if type_.kind is not Kind.INTEGER or type(places) is not int or not 0 <= places < MAX_SHIFT:
+        raise ScalarError(f">> takes an integer and a literal below {MAX_SHIFT}")
+    return (cast(args[0], type_), Lit(places, INTEGER)), type_
+
+
+def _divisor(args: tuple[Scalar, ...]) -> Taken:
+    """DuckDB knows the function for BIGINT and HUGEINT; it takes absolute values first, which may overflow."""
+    type_ = common(args)
+    if type_.kind is not Kind.INTEGER:
+        raise ScalarError(f"gcd takes integers, not {type_}")
+    return widened(_largest, args, type_ if type_.width >= BIGINT.width else BIGINT)
+
+
+def _largest(call: Call, ranges: Ranges) -> Interval:
+    return intervals.magnitude(call, (ranges[0].hull(ranges[1]),)).hull(point(0))
+
+
+def _counted(args: tuple[Scalar, ...]) -> Taken:
+    type_ = common(args)
+    if type_.kind is not Kind.INTEGER or type_.width > BIGINT.width:
+        raise ScalarError(f"bit_count takes integers of at most 64 bits, not {type_}")
+    return (cast(args[0], type_),), TINYINT
+
+
 def _nothing(args: tuple[Scalar, ...]) -> Taken:
     return (), DOUBLE
 
@@ -149,6 +177,8 @@ add(
     _plain("sin", exp.Sin, intervals.fixed(-1, 1)), _plain("cos", exp.Cos, intervals.fixed(-1, 1)),
     _plain("tan", exp.Tan), _plain("asin", exp.Asin, intervals.fixed(-2, 2)),
     _plain("acos", exp.Acos, intervals.fixed(-1, 4)), _plain("atan", exp.Atan, intervals.fixed(-2, 2), strict),
+    _plain("sinh", exp.Sinh), _plain("cosh", exp.Cosh), _plain("tanh", exp.Tanh, intervals.fixed(-1, 1), strict),
+    _plain("asinh", exp.Asinh), _plain("acosh", exp.Acosh), _plain("atanh", exp.Atanh), _plain("cot", exp.Cot),
     _plain("degrees", exp.Degrees), _plain("radians", exp.Radians),
     Row("log10", _doubles("log"), _log_sql, intervals.rising(math.log10, low=0.0), _domain(_ZERO),
         nodes=("Log this",), value=True),
@@ -160,6 +190,10 @@ add(
     Row("pi", _nothing, function(exp.Pi), intervals.fixed(3, 4), nodes=("Pi",)),
     Row("isnan", _tested("isnan"), function(exp.IsNan), nodes=("IsNan this",)),
     Row("isinf", _tested("isinf"), function(exp.IsInf), nodes=("IsInf this",)),
+    Row("even", _doubles("even"), named("EVEN"), lambda call, ranges: ranges[0] + between(-2, 2), names=("even",),
+        value=True),
+    Row("gcd", _divisor, named("GCD"), _largest, raises=outside(_largest), names=("gcd", "greatest_common_divisor"),
+        arity=2, value=True),
     Row("isfinite", _tested("isfinite"), named("ISFINITE"), names=("isfinite",)),
     Row("&", _bits("&"), operator(exp.BitwiseAnd), nodes=("BitwiseAnd this expression",), value=True),
     Row("|", _bits("|"), operator(exp.BitwiseOr), nodes=("BitwiseOr this expression",), value=True),
@@ -167,4 +201,6 @@ add(
         value=True),
     Row("~", _bits("~"), lambda call, args, ranges: exp.BitwiseNot(this=tight(args[0])), nodes=("BitwiseNot this",),
         value=True),
+    Row(">>", _shifted, operator(exp.BitwiseRightShift), nodes=("BitwiseRightShift this expression",), value=True),
+    Row("bit_count", _counted, named("BIT_COUNT"), intervals.fixed(0, 64), names=("bit_count",), value=True),
 )

@@ -54,3 +54,8 @@ def check_regexp(pattern: str) -> None:
         raise ScalarError(f"this pattern is no regular expression: {problem}") from None
     if repeats > MAX_REPEAT:
         raise ScalarError(f"counted repetitions of a pattern multiply to {MAX_REPEAT} at most")
+
+
+def groups_of(pattern: str) -> int:
+    """How many groups a checked regular expression has."""
+    return re.compile(pattern).groups

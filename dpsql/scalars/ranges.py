@@ -10,10 +10,13 @@ from fractions import Fraction
 
 from dpsql.expression import DOUBLE, Call, Column, Lit, Ref, Scalar
 from dpsql.interval import ANY, Interval, point
+from dpsql.limits import tick
 from dpsql.scalars.rows import ROWS, interval_of
 
 EPOCH = datetime.datetime(1970, 1, 1)
 DAY_MICROS = 86_400_000_000
+KEPT = 4096     # scalars whose range is remembered: it is asked anew for every part of a growing expression
+_proved: dict[int, tuple[Scalar, Interval]] = {}    # by identity, which the scalar kept here makes its own
 
 
 def bounds(scalar: Scalar, of: Callable[[Column], Interval]) -> Interval:
@@ -55,7 +58,16 @@ def days(value: datetime.date) -> Fraction:
 
 def enforced(scalar: Scalar) -> Interval:
     """What the expression proves alone: columns have the range of their type, only printed clamps narrow it."""
-    return bounds(scalar, lambda column: column.range)
+    if not isinstance(scalar, Call):
+        return bounds(scalar, lambda column: column.range)
+    found = _proved.get(id(scalar))
+    if found is None or found[0] is not scalar:
+        tick()
+        found = scalar, interval_of(scalar, tuple(enforced(arg) for arg in scalar.args))
+        if len(_proved) >= KEPT:
+            _proved.clear()
+        _proved[id(scalar)] = found
+    return found[1]
 
 
 def nullable(scalar: Scalar, of: Callable[[Column], bool]) -> bool:

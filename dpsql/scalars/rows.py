@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from dpsql.expression import Call, Lit, Scalar, SqlType
+from dpsql.expression import Call, Lit, Scalar, SqlType, Value
 from dpsql.interval import Interval
 
 Taken = tuple[tuple[Scalar, ...], SqlType]
@@ -58,9 +58,11 @@ class Row:
     raises: Callable[[Call, Ranges], bool] = total
     nodes: tuple[str, ...] = ()      # "Class" or "Class key key": sqlglot's node and the order of its arguments
     names: tuple[str, ...] = ()      # the spellings sqlglot does not know, as it keeps them
+    arity: int = 1                   # arguments under those names
     value: bool = False              # numeric columns are clamped to their declared range when they stand here
     guard: bool = False              # only dpsql itself writes it
     fold: Callable[[tuple[Lit, ...]], Scalar] | None = None   # the value of literals alone
+    values: Callable[[Call], tuple[Value, ...]] | None = None   # all it can give beside NULL, where those are few
 
 
 ROWS: dict[str, Row] = {}

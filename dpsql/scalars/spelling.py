@@ -53,7 +53,14 @@ def _decimal(node: exp.DataType) -> SqlType:
 
 
 _CLOCK = {"now", "current_date", "current_timestamp", "current_time", "today", "localtime", "localtimestamp",
-          "get_current_timestamp", "get_current_time", "transaction_timestamp"}
+          "get_current_timestamp", "get_current_time", "transaction_timestamp", "getdate", "sysdatetime", "curdate",
+          "sysdate", "current_datetime", "systimestamp"}
+_INSTEAD = {
+    "age": "write date_diff('year', start, end)", "repeat": "texts are not made longer by the rows",
+    "initcap": "write upper(left(x, 1)) || lower(substring(x, 2))",
+    "make_timestamp": "write CAST(... AS TIMESTAMP)", "levenshtein": "compare with LIKE or a regular expression",
+    "hash": "write md5(x)", "epoch_ns": "write epoch_us(x)", "lcm": "write x * y // gcd(x, y)",
+}
 _CHANCE = {"random", "rand", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "setseed", "nextval"}
 
 
@@ -80,6 +87,8 @@ def reason(node: exp.Expr) -> ScalarError | None:
         return ScalarError("a window function cannot stand here", node, "aggregate first: windows work on groups")
     if isinstance(node, (exp.AggFunc, exp.Filter)):
         return ScalarError("an aggregate cannot stand here", node, "aggregate in a derived table first")
+    if called in _INSTEAD:
+        return ScalarError(f"{name(node)} is not admitted", node, _INSTEAD[called])
     if isinstance(node, (exp.Placeholder, exp.Parameter)):
         return ScalarError("a parameter without a value", node)
     return None

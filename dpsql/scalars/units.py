@@ -13,6 +13,7 @@ _ALIASES = {
     "day": "d days dayofmonth", "week": "w weeks weekofyear", "month": "mon mons months", "quarter": "quarters",
     "year": "y yr yrs years", "decade": "dec decs decades", "century": "cent c centuries",
     "dow": "dayofweek weekday", "isodow": "", "doy": "dayofyear", "epoch": "", "isoyear": "", "yearweek": "",
+    "millennium": "mil millenniums millennia", "era": "",
 }
 _UNITS = {alias: unit for unit, aliases in _ALIASES.items() for alias in (unit, *aliases.split())}
 
@@ -59,3 +60,11 @@ def parts(literal: Lit) -> tuple[int, str]:
     """The count and stored unit (MONTH, DAY or MICROSECOND) of an interval literal."""
     count, _, unit = str(literal.value).partition(" ")
     return int(count), unit
+
+
+def scaled(literal: Lit, times: int) -> Lit:
+    """An interval literal so many times as long. ScalarError beyond 10,000 years."""
+    count, unit = parts(literal)
+    if abs(count * times) > _LONGEST[unit]:
+        raise ScalarError("an interval has at most 10,000 years")
+    return Lit(f"{count * times} {unit}", INTERVAL)

@@ -55,7 +55,7 @@ def opened(folder: Path, extra: str = "", ledger: Path | None = None) -> Session
 def totals(session: Session, sql: str) -> tuple[list[int], tuple[int, ...]]:
     """The exact totals of a question without groups, and their sensitivities."""
     (statement,) = session.plan(sql).statements
-    rows = session.engine.run(statement.sql, ("salt",) * statement.salted)
+    rows = session.engine.run(statement.sql, dict.fromkeys(statement.params, "salt"))
     return [total for (total,) in release._totals(statement, rows.values)], statement.sensitivities
 
 

@@ -77,7 +77,7 @@ def pair(pairs: dict[str, Pair]) -> Pair:
 def outputs(session: Session, sql: str, runs: int, delta: float | None = None) -> list[Output]:
     """What is released of one exact result, `runs` times."""
     (statement,) = session.plan(sql, delta=delta).statements
-    rows: Rows = session.engine.run(statement.sql, ("salt",) * statement.salted)
+    rows: Rows = session.engine.run(statement.sql, dict.fromkeys(statement.params, "salt"))
     keys = len(statement.question.keys)
     return [_numbers(release(statement, rows), keys) for _ in range(runs)]
 

@@ -58,7 +58,7 @@ def by_dpsql(database: str, sql: str, times: int) -> dict[str, Any]:
         plan = session.plan(sql, **asked)
 
         def run() -> list[Any]:
-            return [session.engine.run(s.sql, (secrets.token_hex(16),) * s.salted) for s in plan.statements]
+            return [session.engine.run(s.sql, dict.fromkeys(s.params, secrets.token_hex(16))) for s in plan.statements]
 
         def charge() -> int:
             return session.ledger.charge(key=secrets.token_hex(8), version="bench", analyst="alice", cost=plan.cost,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from fractions import Fraction
 from pathlib import Path
 
-from dpsql.budget.events import Cost
+from dpsql.budget.events import Cost, Event
 from dpsql.budget.ledger import Ledger
 from dpsql.errors import BudgetError, LedgerError
 from dpsql.policy import Budget, Limits, Policy
@@ -101,5 +102,45 @@ def nobody(path: Path) -> None:
         print(error)
 
 
+def storm(path: Path) -> None:
+    """Buy, store, look at others' answers, and be refused, for ever; each line acknowledges a charge: id and price."""
+    with Ledger.open(path, stormy()) as ledger:
+        while True:
+            name, epsilon = secrets.choice(["alice", "bob"]), Fraction(1 + secrets.randbelow(9), 500)
+            key = str(secrets.randbelow(50))
+            event = Event.laplace(1, 1 / epsilon)
+            try:
+                number = ledger.charge(key=key, version="v1", analyst=name, cost=Cost(epsilon, Fraction(0)),
+                                       events=(event,), sql=key)
+                os.write(1, f"{number} {epsilon} {name}\n".encode())
+                ledger.store(number, key * secrets.randbelow(3000))
+                ledger.replay(key=key, version="v1", analyst=secrets.choice(["alice", "bob"]))
+            except BudgetError:
+                os.write(1, b"refused\n")
+
+
+def stormy() -> Policy:
+    """Two analysts whose limits end while the storm goes on; zCDP admits what basic composition does not."""
+    budget, share = Budget(Fraction("0.15"), Fraction("1e-5")), Budget(Fraction("0.1"), Fraction("1e-5"))
+    return Policy("v1", "customer", budget, budget, Limits(), {}, analysts={"alice": share, "bob": share})
+
+
+def full(path: Path) -> None:
+    """Charge until no file may grow any further; say what was acknowledged, then what was said of the failure."""
+    import resource
+
+    with Ledger.open(path, policy(10**9)) as ledger:
+        once(ledger)
+        grown = path.with_name(path.name + "-wal").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (grown + 20_000, resource.RLIM_INFINITY))
+        try:
+            for _ in range(1000):
+                print(once(ledger), flush=True)
+        except LedgerError as error:
+            print(error)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        print(once(ledger))
+
+
 if __name__ == "__main__":
-    {verb.__name__: verb for verb in (race, loop, shuttle, fork, nobody)}[sys.argv[1]](Path(sys.argv[2]))
+    {verb.__name__: verb for verb in (race, loop, shuttle, fork, nobody, storm, full)}[sys.argv[1]](Path(sys.argv[2]))

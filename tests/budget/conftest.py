@@ -19,11 +19,11 @@ CHILD = Path(__file__).with_name("child.py")
 
 def make_policy(
     epsilon: object = 10, delta: object = "1e-6", analysts: dict[str, tuple[object, object]] | None = None,
-    ledger: str | None = None,
+    ledger: str | None = None, refresh_days: int | None = None,
 ) -> Policy:
     return Policy(
         version="v1", unit="customer", budget=Budget(Fraction(epsilon), Fraction(delta)),
-        query=Budget(Fraction(1), Fraction(0)), limits=Limits(), tables={}, ledger=ledger,
+        query=Budget(Fraction(1), Fraction(0)), limits=Limits(), tables={}, ledger=ledger, refresh_days=refresh_days,
         analysts=None if analysts is None else {
             name: Budget(Fraction(e), Fraction(d)) for name, (e, d) in analysts.items()
         },

@@ -82,7 +82,7 @@ def test_thirds_fill_a_budget_exactly(opened: Open, charge: Charge) -> None:
 def test_half_of_delta_can_be_spent(opened: Open, charge: Charge) -> None:
     ledger = opened(delta="1e-6")
     charge(ledger, 1, "5e-7")
-    with pytest.raises(BudgetError, match="half of a limit's delta"):
+    with pytest.raises(BudgetError, match="1/2 of a limit's delta"):
         charge(ledger, 1, "1e-12")
     balance = ledger.balance(None)
     assert (balance.delta_limit, balance.delta_spent) == (5e-7, 5e-7)
@@ -120,8 +120,11 @@ def test_totals_are_the_sum_of_the_entries(
 def test_events_and_text_are_kept_exactly(opened: Open) -> None:
     ledger = opened()
     events = (
-        Event("laplace", Fraction(1, 3), Fraction(0), 2**62, Fraction(10, 3)),
-        Event("selection", Fraction(2, 3), Fraction(1, 10**9), 10, Fraction(0.1)),
+        Event.laplace(2**62, 3 * Fraction(2**62)),
+        Event.selection(10, Fraction(1000), Fraction(1, 10**10)),
+        Event.gaussian(7, Fraction(10**8, 3), Fraction("0.1"), Fraction(1, 10**10)),
+        Event.threshold(7, Fraction(10**8, 3), Fraction("0.1"), Fraction(2, 10**10), Fraction(1, 10**10)),
+        Event.exponential(10, Fraction("0.1")),
     )
     cost = Cost(Fraction(1), Fraction(1, 10**9))
     number = ledger.charge(
@@ -134,7 +137,7 @@ def test_events_and_text_are_kept_exactly(opened: Open) -> None:
 
 def test_events_dearer_than_the_query_are_a_bug(opened: Open) -> None:
     ledger = opened()
-    event = Event("laplace", Fraction(3, 5), Fraction(0), 1, Fraction(2))
+    event = Event.laplace(3, Fraction(5))
     cost = Cost(Fraction(1), Fraction(0))
     with pytest.raises(InternalError):
         ledger.charge(key="k", version="v1", analyst=None, cost=cost, events=(event, event), sql="")

@@ -64,8 +64,8 @@ def test_another_programs_database(opened: Open, edit: Edit, path: Path) -> None
 
 
 def test_a_newer_format(opened: Open, edit: Edit, used: None) -> None:
-    edit("PRAGMA user_version = 2")
-    with pytest.raises(LedgerError, match="format 2, this dpsql reads format 1"):
+    edit("PRAGMA user_version = 3")
+    with pytest.raises(LedgerError, match="format 3, this dpsql reads format 2"):
         opened()
 
 
@@ -103,8 +103,8 @@ def test_senseless_totals(opened: Open, charge: Charge, edit: Edit, used: None, 
     "DELETE FROM account WHERE name = '@alice'", "DELETE FROM entry WHERE kind = 'charge'",
     "UPDATE entry SET epsilon = '1/2' WHERE kind = 'charge'", "UPDATE entry SET events = '{}' WHERE kind = 'charge'",
     "UPDATE entry SET delta = NULL WHERE kind = 'charge'", "UPDATE entry SET events = '[' WHERE kind = 'charge'",
-    "INSERT INTO account VALUES ('eve', NULL, NULL, '0/1', '0/1')",
-    "INSERT INTO account VALUES ('@eve', NULL, NULL, '1/1', '0/1')"])
+    "INSERT INTO account VALUES ('eve', NULL, NULL, NULL, NULL, NULL, '0/1', '0/1', '0/1', '0/1')",
+    "INSERT INTO account VALUES ('@eve', NULL, NULL, NULL, NULL, NULL, '1/1', '0/1', '0/1', '0/1')"])
 def test_totals_that_are_not_the_sum(opened: Open, edit: Edit, used: None, statement: str) -> None:
     edit("PRAGMA foreign_keys = OFF", "DROP TRIGGER entry_kept", "DROP TRIGGER entry_fixed", statement)
     with pytest.raises(LedgerError, match="damaged"):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import runpy
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dpsql.answer import Answer, AnswerCost, Balance
+from dpsql.dictionary import TableInfo, dictionary, entry
 from dpsql.errors import BudgetError, QueryError
+from dpsql.explain import Explanation
 from dpsql.expression import DATE, DOUBLE, INTEGER, VARCHAR, Kind, SqlType
 from dpsql.interval import between
 from dpsql.policy import Budget, ColumnPolicy, Limits, OwnerPath, Policy, TablePolicy
@@ -50,8 +54,21 @@ class FakeSession:
             raise KeyboardInterrupt
         return PUBLIC if "1" in sql else NOISY
 
-    def explain(self, sql: str, **options: Any) -> str:
-        return f"explanation of {sql}"
+    def columns(self, sql: str, **options: Any) -> tuple[tuple[str, str], ...]:
+        self.asked.append((f"columns of {sql}", options))
+        return tuple(zip(NOISY.columns, ("VARCHAR", "BIGINT", "DECIMAL(18,2)", "DATE"), strict=True))
+
+    def tables(self) -> tuple[TableInfo, ...]:
+        return dictionary(self.policy, self.schema)
+
+    def describe(self, table: str) -> TableInfo:
+        return entry(self.policy, self.schema, table)
+
+    def explain(self, sql: str, **options: Any) -> Explanation:
+        return Explanation("" if "1" in sql else f"bounds of {sql}", "SELECT 2", "SELECT 3", "cost: epsilon 1", ())
+
+    def interrupt(self) -> None:
+        self.asked.append(("interrupt", {}))
 
     def balance(self, analyst: str | None = None) -> Balance:
         return Balance(analyst, 3.0, 1.0, 5e-7, 1e-8)
@@ -90,6 +107,11 @@ def _table(name: str, *columns: tuple[str, SqlType | None]) -> TableSchema:
 
 
 @pytest.fixture
+def noisy() -> Answer:
+    return NOISY
+
+
+@pytest.fixture
 def session() -> FakeSession:
     schema = Schema((
         _table("patients", ("id", INTEGER), ("age", INTEGER), ("sex", VARCHAR), ("photo", None)),
@@ -98,3 +120,13 @@ def session() -> FakeSession:
         _table("hidden", ("x", INTEGER)),
     ))
     return FakeSession(_policy(), schema)
+
+
+@pytest.fixture(scope="session")
+def tpch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with TPC-H at scale 0.01 and its policy."""
+    examples = Path(__file__).parents[2] / "examples" / "tpch"
+    folder = tmp_path_factory.mktemp("tpch")
+    runpy.run_path(str(examples / "make.py"))["make"](folder / "tpch.duckdb", 0.01)
+    (folder / "policy.toml").write_text((examples / "policy.toml").read_text())
+    return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from dpsql.doors import cli
-from dpsql.doors.cli import main
+from dpsql.doors.cli import COMMANDS, Command, main, parser
 
 
 @pytest.fixture(autouse=True)
@@ -30,8 +31,8 @@ def faked(monkeypatch: pytest.MonkeyPatch, session: Any) -> None:
 def test_query(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["-d", "x", "-a", "alice", "-e", "0.5", "--delta", "1e-9", "--param", "5", "--fresh"]
     assert main(["query", "SELECT ?", *arguments]) == 0
-    assert session.asked == [
-        ("SELECT ?", {"analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "params": [5], "fresh": True})]
+    assert session.asked == [("SELECT ?", {
+        "analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "params": [5], "fresh": True, "dialect": "duckdb"})]
     out, err = capsys.readouterr()
     assert "29752 ± 3" in out and out.endswith("left (alice)\n") and err == ""
 
@@ -52,6 +53,22 @@ def test_formats_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     data = json.loads(capsys.readouterr().out)
     assert data["rows"] == [["A1", 29752, 1234.56, "2025-01-02"], ["B", 17, None, None]]
     assert data["intervals"][0][1] == [29749, 29755] and data["cost"] == {"epsilon": 1.0, "delta": 1e-8}
+    assert main(["query", "SELECT", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == data and err == ""
+    assert main(["query", "SELECT", "--format", "markdown"]) == 0
+    assert "| A1 | 29752 ± 3 | 1235 ± 13 | 2025-01-02 |" in capsys.readouterr().out
+
+
+def test_json_of_explain_and_of_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "SELECT", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "bounds": "bounds of SELECT", "rewritten": "SELECT 2", "finish": "SELECT 3", "cost": "cost: epsilon 1",
+        "warnings": []}
+    assert main(["query", "SELECT secret", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and json.loads(err) == {
+        "error": "QueryError", "reason": "no table secret", "hint": None, "start": 7, "end": 12}
 
 
 def test_sql_from_standard_input(
@@ -59,7 +76,7 @@ def test_sql_from_standard_input(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("SELECT\n1"))
     assert main(["explain", "-"]) == 0
-    assert capsys.readouterr().out == "explanation of SELECT\n1\n"
+    assert capsys.readouterr().out.startswith("public tables only: exact and free")
     monkeypatch.setattr(sys, "stdin", io.StringIO("SELECT 1;\n\\budget\n"))
     assert main(["shell"]) == 0
     assert session.asked[-1][0] == "SELECT 1"
@@ -89,8 +106,23 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     out = capsys.readouterr().out
     assert stopped.value.code == 0
-    assert all(f"    {name} " in out for name in ("demo", "init", "check", "query", "explain", "budget", "shell"))
-    assert "DPSQL_DATABASE" in out
+    assert all(f"    {command.name}" in out for command in COMMANDS) and "DPSQL_DATABASE" in out
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_help_shows_an_example_that_is_right(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as stopped:
+        main([command.name, "--help"])
+    out = capsys.readouterr().out
+    assert stopped.value.code == 0 and f"example:\n  {command.example}" in out
+    assert all(len(line) <= 80 for line in out.splitlines() if command.example.splitlines()[0] not in line)
+    for line in command.example.splitlines():
+        words = shlex.split(line.strip().partition("  ")[0], comments=True)
+        end = next((i for i, word in enumerate(words) if word in "<>"), len(words))
+        assert words[0] == "dpsql" and parser().parse_args(words[1:end]).run is command.run
 
 
 def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:

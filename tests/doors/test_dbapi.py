@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 
+import polars
+import pyarrow
 import pytest
 
 import dpsql
-from dpsql.doors import dbapi
+from dpsql.doors import dbapi_types as dbapi
 from dpsql.doors.dbapi import Connection
 
 
@@ -41,7 +43,8 @@ def test_execute_asks_at_the_connections_price(connection: Connection, session: 
     cursor.execute("SELECT 0", ())
     asked = session.asked  # type: ignore[attr-defined]
     assert asked[0] == (
-        "SELECT ?", {"analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "params": [5], "fresh": True})
+        "SELECT ?",
+        {"analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "params": [5], "fresh": True, "dialect": "duckdb"})
     assert asked[1][1]["params"] == {"a": 5} and asked[2][1]["params"] is None
 
 
@@ -67,7 +70,65 @@ def test_fetching(connection: Connection) -> None:
     assert list(connection.cursor().execute("SELECT 1")) == [(1,), (2,), (3,)]
     cursor.execute("SELECT 1")
     cursor.arraysize = 2
+    with pytest.raises(TypeError):
+        cursor.fetchmany(1.5)  # type: ignore[arg-type]
     assert cursor.fetchmany() == [(1,), (2,)] and cursor.fetchmany(-1) == [] and cursor.fetchall() == [(3,)]
+
+
+def test_null_is_none(connection: Connection) -> None:
+    assert connection.cursor().execute("SELECT noisy").fetchall()[1] == ("B", 17, None, None)
+
+
+def test_extensions_of_the_standard(connection: Connection) -> None:
+    cursor = connection.cursor()
+    assert (cursor.connection, cursor.lastrowid, cursor.rownumber, cursor.messages) == (connection, None, None, [])
+    assert connection.autocommit and cursor.intervals is None
+    cursor.execute("SELECT noisy")
+    ((kind, warning),) = cursor.messages
+    assert kind is dpsql.Warning and str(warning) == "few rows"
+    assert cursor.intervals is not None and cursor.intervals[0][1] == (29749, 29755)
+    cursor.execute("SELECT 1")
+    assert cursor.messages == [] and cursor.rownumber == 0
+
+
+def test_scrolling(connection: Connection) -> None:
+    cursor = connection.cursor().execute("SELECT 1")
+    with pytest.raises(IndexError, match="no row -1"):
+        cursor.scroll(-1)
+    cursor.scroll(2)
+    assert cursor.rownumber == 2 and cursor.fetchone() == (3,)
+    cursor.scroll(0, "absolute")
+    assert cursor.fetchone() == (1,)
+    with pytest.raises(IndexError, match="there are 3 rows"):
+        cursor.scroll(4, mode="absolute")
+    with pytest.raises(dpsql.ProgrammingError, match="relative"):
+        cursor.scroll(1, "sideways")
+
+
+def test_arrow_takes_what_is_not_fetched(connection: Connection) -> None:
+    cursor = connection.cursor().execute("SELECT 1")
+    cursor.fetchone()
+    assert cursor.fetch_arrow_table().to_pydict() == {"x": [2, 3]}
+    assert cursor.fetchone() is None and cursor.fetch_arrow_table().num_rows == 0
+    cursor.execute("SELECT noisy")
+    table = pyarrow.table(cursor)
+    assert str(table.schema.field("cost").type) == "decimal128(18, 2)" and table["n"].to_pylist() == [29752, 17]
+    frame = polars.DataFrame(connection.cursor().execute("SELECT 1"))
+    assert frame.to_dict(as_series=False) == {"x": [1, 2, 3]} and frame.schema["x"] == polars.Int32
+    with pytest.raises(dpsql.InterfaceError, match="nothing was executed"):
+        connection.cursor().fetch_arrow_table()
+
+
+def test_describing_asks_for_columns_only(connection: Connection, session: object) -> None:
+    cursor = connection.cursor().execute("SELECT 1")
+    assert cursor.describe("SELECT noisy", [5])[2] == ("cost", "DECIMAL(18,2)", None, None, 18, 2, None)
+    assert cursor.fetchone() == (1,)
+    assert session.asked[1] == (  # type: ignore[attr-defined]
+        "columns of SELECT noisy",
+        {"analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "params": [5], "dialect": "duckdb"})
+    cursor.close()
+    with pytest.raises(dpsql.InterfaceError, match="closed"):
+        cursor.describe("SELECT 1")
 
 
 def test_a_failed_statement_leaves_nothing_to_fetch(connection: Connection) -> None:

@@ -104,7 +104,7 @@ def test_budget(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["query", COUNT]) == 0
     assert main(["budget"]) == 0
     shown = capsys.readouterr().out
-    assert "write ledger = " in shown and COUNT[:40] in shown and "delta is half of each limit" in shown
+    assert "write ledger = " in shown and COUNT[:40] in shown and "what was spent proves" in shown
     assert main(["budget", "raise", "--analyst", "alice", "--epsilon", "0.3"]) == 1
     assert main(["budget", "raise", "--analyst", "alice", "--epsilon", "2.5"]) == 0
     assert main(["budget", "raise"]) == 1

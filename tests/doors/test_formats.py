@@ -11,7 +11,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from dpsql.answer import Answer, AnswerCost
-from dpsql.doors.formats import to_csv, to_json
+from dpsql.doors.formats import to_csv, to_json, to_markdown
 
 VALUES = (
     math.nan, -math.inf, 0.1, 10**38, Decimal("1234.56"), Decimal("0." + "1" * 38), True, None,
@@ -37,3 +37,12 @@ def test_csv() -> None:
 def test_no_rows() -> None:
     empty = Answer(("n",), ("BIGINT",), (), (), (True,), AnswerCost(1.0, 0.0))
     assert to_csv(empty) == "n,n_low,n_high\n" and json.loads(to_json(empty))["rows"] == []
+
+
+def test_markdown() -> None:
+    texts = ("a|b", "*x*", "two\nlines", "a\\b" + "c" * 100)
+    answer = Answer(("n|m", "t"), ("BIGINT", "VARCHAR"), tuple((i, text) for i, text in enumerate(texts)),
+                    tuple(((i - 2, i + 2), None) for i in range(4)), (True, False), AnswerCost(1.0, 0.0))
+    assert to_markdown(answer).splitlines() == [
+        "| n\\|m | t |", "| --: | :-- |", "| 0 ± 2 | a\\|b |", "| 1 ± 2 | \\*x\\* |", "| 2 ± 2 | two<br>lines |",
+        "| 3 ± 2 | a\\\\b" + "c" * 100 + " |"]

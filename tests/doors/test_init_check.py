@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 
 import duckdb
 import pytest
 
 from dpsql.doors.check import HEAD, check_report
+from dpsql.doors.formats import dumped
 from dpsql.doors.init import init_text
+from dpsql.doors.screen import Screen
 from dpsql.engines.base import open_engine
 from dpsql.engines.keys import verify_keys
 from dpsql.errors import PolicyError
@@ -167,43 +170,66 @@ def checked(engine_of, tmp_path):
 def test_check(checked):
     report = checked()
     assert report.holds
-    assert report.text == HEAD + """
+    assert report.text(Screen()) == HEAD + """
 
 patient: 4 rows
-  key (id): unique
-  owner NULL: 1 (25.00 %); such rows never count
-  3 units; rows a unit: median 1, 99 % up to 1, at most 1
-  beyond max_rows_per_group = 6: 0 (0 %) of one group; 0 (0 %) however grouped
-  age: 1 (25.00 %) NULL, 1 (25.00 %) below 0, 1 (25.00 %) above 120.5
-  sex: 1 (25.00 %) NULL, 1 (25.00 %) not among the values
-  w: 1 (25.00 %) NULL, 1 (25.00 %) NaN, 1 (25.00 %) above 300
+claim                   found
+----------------------  --------------------------------------------------------------
+key (id)                unique
+owner NULL              1 (25.00 %); such rows never count
+rows a unit             3 units: median 1, 99 % up to 1, at most 1
+max_rows_per_group = 6  leaves out 0 (0 %) of one group; 0 (0 %) however grouped
+age                     1 (25.00 %) NULL, 1 (25.00 %) below 0, 1 (25.00 %) above 120.5
+sex                     1 (25.00 %) NULL, 1 (25.00 %) not among the values
+w                       1 (25.00 %) NULL, 1 (25.00 %) NaN, 1 (25.00 %) above 300
 
 visit: 11 rows
-  key (v): unique
-  owner NULL: 1 (9.09 %); such rows never count
-  owner not found in patient: 1 (9.09 %); still counted, each patient as a unit
-  3 units; rows a unit: median 1, 99 % up to 8, at most 8
-  beyond max_rows_per_group = 6: 2 (20.00 %) of one group; 0 (0 %) however grouped
-  grouped by ward, beyond max_groups = 5: 3 (30.00 %) of groups
-  cost: 1 (9.09 %) NULL, 1 (9.09 %) below 1, 3 (27.27 %) above 5
-  ward: 1 (9.09 %) not among the values
+claim                   found
+----------------------  ------------------------------------------------------------
+key (v)                 unique
+owner NULL              1 (9.09 %); such rows never count
+owner not in patient    1 (9.09 %); still counted, each patient as a unit
+rows a unit             3 units: median 1, 99 % up to 8, at most 8
+max_rows_per_group = 6  leaves out 2 (20.00 %) of one group; 0 (0 %) however grouped
+max_groups = 5          leaves out 3 (30.00 %) of groups by ward
+cost                    1 (9.09 %) NULL, 1 (9.09 %) below 1, 3 (27.27 %) above 5
+ward                    1 (9.09 %) not among the values
 
 line: 5 rows
-  owner NULL: 1 (20.00 %); such rows never count
-  owner not found in visit: 1 (20.00 %); such rows never count
-  2 units; rows a unit: median 1, 99 % up to 2, at most 2
-  beyond max_rows_per_group = 1: 1 (33.33 %) of one group; 0 (0 %) however grouped
+claim                   found
+----------------------  ------------------------------------------------------------
+owner NULL              1 (20.00 %); such rows never count
+owner not in visit      1 (20.00 %); such rows never count
+rows a unit             2 units: median 1, 99 % up to 2, at most 2
+max_rows_per_group = 1  leaves out 1 (33.33 %) of one group; 0 (0 %) however grouped
 
 ward: 2 rows, public
-  key (name): unique"""
+claim       found
+----------  ------
+key (name)  unique"""
+
+
+def test_check_for_programs(checked):
+    found = json.loads(dumped(checked().to_dict()))
+    assert found["holds"] is True and [table["rows"] for table in found["tables"]] == [4, 11, 5, 2]
+    assert found["tables"][0]["findings"][4] == {
+        "claim": "age", "holds": True, "counts": {"NULL": 1, "below 0": 1, "above 120.5": 1},
+        "found": "1 (25.00 %) NULL, 1 (25.00 %) below 0, 1 (25.00 %) above 120.5"}
+
+
+def test_check_tells_where_it_is(engine_of, tmp_path):
+    engine, said = engine_of(HOSPITAL), []
+    (tmp_path / "policy.toml").write_text(CLAIMS)
+    check_report(engine, load_policy(tmp_path / "policy.toml", engine.schema), said.append)
+    assert said[0] == "checking patient, table 1 of 4" and said[-1] == "checking ward, table 4 of 4: key (name) done"
 
 
 @pytest.mark.parametrize("insert", ["INSERT INTO patient VALUES (1, 30, 'f', 1)", "INSERT INTO ward VALUES ('A')"])
 def test_a_key_that_fails(checked, insert):
     report = checked(data=HOSPITAL + insert)
     assert not report.holds
-    assert report.text.count("NOT a key") == 1
-    assert "mend this: the policy does not open" in report.text
+    assert report.text(Screen()).count("NOT a key") == 1
+    assert "mend this: the policy does not open" in report.text(Screen())
 
 
 def test_a_key_of_a_folder_bars_nothing(tmp_path):
@@ -216,29 +242,30 @@ def test_a_key_of_a_folder_bars_nothing(tmp_path):
         assert verify_keys(engine, policy) == {"patient": ()}
     finally:
         engine.close()
-    assert not report.holds and "NOT a key" in report.text
-    assert "mend this; such a key counts for nothing here" in report.text and "does not open" not in report.text
+    assert not report.holds and "NOT a key" in report.text(Screen())
+    text = report.text(Screen())
+    assert "mend this: such a key counts for nothing here" in text and "does not open" not in text
 
 
 def test_rows_of_several_owners(checked):
     claims = CLAIMS.replace('visit -> visit.v"', 'visit -> visit.v"\nkeys = []').replace('keys = ["v"]\n', "")
     report = checked(claims, HOSPITAL + "INSERT INTO visit VALUES (0, 2, 1, 'A')")
     assert report.holds
-    assert "  rows with several owners: 5 owned rows from 5" not in report.text
+    assert "several owners" not in report.text(Screen())
     report = checked(claims, HOSPITAL + "INSERT INTO visit VALUES (0, 2, 1, 'A'), (0, 3, 1, 'A')")
-    assert "  rows with several owners: 7 owned rows from 5; each counts once per owner" in report.text
+    assert "several owners          7 owned rows from 5; each counts once per owner" in report.text(Screen())
 
 
 def test_empty_tables(checked):
     report = checked(data="".join(line for line in HOSPITAL.splitlines(True) if not line.startswith("INSERT")))
     assert report.holds
-    assert "patient: 0 rows\n  key (id): unique\n\nvisit: 0 rows" in report.text
+    assert "key (id)  unique\n\nvisit: 0 rows" in report.text(Screen())
 
 
 def test_owned_by_nobody(checked):
     report = checked(data=HOSPITAL + "UPDATE visit SET patient = NULL")
-    assert "owner NULL: 11 (100 %)" in report.text
-    assert "no unit owns a row" in report.text
+    assert "owner NULL            11 (100 %)" in report.text(Screen())
+    assert "no unit owns a row" in report.text(Screen())
 
 
 def test_a_table_that_cannot_be_read(checked):
@@ -246,8 +273,8 @@ def test_a_table_that_cannot_be_read(checked):
                             "CREATE VIEW ward AS SELECT CAST(error('boom') AS VARCHAR) AS name FROM line;")
     report = checked(data=data)
     assert not report.holds
-    assert "ward could not be read" in report.text
-    assert "boom" not in report.text
+    assert "ward could not be read" in report.text(Screen())
+    assert "boom" not in report.text(Screen())
 
 
 def test_keys_written_in_other_types(checked):
@@ -256,4 +283,4 @@ def test_keys_written_in_other_types(checked):
     data = data.replace("patient INTEGER", "patient VARCHAR")
     data += "UPDATE visit SET patient = '00000000-0000-0000-0000-000000000000' WHERE patient = '1'"
     report = checked(data=data)
-    assert "owner not found in patient: 2 (18.18 %)" in report.text
+    assert "owner not in patient    2 (18.18 %)" in report.text(Screen())

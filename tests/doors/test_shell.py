@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dpsql.doors.shell import Shell, shell
+from dpsql.answer import Answer
+from dpsql.doors.formats import to_csv, to_json
+from dpsql.doors.shell import FAILED, STOPPED, Shell, shell
+from dpsql.doors.shell_commands import COMMANDS
 
 
-def piped(session: Any, text: str, monkeypatch: pytest.MonkeyPatch) -> int:
+def piped(session: Any, text: str, monkeypatch: pytest.MonkeyPatch, settings: Sequence[str] = ()) -> int:
     monkeypatch.setattr(sys, "stdin", io.StringIO(text))
-    return shell(session, "alice", None, None)
+    return shell(session, "alice", None, None, settings)
 
 
 def test_a_pipe(session: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,6 +43,22 @@ def test_failures_go_on_and_are_remembered(
         "error: no command \\nope; \\help lists them"]
 
 
+@pytest.mark.parametrize("settings", [["ON_ERROR_STOP on"], ["ON_ERROR_STOP 1"]])
+def test_stopping_at_the_first_error(session: Any, settings: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert piped(session, "SELECT 1;\nSELECT secret; SELECT 1;\nSELECT 1;\n", monkeypatch, settings) == STOPPED
+    assert piped(session, "\\nope\nSELECT 1;\n", monkeypatch, settings) == STOPPED
+    assert [sql for sql, _ in session.asked] == ["SELECT 1", "SELECT secret"]
+    assert piped(session, "SELECT 1;", monkeypatch, settings) == 0
+    session.asked.clear()
+    assert piped(session, "\\set ON_ERROR_STOP on\nSELECT secret;\nSELECT 1;\n", monkeypatch) == STOPPED
+    assert piped(session, "SELECT secret;\nSELECT 1;\n", monkeypatch) == FAILED
+
+
+@pytest.mark.parametrize("wrong", ["format xml", "epsilon", "epsilon many", "nonsense on", "ON_ERROR_STOP perhaps"])
+def test_a_wrong_setting_asks_nothing(session: Any, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert piped(session, "SELECT 1;", monkeypatch, [wrong]) == FAILED and not session.asked
+
+
 def test_quitting_skips_the_rest(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert piped(session, "SELECT 1;\n\\q\nSELECT secret;\n", monkeypatch) == 0
     assert len(session.asked) == 1
@@ -48,17 +69,22 @@ def test_quitting_skips_the_rest(session: Any, monkeypatch: pytest.MonkeyPatch) 
 
 def test_settings(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
     talk = Shell(session, "alice")
-    for line in ("\\set epsilon 0.5", "\\set delta 1e-9;", "\\set fresh on", "\\set", "SELECT 1;",
-                 "\\set epsilon default", "\\set delta default", "\\set fresh off", "SELECT 1;"):
+    for line in ("\\epsilon 0.5", "\\delta 1e-9;", "\\replay off", "\\timing on", "\\set", "SELECT 1;"):
         assert talk.feed(line)
-    assert "epsilon 0.5\ndelta 1e-09\nfresh on\n" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert out.split()[:8] == ["epsilon", "0.5", "delta", "1e-09", "confirm", "off", "timing", "on"]
+    assert out.split()[8:14] == ["format", "table", "fresh", "on", "ON_ERROR_STOP", "off"]
+    assert "\ntime: " in out
+    for line in ("\\set epsilon default", "\\delta default", "\\replay on", "\\timing", "SELECT 1;"):
+        assert talk.feed(line)
+    assert "timing off" in capsys.readouterr().out
     assert session.asked[0][1] == {"analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "fresh": True}
     assert session.asked[1][1] == {"analyst": "alice", "epsilon": None, "delta": None, "fresh": False}
     assert not talk.failed
     for wrong in ("many", "nan", "inf", "-1"):
         talk.failed = False
-        talk.feed(f"\\set epsilon {wrong}")
-        assert talk.failed and talk.epsilon is None and "\\set epsilon 0.5" in capsys.readouterr().err
+        talk.feed(f"\\epsilon {wrong}")
+        assert talk.failed and talk.epsilon is None and "\\epsilon 0.5" in capsys.readouterr().err
 
 
 def test_describing(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,7 +101,7 @@ def test_describing(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
     talk.feed('  \\d "PATIENTS";')
     assert capsys.readouterr().out.splitlines() == [
         "patients: id (the unit)",
-        "column  type     policy",
+        "column  type     what is known",
         "------  -------  -------------------------------------",
         "id      INTEGER  the unit, key",
         "age     INTEGER  range [0, 100]",
@@ -90,21 +116,88 @@ def test_a_table_the_policy_does_not_name_does_not_exist(
     session: Any, capsys: pytest.CaptureFixture[str], name: str,
 ) -> None:
     Shell(session).feed(f"\\d {name}")
-    assert capsys.readouterr().err == f"error: the policy names no table {name}; \\d lists them\n"
+    assert capsys.readouterr().err == f"error: the policy names no table {name}; there are: patients, visits, wards\n"
 
 
 def test_other_commands(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
     talk = Shell(session, "alice")
     talk.feed("\\explain SELECT")
-    talk.feed("1;")
+    talk.feed("2;")
+    talk.feed("\\explain")
+    out = capsys.readouterr().out
+    assert out.count("bounds of SELECT\n2") == 2 and session.asked == []
     talk.feed("\\budget")
     talk.feed("\\help")
     out = capsys.readouterr().out
-    assert out.startswith("explanation of SELECT\n1\n") and session.asked == []
-    assert "epsilon 1 of 3 used, 2 left (the policy); delta 1e-08 of 5e-07 used" in out and "(alice)" in out
-    assert "leave (also Ctrl-D)" in out
+    assert "the policy  1              2     3   1e-08        4.9e-07  5e-07" in out and "alice       1 " in out
+    assert all(command.usage in out for command in COMMANDS.values()) and "leave (also Ctrl-D)" in out
     talk.feed("SELECT")
     assert talk.feed("\\q") and talk.pending == "SELECT\n\\q\n"         # not a command inside a statement
+    assert talk.feed("; \\timing") and talk.timing and talk.pending == ""
+
+
+def test_the_last_answer_again_is_free(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    talk = Shell(session, "alice")
+    for command, reason in (("replay", "no answer yet"), ("plot", "no answer yet"), ("explain", "nothing to explain")):
+        talk.feed(f"\\{command}")
+        assert talk.failed and reason in capsys.readouterr().err
+    talk.feed("SELECT 2;")
+    assert "epsilon 1, delta 1e-08 spent" in capsys.readouterr().out
+    talk.feed("\\replay")
+    talk.feed("\\plot")
+    out = capsys.readouterr().out
+    assert len(session.asked) == 1 and out.count("replay, free · 1 of 3 used") == 2 and "29752 ± 3" in out
+    assert "█" in out or "#" in out
+
+
+def test_a_plot_of_nothing_shows_what_was_paid(
+    session: Any, noisy: Answer, capsys: pytest.CaptureFixture[str],
+) -> None:
+    talk = Shell(session)
+    session.query = lambda sql, **options: replace(noisy, rows=(), intervals=())
+    talk.feed("\\plot SELECT 2;")
+    out, err = capsys.readouterr()
+    assert "(no rows)" in out and "epsilon 1" in out and "nothing to plot" in err and talk.failed
+
+
+def test_answers_for_programs(
+    session: Any, noisy: Answer, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    talk = Shell(session, "alice")
+    talk.feed("\\format csv")
+    talk.feed("SELECT 2;")
+    out, err = capsys.readouterr()
+    assert out == to_csv(noisy) and "epsilon 1" in err
+    talk.feed(f"\\o {tmp_path / 'out.csv'}")
+    talk.feed("SELECT 2;")
+    assert (tmp_path / "out.csv").read_text() == to_csv(noisy)
+    talk.feed("\\format json")
+    talk.feed("\\o")
+    capsys.readouterr()
+    talk.feed("SELECT 2;")
+    assert capsys.readouterr() == (to_json(noisy), "")
+    talk.feed(f"\\o {tmp_path / 'no' / 'such'}")
+    assert talk.failed and "No such file" in capsys.readouterr().err and talk.out is None
+
+
+def test_confirming(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    talk, asked = Shell(session, "alice"), []
+
+    def ask(question: str) -> bool:
+        asked.append(question)
+        return len(asked) > 1
+
+    talk.feed("\\confirm on")
+    talk.feed("SELECT 2;")
+    assert talk.failed and "nobody to ask" in capsys.readouterr().err and not session.asked
+    talk.ask = ask
+    talk.feed("SELECT 2;")
+    assert "nothing charged" in capsys.readouterr().out and not session.asked
+    talk.feed("SELECT 2;")
+    assert "29752 ± 3" in capsys.readouterr().out and len(session.asked) == 1
+    assert "cost: epsilon 1" in asked[0] and "epsilon 2 is left" in asked[0]
+    talk.feed("SELECT 1;")          # free: no question
+    assert len(asked) == 2 and len(session.asked) == 2
 
 
 def test_a_terminal(
@@ -127,6 +220,6 @@ def test_a_terminal(
     assert shell(session, None, None, None) == 0
     assert prompts == ["dpsql> ", "   ... ", "dpsql> ", "dpsql> ", "dpsql> "]
     assert [sql for sql, _ in session.asked] == ["SELECT secret", "SELECT 1"]
-    history = tmp_path / "state" / "dpsql" / "history"
+    history = tmp_path / "state" / "dpsql" / "history.readline"
     assert history.stat().st_mode & 0o777 == 0o600
     assert capsys.readouterr().out.startswith("dpsql: private answers to SQL.")

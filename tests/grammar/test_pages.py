@@ -45,7 +45,8 @@ ANSWERED = [case for case in CASES if not case.refused]
 @pytest.mark.parametrize("case", ANSWERED, ids=[case.id for case in ANSWERED])
 def test_equals_plain_sql(case: Case, clinic: Session, plain: duckdb.DuckDBPyConnection) -> None:
     sql, params = case.blocks["sql query"], _params(case)
-    answer = clinic.query(sql, params=params, epsilon=HUGE, fresh=True)
+    dialect = json.loads(case.blocks.get("json ask", "{}")).get("dialect", "duckdb")
+    answer = clinic.query(sql, params=params, epsilon=HUGE, fresh=True, dialect=dialect)
     found = plain.execute(case.blocks.get("sql plain", sql), params if "sql plain" not in case.blocks else None)
     names = tuple(item[0] for item in found.description or ())
     assert answer.columns == names
@@ -66,7 +67,8 @@ def _printed(case: Case, clinic: Session) -> dict[str, str]:
         return {"text refused": str(error)}
     blocks = {"sql finish": explained.finish}
     if explained.bounds:
-        blocks = {"text bounds": explained.bounds, "sql rewritten": explained.rewritten} | blocks
+        rewritten = {"sql rewritten": explained.rewritten} if explained.rewritten else {}
+        blocks = {"text bounds": explained.bounds, **rewritten, **blocks}
     return blocks
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from sqlalchemy.dialects import registry
 
 from dpsql.doors import python
 
+registry.register("dpsql", "dpsql.doors.sqlalchemy", "Dialect")     # where dpsql is not installed
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 

@@ -15,7 +15,7 @@ from sqlglot import exp
 from test_facts import check_owner
 from test_guards import check_groups, check_sensitivities, totals
 
-from dpsql import bound, plan, release
+from dpsql import bound, guard, release, sensitivity, statement
 from dpsql.budget.events import Cost, Event
 from dpsql.engines.base import Rows
 from dpsql.errors import InternalError
@@ -24,10 +24,11 @@ from dpsql.facts import ownership, stability
 from dpsql.lower import assemble
 from dpsql.noise import laplace, selection
 from dpsql.pipeline import planned
-from dpsql.plan import Plan, Statement
+from dpsql.plan import Plan
 from dpsql.render import _Printer
 from dpsql.scalars.rows import ROWS
 from dpsql.session import Session
+from dpsql.statement import Statement
 
 CAUGHT = (AssertionError, InternalError, duckdb.Error)
 Patch = pytest.MonkeyPatch
@@ -36,7 +37,7 @@ KINDS = ("a", "b", "c", "d")
 
 def made(text: str, mode: str = "loose", delta: Fraction = Fraction(1, 10**9)) -> tuple[World, Plan]:
     here = world(mode)
-    return here, planned(text, here.catalog, Cost(Fraction(1), delta), here.public)
+    return here, planned(text, here.catalog, Cost(Fraction(1), delta), here.public, here.typed)
 
 
 def rows(units: Any = (), orders: Any = (), items: Any = (), mode: str = "loose") -> Database:
@@ -188,18 +189,18 @@ def check_charge(folder: Path) -> None:
 
 
 def _run(here: World, statement: Statement) -> Rows:
-    return Rows(("x",), here.run(statement.sql, statement.salted))
+    return Rows(("x",), here.run(statement.sql, statement.params))
 
 
 # Mutants ------------------------------------------------------------------------------------------------------------
 
 
 def no_clip(patch: Patch) -> None:
-    patch.setattr(bound, "_clip", lambda value, partial, most, ask: value)
+    patch.setattr(bound, "_clip", lambda value, *given: value)
 
 
 def no_group_cap(patch: Patch) -> None:
-    patch.setattr(bound, "_needs_cap", lambda *args: False)
+    patch.setattr(guard, "needs_cap", lambda *args: False)
 
 
 def no_group_cap_printed(patch: Patch) -> None:
@@ -230,13 +231,13 @@ def no_nan_guard(patch: Patch) -> None:
 
 
 def null_owner_kept(patch: Patch) -> None:
-    patch.setattr(bound, "_with_owner", lambda ask, facts: ask.rows)
+    patch.setattr(guard, "with_owner", lambda ask, facts: ask.rows)
 
 
 def null_owner_kept_and_believed(patch: Patch) -> None:
     null_owner_kept(patch)
-    derive = plan.derive
-    patch.setattr(plan, "derive", lambda *args: replace(derive(*args), nullable=frozenset()))
+    derive = statement.derive
+    patch.setattr(statement, "derive", lambda *args: replace(derive(*args), nullable=frozenset()))
 
 
 def owners_not_compared(patch: Patch) -> None:
@@ -254,7 +255,7 @@ def null_keys_unique(patch: Patch) -> None:
         shown = keys | {facts.owner.id}
         return facts.rows_per_unit == 1 or any(unique <= shown for unique in facts.unique)
 
-    for module in (stability, bound, plan):
+    for module in (stability, guard, sensitivity):
         patch.setattr(module, "one_row_per_group", careless)
 
 
@@ -272,7 +273,7 @@ def salt_without_unit(patch: Patch) -> None:
 
 
 def domain_not_filtered(patch: Patch) -> None:
-    patch.setattr(bound, "_in_domain", lambda folded, keys, domain: folded)
+    patch.setattr(guard, "_in_domain", lambda folded, keys, domain: folded)
 
 
 def groups_from_the_rows(patch: Patch) -> None:
@@ -282,8 +283,8 @@ def groups_from_the_rows(patch: Patch) -> None:
 def belief_as_sensitivity(patch: Patch) -> None:
     """The declared range is taken for true: no clamp of a row, no clip of a unit."""
     patch.setattr(bound.scalars, "clamp", lambda scalar, to: scalar)
-    patch.setattr(bound, "_clip", lambda value, partial, most, ask: Call("cast", (value,), BIGINT))
-    patch.setattr(plan, "_magnitudes", lambda question, facts: [
+    patch.setattr(bound, "_clip", lambda value, *given: Call("cast", (value,), BIGINT))
+    patch.setattr(statement, "magnitudes", lambda question, facts: [
         max(-p.low, p.high) * (question.rows or 1) for p in question.partials
     ])
     patch.setitem(ROWS, "clamp", replace(ROWS["clamp"], sql=lambda node, args, ranges: args[0]))
@@ -295,11 +296,11 @@ def half_the_scale(patch: Patch) -> None:
 
 
 def half_the_planned_scale(patch: Patch) -> None:
-    def halved(sensitivity: int, epsilon: Fraction) -> Event:
-        event = laplace.laplace_event(sensitivity, epsilon)
+    def halved(worst: int, epsilon: Fraction, cells: int = 1) -> Event:
+        event = laplace.laplace_event(worst, epsilon, cells)
         return replace(event, scale=event.scale / 2)
 
-    patch.setattr(plan, "laplace_event", halved)
+    patch.setattr(statement, "laplace_event", halved)
 
 
 def bare_cut(patch: Patch) -> None:
@@ -311,7 +312,7 @@ def bare_cut(patch: Patch) -> None:
 def charge_after_run(patch: Patch) -> None:
     def late(self: Session, sql: str, **given: Any) -> Any:
         found = self.plan(sql, epsilon=given["epsilon"])
-        answer = self._answered(found, None, 0)
+        answer = self._answered(found, 0)
         self.ledger.charge(key=found.key, version="1", analyst=None, cost=found.cost, events=(), sql=sql)
         return answer
 
@@ -319,7 +320,8 @@ def charge_after_run(patch: Patch) -> None:
 
 
 MUTANTS: tuple[tuple[Callable[[Patch], None], Callable[[], None]], ...] = (
-    (no_clip, check_distances), (no_group_cap, check_distances), (no_group_cap_printed, check_distances),
+    (no_clip, check_distances), (no_group_cap, check_distances),
+    (no_group_cap_printed, check_distances),
     (no_row_cap, check_means), (no_nan_guard, check_nan), (null_owner_kept, check_nobody),
     (null_owner_kept_and_believed, check_nobody), (owners_not_compared, check_joins),
     (owners_not_compared_nor_proved, check_joins), (null_keys_unique, check_null_keys), (salt_without_unit, check_salt),

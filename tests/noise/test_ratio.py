@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpsql.noise import laplace
+from dpsql.noise import gaussian, laplace
 from dpsql.noise.ratio import _widths, ratio_interval, sum_quantile
 
 
@@ -116,3 +116,16 @@ def test_odd_input():
     assert ratio_interval([], [], one, one, 1.0)[0].size == 0
     low, high = ratio_interval([1e300, -1e300, 7.0], [1e-300, 0.0, -1e300], one, one, 3.0)
     assert high[0] == 3 and low[1] == -3 and low[2] <= 0 <= high[2]
+
+
+@pytest.mark.parametrize("case", [(6_000_000, 100_000, 900, 4), (-5000, 300, 40, 8), (0, 50, 3, 20)], ids=str)
+def test_normal_noise_is_covered_as_often_as_said(case, plausible):
+    """Coverage of the quotient of two rounded normal noises: 95 % where the count stands clear of its noise."""
+    total, count, sigma_s, sigma_n = case
+    fine = 1 << 20
+    draws = [gaussian.sample(sigma * fine, 20_000) for sigma in (sigma_s, sigma_n)]
+    s = np.array([total + (z + fine // 2) // fine for z in draws[0]], dtype=float)
+    n = np.array([count + (z + fine // 2) // fine for z in draws[1]], dtype=float)
+    low, high = ratio_interval(s, n, Fraction(sigma_s), Fraction(sigma_n), 1e9, gaussian=True)
+    held = int(np.sum((low <= total / count) & (total / count <= high)))
+    assert held / 20_000 >= 0.94 and (count < 4 * sigma_n or sigma_s < 10 or plausible(held, 20_000, 0.952))

@@ -13,7 +13,7 @@ from dpsql.budget.events import Cost
 from dpsql.errors import QueryError
 from dpsql.pipeline import planned
 from dpsql.plan import Plan
-from dpsql.relation import Join, Relation, Scan
+from dpsql.relation import Relation, sources_of
 
 # a FROM, with the columns it shows: (numbers to add up, keys, conditions)
 _U = (("n", "x", "n * 2 + home", "COALESCE(n, 1)", "CASE WHEN n > 0 THEN n END"), ("grp", "home", "day", "u + 0", "x"),
@@ -74,15 +74,18 @@ FROMS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 
 @st.composite
-def texts(draw: st.DrawFn) -> str:
-    """The text of one query; dpsql may refuse it, but never with another error."""
-    source = draw(st.sampled_from(sorted(FROMS)))
-    numbers, keys, conditions = FROMS[source]
+def texts(draw: st.DrawFn, sources: dict[str, tuple[tuple[str, ...], ...]] | None = None) -> str:
+    """The text of one query over one of the sources; dpsql may refuse it, but never with another error."""
+    known = FROMS if sources is None else sources
+    source = draw(st.sampled_from(sorted(known)))
+    numbers, keys, conditions = known[source]
     by = draw(st.lists(st.sampled_from(keys), max_size=2, unique=True))
     value, tested = draw(st.sampled_from(numbers)), draw(st.sampled_from(conditions))
     unit = next((name for name in ("units.u", "o.u", "a.u") if source.startswith(name[:-2])), "1")
     menu = ["COUNT(*)", f"COUNT({value})", f"SUM({value})", f"AVG({value})", f"SUM({value}) FILTER (WHERE {tested})",
-            f"COUNT(DISTINCT {unit})", f"COUNT(*) FILTER (WHERE {tested})"]
+            f"COUNT(DISTINCT {unit})", f"COUNT(*) FILTER (WHERE {tested})", f"VAR_SAMP({value})",
+            f"CORR({value}, {numbers[0]})", f"COUNT(DISTINCT {by[0] if by else value})", f"MEDIAN({value})",
+            f"MAX({value}) FILTER (WHERE {tested})", f"MIN({value})"]
     asked = draw(st.lists(st.sampled_from(menu), min_size=1, max_size=3, unique=True))
     where = draw(st.lists(st.sampled_from(conditions), max_size=2, unique=True))
     text = f"SELECT {', '.join([*by, *asked])} FROM {source}"
@@ -96,7 +99,7 @@ def plan_of(text: str, mode: str) -> Plan | None:
     """The plan of a query in a world; None when it is refused. Any other error is a failure."""
     here = world(mode)
     try:
-        return planned(text, here.catalog, Cost(Fraction(1), Fraction(1, 100)), here.public)
+        return planned(text, here.catalog, Cost(Fraction(1), Fraction(1, 100)), here.public, here.typed)
     except QueryError:
         return None
 
@@ -104,7 +107,5 @@ def plan_of(text: str, mode: str) -> Plan | None:
 def relations(relation: Relation) -> Iterator[Relation]:
     """A relation and every relation below it."""
     yield relation
-    if isinstance(relation, Scan):
-        return
-    for source in (relation.left, relation.right) if isinstance(relation, Join) else (relation.source,):
+    for source in sources_of(relation):
         yield from relations(source)

@@ -10,6 +10,7 @@ import atexit
 import math
 import os
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,10 +20,11 @@ import duckdb
 from hypothesis import strategies as st
 
 from dpsql.catalog import Catalog
-from dpsql.engines.catalog import read_schema
+from dpsql.engines.catalog import read_schema, sql_type
+from dpsql.expression import SqlType
 from dpsql.policy_file import load_policy
-from dpsql.relation import CapGroups, Relation, Scan
-from dpsql.render import render
+from dpsql.relation import Relation
+from dpsql.render import render_with
 
 TABLES = {
     "units": "u BIGINT, grp VARCHAR, x DOUBLE, n INTEGER, home INTEGER, day DATE",
@@ -122,7 +124,8 @@ class World:
 
     connection: duckdb.DuckDBPyConnection
     catalog: Catalog
-    printed: dict[int, tuple[Relation, str]] = field(default_factory=dict)   # by identity: the relation is kept alive
+    # by identity: the relation is kept alive
+    printed: dict[int, tuple[Relation, str, frozenset[str]]] = field(default_factory=dict)
 
     def load(self, database: Database) -> None:
         for name, rows in database.items():
@@ -133,17 +136,28 @@ class World:
                     f"INSERT INTO {name} VALUES {', '.join([f'({marks})'] * len(rows))}", [v for r in rows for v in r]
                 )
 
-    def run(self, sql: str, salted: bool) -> Rows:
-        return self.connection.execute(sql, ["salt"] if salted else []).fetchall()
+    def run(self, sql: str, params: Collection[str] = ()) -> Rows:
+        """The rows of a statement that takes the salt and nothing else."""
+        return self.connection.execute(sql, dict.fromkeys(params, "salt")).fetchall()
 
     def rows(self, relation: Relation) -> Rows:
         """The rows of a relation as `columns_out` shows them, values made comparable."""
         if id(relation) not in self.printed:
-            self.printed[id(relation)] = (relation, render(relation, self.catalog))
-        return [tuple(map(plain, row)) for row in self.run(self.printed[id(relation)][1], salted(relation))]
+            self.printed[id(relation)] = (relation, *render_with(relation, self.catalog))
+        return [tuple(map(plain, row)) for row in self.run(*self.printed[id(relation)][1:])]
 
     def public(self, sql: str, tables: tuple[str, ...], most: int) -> Rows:
         return self.connection.execute(f"SELECT * FROM ({sql}) LIMIT {most}").fetchall()
+
+    def typed(
+        self, sql: str, over: Sequence[tuple[str, tuple[tuple[str, str], ...]]],
+    ) -> list[tuple[str, SqlType | None]]:
+        """The columns of SQL over empty tables: as `Session` types the blocks that feed others."""
+        with self.connection.cursor() as cursor:
+            for name, columns in over:
+                listed = ", ".join(f'"{column}" {type_}' for column, type_ in columns)
+                cursor.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" ({listed})')
+            return [(str(row[0]), sql_type(str(row[1]))) for row in cursor.execute(f"DESCRIBE {sql}").fetchall()]
 
 
 @cache
@@ -157,20 +171,17 @@ def world(mode: str) -> World:
     for name, rows in PUB.items():
         if name == mode:
             connection.executemany("INSERT INTO pub VALUES (?, ?, ?)", rows)
+    return opened(connection, mode)
+
+
+def opened(connection: duckdb.DuckDBPyConnection, mode: str) -> World:
+    """The world of a database that has the tables."""
     schema = read_schema(connection.cursor())
     with TemporaryDirectory() as folder:
         path = Path(folder) / "policy.toml"
         path.write_text(POLICY)
         policy = load_policy(path, schema)
     return World(connection, Catalog(policy, schema, KEYS if mode == "keyed" else {}))
-
-
-def salted(relation: Relation) -> bool:
-    """Whether the salt is a parameter of the printed relation."""
-    if isinstance(relation, CapGroups | Scan):
-        return isinstance(relation, CapGroups)
-    sources = (relation.left, relation.right) if hasattr(relation, "left") else (relation.source,)
-    return any(salted(source) for source in sources)
 
 
 def plain(value: object) -> object:

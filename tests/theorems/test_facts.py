@@ -41,14 +41,15 @@ def attacked(check: Check) -> Callable[[], None]:
     return attack
 
 
-def _all(plan: Plan) -> Iterator[Relation]:
+def every_relation(plan: Plan) -> Iterator[Relation]:
+    """Every relation of a plan's first question, before and after the guards."""
     question = plan.statements[0].question
     yield from relations(question.ask.rows)
     yield from relations(question.guarded)
 
 
 def _joins(plan: Plan, here: World) -> Iterator[tuple[Join, Facts, Facts, tuple[frozenset[int], frozenset[int]]]]:
-    for relation in _all(plan):
+    for relation in every_relation(plan):
         if isinstance(relation, Join):
             left, right = (derive(side, here.catalog) for side in (relation.left, relation.right))
             yield relation, left, right, (_ids(relation.left), _ids(relation.right))
@@ -80,7 +81,7 @@ def _repeats(table: Table, ids: frozenset[int], nulls: bool) -> bool:
 
 def check_owner(here: World, plan: Plan, database: Database, unit: int) -> None:
     """Removing a unit removes exactly the rows that the proved owner says are its own."""
-    owned = [(r, f.owner) for r in _all(plan) if (f := derive(r, here.catalog)).owner is not None]
+    owned = [(r, f.owner) for r in every_relation(plan) if (f := derive(r, here.catalog)).owner is not None]
     before = [bag(_without_owner(here.rows(relation), relation, owner, unit)) for relation, owner in owned]
     here.load(without(database, unit))
     assert before == [bag(here.rows(relation)) for relation, _ in owned]
@@ -112,7 +113,7 @@ def check_unique(here: World, plan: Plan, database: Database, unit: int) -> None
     for join, left, right, ids in _joins(plan, here):
         for unique in joined_unique(left, right, join.kind, join.on, ids):
             assert not _repeats(_table(here, join), unique, nulls=False)
-    for relation in _all(plan):
+    for relation in every_relation(plan):
         facts, table = derive(relation, here.catalog), _table(here, relation)
         assert not any(_repeats(table, unique, nulls=False) for unique in facts.unique)
         assert not any(_repeats(table, unique, nulls=True) for unique in facts.grouped)
@@ -127,7 +128,7 @@ def check_fixed(here: World, plan: Plan, database: Database, unit: int) -> None:
         facts = derive(join, here.catalog)
         if facts.owner is not None:
             assert joined_fixed(left, right, join.kind, join.on, ids) <= facts.fixed
-    for relation in _all(plan):
+    for relation in every_relation(plan):
         facts = derive(relation, here.catalog)
         if facts.owner is not None:
             for rows in _by_owner(_table(here, relation), facts).values():
@@ -142,7 +143,7 @@ def check_rows(here: World, plan: Plan, database: Database, unit: int) -> None:
     for join, left, right, ids in _joins(plan, here):
         facts = derive(join, here.catalog)
         assert facts.rows_per_unit == joined_rows(left, right, join.kind, join.on, ids)
-    for relation in _all(plan):
+    for relation in every_relation(plan):
         facts = derive(relation, here.catalog)
         if facts.owner is not None and facts.rows_per_unit is not None:
             found = _by_owner(_table(here, relation), facts).values()
@@ -193,10 +194,10 @@ def check_domain(here: World, plan: Plan, database: Database, unit: int) -> None
             shown = Project(ask.rows, ((key, ask.keys[part.key].scalar),)) if _public_free(ask.rows) else None
             found = here.run(render(shown, here.catalog), False) if shown is not None else []
             assert {row[0] for row in found} <= set(part.values)
-    kept = statement.salted or all(isinstance(part, Looked) or part.enforced for part in domain or ())
+    kept = statement.params or all(isinstance(part, Looked) or part.enforced for part in domain or ())
     if domain is not None and statement.domain is not None and kept:     # else `release` passes over other groups
         keys = len(ask.keys)
-        rows = here.run(statement.sql, statement.salted)
+        rows = here.run(statement.sql, statement.params)
         assert {row[:keys] for row in rows} <= set(statement.domain)
 
 

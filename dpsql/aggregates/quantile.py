@@ -1,0 +1,95 @@
+"""MEDIAN, QUANTILE_CONT, QUANTILE_DISC, MIN and MAX: a value of a public grid, chosen by rank (`noise.quantile`).
+
+No stored value is ever released: what is chosen is a place of the grid, near the rank wanted. MIN and MAX look at one
+row of each unit, its smallest or largest, which changes nothing of what they mean and bounds a unit at one row.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+
+from dpsql.aggregates.base import Cells, Given, Kept, Lookup, Tabled
+from dpsql.aggregates.sum import exactly
+from dpsql.expression import DOUBLE, TIMESTAMP, Kind, Lit, SqlType
+from dpsql.program import Measure
+
+EPOCH = datetime.datetime(1970, 1, 1)
+
+
+def _lookup(kept: Kept, fraction: Fraction | None) -> Callable[[Measure, Given], Lookup]:
+    """The value at a fraction of the rows; None: the fraction the measure states."""
+
+    def lookup(measure: Measure, given: Given) -> Lookup:
+        assert measure.arg is not None, "a quantile has an argument"
+        grid = given.cells(measure.arg)
+        return Lookup(kept, grid.row, grid, _stated(measure) if fraction is None else fraction)
+
+    return lookup
+
+
+def _stated(measure: Measure) -> Fraction:
+    (stated,) = measure.more
+    assert isinstance(stated, Lit) and isinstance(stated.value, int | float | Decimal), "the fraction is a literal"
+    return Fraction(str(stated.value))
+
+
+def _same(measure: Measure, given: Given) -> SqlType:
+    assert measure.arg is not None, "a quantile has an argument"
+    return measure.arg.type
+
+
+def _between(measure: Measure, given: Given) -> SqlType:
+    """The type of what may lie between two values."""
+    type_ = _same(measure, given)
+    match type_.kind:
+        case Kind.INTEGER:
+            return DOUBLE
+        case Kind.DATE:
+            return TIMESTAMP
+        case _:
+            return type_
+
+
+TABLED = {
+    "min": Tabled(_lookup(Kept.SMALLEST, Fraction(0)), _same),
+    "max": Tabled(_lookup(Kept.LARGEST, Fraction(1)), _same),
+    "quantile_cont": Tabled(_lookup(Kept.ROWS, None), _between),
+    "quantile_disc": Tabled(_lookup(Kept.ROWS, None), _same),
+}
+
+
+def place_of(value: object, grid: Cells) -> int:
+    """The place of a row's cell, as it was fetched."""
+    if grid.row.type.kind is Kind.INTEGER:
+        assert isinstance(value, int), "places are integers"
+        return value
+    if isinstance(value, datetime.date):
+        return int(_days(value) / grid.unit)
+    assert value is not None and not isinstance(value, datetime.date), "a cell has a value"
+    return int(Fraction(str(value)) / grid.unit)
+
+
+def value_at(place: int, grid: Cells, type_: SqlType) -> object:
+    """The value that a place stands for, in the type of the released column."""
+    number = place * grid.unit
+    match type_.kind:
+        case Kind.INTEGER:
+            return round(number)
+        case Kind.DECIMAL:
+            return exactly(round(number * 10**type_.scale), type_.scale)
+        case Kind.DATE:
+            return (EPOCH + datetime.timedelta(days=int(number))).date()
+        case Kind.TIMESTAMP:
+            return EPOCH + datetime.timedelta(microseconds=int(number * 86_400_000_000))
+        case _:
+            return float(number)
+
+
+def _days(value: datetime.date) -> Fraction:
+    if isinstance(value, datetime.datetime):
+        since = value - EPOCH
+        return Fraction(since.days) + Fraction(since.seconds * 10**6 + since.microseconds, 86_400_000_000)
+    return Fraction((value - EPOCH.date()).days)

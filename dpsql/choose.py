@@ -1,0 +1,122 @@
+"""choose: the statement that runs, once the bounds that a question left open are chosen from exact counts, privately."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from dpsql.bound import Question
+from dpsql.domain import Group
+from dpsql.engines.base import Rows
+from dpsql.errors import InternalError
+from dpsql.noise.search import beyond, clipped, search
+from dpsql.probe import Probe, Rungs, capped_at, clipped_at, values_counted
+from dpsql.release import named, steps
+from dpsql.statement import Opening, Statement, statement
+
+Run = Callable[[str, frozenset[str]], Rows]
+Row = tuple[object, ...]
+
+
+def choose(planned: Statement, run: Run) -> tuple[Statement, Rows]:
+    """The statement with its bounds chosen, and the exact rows of its totals.
+
+    Theorem: what is chosen is differentially private with the searches' events of the statement, and the rest of its
+    events cover the statement returned.
+    Proof: exact counts reach the outcome through `search` alone; one unit adds to them what `groups_counted` and
+    `values_counted` say, at most C = the cap that is printed, or the number of groups counted. The statement returned
+    is a function of the question and of what was chosen; it is derived again, and what it costs is compared here.
+    Needs: `dpsql.noise.search.search_event`; `dpsql.noise.scheme.promised`.
+    Source: design.md, section 4, Bounds nobody had to guess.
+    """
+    opening = planned.opening
+    if opening is None:
+        return planned, run(planned.sql, planned.params) if planned.sql else Rows((), [])
+    question, probe = planned.question, opening.probe
+    counts, groups = run(opening.sql, opening.params), probe.groups
+    if probe.cap is not None:
+        groups = probe.cap[_place([(row[0], row[1]) for row in counts.values], probe.cap, 1, probe)]
+        question = capped_at(question, groups)
+        if probe.searched:
+            counts = run(*values_counted(question, probe, opening.catalog))
+    assert groups is not None, "a cap is known or searched"
+    rows = _inside(planned, counts.values) if probe.keyed else counts.values
+    keys = len(question.keys) if probe.keyed else 0
+    chosen = {
+        i: _place([(row[keys + at], row[-1]) for row in rows], _rungs(probe, i), groups, probe)
+        for at, i in enumerate(probe.searched)
+    }
+    most = [_rungs(probe, i)[chosen[i]] if i in chosen else None for i in range(len(question.partials))]
+    closed = _closed(planned, opening, clipped_at(question, most))
+    if probe.keyed:
+        return closed, Rows(("exact",), _totals(closed, probe, rows, chosen))
+    return closed, run(closed.sql, closed.params)
+
+
+def _rungs(probe: Probe, i: int) -> Rungs:
+    rungs = probe.rungs[i]
+    assert rungs is not None, "a search has a ladder"
+    return rungs
+
+
+def _place(found: Sequence[tuple[object, object]], rungs: Rungs, groups: int, probe: Probe) -> int:
+    """The place chosen on a ladder, from (place, contributions there); a row without a place is none's."""
+    counts = [0] * len(rungs)
+    for place, many in found:
+        if isinstance(place, int) and isinstance(many, int):
+            counts[place] += many
+    return search(beyond(counts), rungs, groups, probe.width)
+
+
+def _inside(planned: Statement, rows: Sequence[Row]) -> list[Row]:
+    """The rows of public groups: what stands elsewhere is nobody's to count."""
+    keys = len(planned.question.keys)
+    assert planned.domain is not None, "counts by group have public groups"
+    public = {named(group) for group in planned.domain}
+    return [row for row in rows if named(row[:keys]) in public]
+
+
+def _totals(closed: Statement, probe: Probe, rows: Sequence[Row], chosen: dict[int, int]) -> list[Row]:
+    """The rows that the closed statement's SQL would give: keys, totals of the clipped partials, units.
+
+    Theorem: they are.
+    Proof: `clipped` for the partials searched, from the rows of their own rungs; the others, and the units, come from
+    the row of a group that has no rung.
+    Needs: rungs compared exactly, `values_counted`.
+    Source: design.md, section 4.
+    """
+    question = closed.question
+    keys, many = len(question.keys), len(probe.searched)
+    bought = [i for i, same in enumerate(closed.constant) if not same]
+    first = keys + many
+    whole: dict[Group, Row] = {}
+    sums: dict[tuple[int, Group], tuple[list[int], list[int]]] = {}
+    for row in rows:
+        group = named(row[:keys])
+        at = next((at for at in range(many) if row[keys + at] is not None), None)
+        if at is None:
+            whole[group] = row
+            continue
+        i, place = probe.searched[at], row[keys + at]
+        assert isinstance(place, int), "a rung is a place"
+        rungs = _rungs(probe, i)
+        total, sign = sums.setdefault((i, group), ([0] * len(rungs), [0] * len(rungs)))
+        total[place] += steps(row[first + bought.index(i)], question.totals[i].type.scale)
+        sign[place] += steps(row[first + len(bought) + at], 0)
+    found: list[Row] = []
+    for group, row in whole.items():
+        totals: list[object] = list(row[first : first + len(bought)])
+        for i, place in chosen.items():
+            total, sign = sums.get((i, group), ([], []))
+            totals[bought.index(i)] = clipped(total, sign, _rungs(probe, i), place)
+        found.append((*row[:keys], *totals, row[-1]))
+    return found
+
+
+def _closed(planned: Statement, opening: Opening, question: Question) -> Statement:
+    """The statement of the question as it is now; InternalError where it costs more than was promised."""
+    made = statement(question, planned.domain, opening.catalog, opening.rest, opening.prefer)
+    left = planned.spent()[len(opening.probe.events):]
+    for amount in ("epsilon", "delta", "rho", "slack"):
+        if sum(getattr(event, amount) for event in made.spent()) > sum(getattr(event, amount) for event in left):
+            raise InternalError("a statement costs more than was promised before its bounds were chosen")
+    return made

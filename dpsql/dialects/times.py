@@ -1,0 +1,162 @@
+"""What the dates of other dialects become in DuckDB's: units, weeks, differences, formats."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
+
+from dpsql.dialects.rules import POSTGRES, SPARK, TRINO, Rule, whole
+from dpsql.parse import refusal
+
+_SUNDAY_FIRST = {"mysql", "bigquery", "tsql"} | SPARK       # DAYOFWEEK is 1 on Sunday there; 0 in DuckDB
+_OTHER_WEEKS = {"mysql", "bigquery", "tsql"}                # weeks start on Sunday there
+_ELAPSED = TRINO | SPARK                                    # a difference counts whole units that passed there
+_UNITS = {
+    "MM": "MONTH", "MON": "MONTH", "YYYY": "YEAR", "YY": "YEAR", "Y": "YEAR", "Q": "QUARTER", "QQ": "QUARTER",
+    "DD": "DAY", "HH": "HOUR", "MI": "MINUTE", "SS": "SECOND", "ISOWEEK": "WEEK", "ISO_WEEK": "WEEK", "WW": "WEEK",
+    "WK": "WEEK", "WEEKISO": "WEEK", "DAYOFWEEKISO": "ISODOW", "DW": "DAYOFWEEK",
+}
+_SMALL = {"HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"}
+
+
+def _unit(node: exp.Expr, dialect: str, name: str = "unit") -> str:
+    """The unit of a node in DuckDB's spelling; weeks that start on another day than Monday are refused."""
+    unit = node.args.get(name)
+    if unit is None:
+        return "DAY"
+    week = unit.this.name.upper() if isinstance(unit, exp.WeekStart) else None
+    text = "WEEK" if week else unit.name.upper()
+    iso = text in ("ISOWEEK", "ISO_WEEK") or week == "MONDAY"
+    text = _UNITS.get(text, text).removesuffix("S") if text != "SS" else "SECOND"
+    if (text == "WEEK" and dialect in _OTHER_WEEKS and not iso) or week not in (None, "MONDAY"):
+        way = {"bigquery": "write ISOWEEK, or WEEK(MONDAY)", "tsql": "write ISO_WEEK, or count days"}
+        raise refusal(
+            f"weeks of {dialect} start on Sunday here, those of DuckDB on Monday", node,
+            way.get(dialect, "write WEEK(d, 3), or count days"),
+        )
+    return text
+
+
+def _extracted(node: exp.Expr, dialect: str) -> exp.Expr:
+    unit, of = _unit(node, dialect, "this"), node.expression
+    if unit == "DATE":
+        return exp.cast(of, "DATE", copy=False)
+    if unit in ("DAYOFWEEK", "DOW", "WEEKDAY") and dialect in _SUNDAY_FIRST:
+        return _plus_one(exp.Extract(this=exp.Var(this="DOW"), expression=of))
+    if unit in ("DAYOFWEEK", "DOW", "DAY_OF_WEEK") and dialect in TRINO:
+        unit = "ISODOW"
+    if unit == "SECOND" and dialect in POSTGRES:        # with its fraction
+        ticks = exp.Extract(this=exp.Var(this="MICROSECOND"), expression=of)
+        return exp.paren(exp.Div(this=ticks, expression=exp.Literal.number("1e6"), typed=False, safe=False), copy=False)
+    return exp.Extract(this=exp.Var(this=unit), expression=of)
+
+
+def _plus_one(node: exp.Expr) -> exp.Expr:
+    return exp.paren(exp.Add(this=node, expression=exp.Literal.number(1)), copy=False)
+
+
+def _day_of_week(node: exp.Expr, dialect: str) -> exp.Expr:
+    if dialect not in _SUNDAY_FIRST:
+        return node
+    return _plus_one(exp.DayOfWeek(this=node.this))
+
+
+def _week(node: exp.Expr, dialect: str) -> exp.Expr:
+    if dialect in ("mysql", "tsql", "bigquery") and whole(node.args.get("mode")) != 3:
+        raise refusal(f"weeks of {dialect} start on Sunday here, those of DuckDB on Monday", node, "write WEEK(d, 3)")
+    return exp.Week(this=node.this)
+
+
+def _truncated(node: exp.Expr, dialect: str) -> exp.Expr:
+    if node.args.get("zone"):
+        raise refusal("a time zone here is not answered", node, "leave it out: moments are those of the tables")
+    return exp.TimestampTrunc(this=node.this, unit=exp.Var(this=_unit(node, dialect)))
+
+
+def _moment(node: exp.Expr) -> exp.Expr:
+    """A text that stands for a moment, cast; anything else as it is."""
+    if isinstance(node, exp.Literal) and node.is_string:
+        return exp.cast(node, "TIMESTAMP", copy=False)
+    return node
+
+
+def _between(node: exp.Expr, dialect: str) -> exp.Expr:
+    """Boundaries crossed in most dialects; whole units that passed in some, which is another function of DuckDB."""
+    unit = _unit(node, dialect)
+    later, earlier = _moment(node.this), _moment(node.expression)
+    elapsed = isinstance(node, exp.TimestampDiff) or (dialect in _ELAPSED and node.args.get("unit") is not None)
+    if elapsed:
+        return exp.Anonymous(this="date_sub", expressions=[exp.Literal.string(unit.lower()), earlier, later])
+    return exp.DateDiff(this=later, expression=earlier, unit=exp.Var(this=unit))
+
+
+def _moved(node: exp.Expr, dialect: str) -> exp.Expr:
+    """date + n units. A day's number may be computed; months and hours are literals."""
+    count, unit = node.expression, _unit(node, dialect)
+    if isinstance(count, exp.Interval):
+        count, unit = count.this, _unit(count, dialect)
+    if node.args.get("preserve_end_of_month"):
+        raise refusal(f"ADD_MONTHS of {dialect} keeps the last day of a month, DuckDB does not", node,
+                      "write d + INTERVAL '1 month'")
+    unit = "MONTH" if isinstance(node, exp.AddMonths) else unit
+    down = isinstance(node, (exp.DateSub, exp.DatetimeSub, exp.TimestampSub))
+    date = _moment(node.this)
+    if isinstance(node, exp.TsOrDsAdd):
+        date = exp.cast(date, "DATE", copy=False)
+    length = whole(count)
+    if length is not None:
+        step: exp.Expr = exp.Interval(
+            this=exp.Literal.string(str(-length if down else length)), unit=exp.Var(this=unit))
+        moved: exp.Expr = exp.paren(exp.Add(this=date, expression=step), copy=False)
+    elif unit == "DAY":
+        kind = exp.Sub if down else exp.Add
+        moved = exp.paren(kind(this=date, expression=exp.paren(count, copy=False)), copy=False)
+    else:
+        raise refusal(f"{unit}S are added by a literal number only", count, "write the number, or add days")
+    return exp.cast(moved, "DATE", copy=False) if isinstance(node, exp.TsOrDsAdd) and unit not in _SMALL else moved
+
+
+def _as_date(node: exp.Expr, dialect: str) -> exp.Expr:
+    if node.args.get("format"):
+        return _read(node, dialect)
+    return exp.cast(node.this, "DATE", copy=False)
+
+
+def _as_moment(node: exp.Expr, dialect: str) -> exp.Expr:
+    return exp.cast(node.this, "TIMESTAMP", copy=False)
+
+
+def _format(node: exp.Expr, dialect: str) -> exp.Expr:
+    given = node.args.get("format")
+    if not isinstance(given, exp.Literal):
+        raise refusal("a format of dates is a literal", node)
+    if isinstance(node, exp.ToChar):        # the parser leaves these, which may be of numbers
+        given = Dialect.get_or_raise(dialect).format_time(given.copy()) or given
+    return exp.Literal.string(given.this.replace("strict", ""))
+
+
+def _read(node: exp.Expr, dialect: str) -> exp.Expr:
+    found = exp.StrToTime(this=node.this, format=_format(node, dialect))
+    return found if isinstance(node, exp.StrToTime) else exp.cast(found, "DATE", copy=False)
+
+
+def _written(node: exp.Expr, dialect: str) -> exp.Expr:
+    return exp.TimeToStr(this=node.this, format=_format(node, dialect))
+
+
+def _named(node: exp.Expr, dialect: str) -> exp.Expr:
+    if not node.args.get("abbreviated"):
+        return node
+    letters = "%a" if isinstance(node, exp.Dayname) else "%b"
+    return exp.TimeToStr(this=node.this, format=exp.Literal.string(letters))
+
+
+RULES: dict[str, Rule] = {
+    "AddMonths": _moved, "DateAdd": _moved, "DateDiff": _between, "DateSub": _moved, "DateTrunc": _truncated,
+    "DatetimeAdd": _moved, "DatetimeDiff": _between, "DatetimeSub": _moved, "DatetimeTrunc": _truncated,
+    "DayOfWeek": _day_of_week, "Dayname": _named, "Extract": _extracted, "Monthname": _named, "StrToDate": _read,
+    "StrToTime": _read, "TimeStrToTime": _as_moment, "TimeToStr": _written, "TimestampAdd": _moved,
+    "TimestampDiff": _between, "TimestampSub": _moved, "TimestampTrunc": _truncated, "ToChar": _written,
+    "TsOrDsAdd": _moved,
+    "TsOrDsDiff": _between, "TsOrDsToDate": _as_date, "TsOrDsToTimestamp": _as_moment, "Week": _week,
+}

@@ -1,0 +1,194 @@
+"""How large a query may be: one table, checked before parsing, and once more when WITH names are written out.
+
+A text within these limits is parsed and planned in about a second of one core at most; `planning` sees to the rest.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlglot import exp
+from sqlglot.tokenizer_core import Token, TokenType
+
+from dpsql.errors import QueryError
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most so many of what `reason` names; `hint` says what to write instead."""
+
+    most: int
+    reason: str
+    hint: str
+
+    def error(self, sql: str | None = None, token: Token | None = None) -> QueryError:
+        """The refusal of what passes the limit, at a token."""
+        start, end = (None, None) if token is None else (token.start, token.end)
+        return QueryError(self.reason.format(self.most), hint=self.hint, sql=sql, start=start, end=end)
+
+
+_SPLIT = "split the query"
+CHARACTERS = Limit(100_000, "the query has more than {} characters", _SPLIT)
+TOKENS = Limit(4_000, "the query has more than {} words and signs", _SPLIT)
+DEPTH = Limit(30, "brackets are nested more than {} deep", "split the query with WITH")
+CHAIN = Limit(200, "more than {} words and signs follow each other without a comma, AND, OR or a clause between them",
+              "write a part of it in a derived table")
+TERMS = Limit(300, "more than {} terms are joined by AND, OR or WHEN", "write x IN (...), or join a public table")
+ITEMS = Limit(200, "a clause lists more than {} things", "ask for them in several queries")
+LIST = Limit(1_000, "a list has more than {} values", "join a public table, or write a range with BETWEEN")
+BLOCKS = Limit(64, "the query has more than {} SELECTs", _SPLIT)
+SOURCES = Limit(128, "the query reads more than {} tables, once every WITH name is written out where it is used",
+                "use each WITH name fewer times")
+COLUMNS = Limit(400, "the query shows more than {} columns, once every star is written out",
+                "name the columns you need")
+VALUE = Limit(100_000, "a parameter has more than {} characters", "pass a shorter one")
+SECONDS = Limit(1, "the query takes more than {} second to plan", "make it simpler, or split it")
+
+_OPEN = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE}
+_CLOSE = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END}
+_TERM = {TokenType.AND, TokenType.OR, TokenType.WHEN, TokenType.THEN, TokenType.ELSE}
+_SHORT = {TokenType.SELECT, TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.FROM}
+_CLAUSE = _SHORT | {
+    TokenType.WHERE, TokenType.HAVING, TokenType.QUALIFY, TokenType.VALUES, TokenType.JOIN, TokenType.UNION,
+    TokenType.INTERSECT, TokenType.EXCEPT, TokenType.WITH,
+}
+# Texts in quotes and comments, words, single signs: a sign of several characters counts several times.
+_PIECE = re.compile(r"'(?:[^']|'')*+'|\"[^\"]*+\"|--[^\n]*+|/\*.*?\*/|\w++|[^\w\s]", re.S)
+_SIGNS = 3      # characters of the longest sign
+
+
+@dataclass(slots=True)
+class _Level:
+    """What was counted within one pair of brackets, in the clause that is read."""
+
+    chain: int = 0
+    terms: int = 0
+    items: int = 1
+    listed: Limit = LIST
+
+    def passed(self) -> Limit | None:
+        """The limit that is passed now."""
+        if self.chain > CHAIN.most:
+            return CHAIN
+        if self.terms > TERMS.most:
+            return TERMS
+        return self.listed if self.items > self.listed.most else None
+
+
+def check_text(sql: str) -> None:
+    """Raises QueryError for a text too long to be split into words in milliseconds."""
+    if len(sql) > CHARACTERS.most:
+        raise CHARACTERS.error()
+    if sum(1 for _ in _PIECE.finditer(sql)) > _SIGNS * TOKENS.most:
+        raise TOKENS.error()
+
+
+def check_tokens(sql: str, tokens: Sequence[Token]) -> None:
+    """Raises QueryError, at the token where a limit of depth or length is passed."""
+    if len(tokens) > TOKENS.most:
+        raise TOKENS.error(sql, tokens[TOKENS.most])
+    levels = [_Level()]
+    blocks = 0
+    for token in tokens:
+        kind = token.token_type
+        level = levels[-1]
+        if kind in _CLOSE:
+            if len(levels) > 1:
+                levels.pop()
+            continue
+        if kind in _CLAUSE:
+            levels[-1] = level = _Level(listed=ITEMS if kind in _SHORT else LIST)
+            blocks += kind is TokenType.SELECT
+        elif kind is TokenType.COMMA:
+            level.items, level.chain, level.terms = level.items + 1, 0, 0
+        elif kind in _TERM:
+            level.terms, level.chain = level.terms + 1, 0
+        else:
+            level.chain += 1
+        if kind in _OPEN:
+            levels.append(_Level())
+        passed = level.passed() or (DEPTH if len(levels) > DEPTH.most + 1 else None)
+        if passed or blocks > BLOCKS.most:
+            raise (passed or BLOCKS).error(sql, token)
+
+
+def check_params(params: Sequence[object] | Mapping[str, object] | None) -> None:
+    """Raises QueryError for too many values, or one too long to be a literal."""
+    if params is not None and len(params) > TOKENS.most:
+        raise QueryError(f"more than {TOKENS.most} parameters are given", hint=LIST.hint)
+    for value in (params.values() if isinstance(params, Mapping) else params or ()):
+        match value:
+            case str():
+                size = len(value)
+            case int():
+                size = value.bit_length() // 3
+            case Decimal() if value.is_finite():
+                size = abs(value.adjusted()) + len(value.as_tuple().digits)
+            case _:
+                continue
+        if size > (VALUE.most if isinstance(value, str) else 1_000):
+            raise VALUE.error() if isinstance(value, str) else QueryError(
+                "a number among the parameters has more than 1000 digits", hint="pass a shorter one")
+
+
+def check_tree(query: exp.Expr) -> None:
+    """Raises QueryError for a query that reads or shows too much once its WITH names and stars are written out."""
+    size = _size(query, {})
+    if size.sources > SOURCES.most:
+        raise SOURCES.error()
+    if size.columns > COLUMNS.most:
+        raise COLUMNS.error()
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """Tables a part of a query reads, columns it shows (a table's star counts as one), and the most that any shows."""
+
+    sources: int = 0
+    columns: int = 0
+
+
+def _size(node: exp.Expr, names: dict[str, _Size]) -> _Size:
+    """The size of a part of a query, given the sizes of the WITH names it sees; columns are the most anywhere in it."""
+    if isinstance(node, exp.Table) and not node.args.get("db"):
+        found = names.get(node.name.lower(), _Size(1, 1))
+    else:
+        found = _Size(int(isinstance(node, exp.Table)), 1)
+    with_ = node.args.get("with_")
+    if with_ is not None:
+        names = dict(names)
+        for cte in with_.expressions:
+            names[cte.alias.lower()] = _size(cte.this, names)
+    parts = [_size(child, names) for child in node.iter_expressions() if child is not with_]
+    most = max([found.columns, *(part.columns for part in parts)])
+    if isinstance(node, exp.Select):
+        stars = sum(isinstance(item, exp.Star) or item.is_star for item in node.expressions)
+        seen = sum(part.columns for part in parts if part.sources) if stars else 0
+        most = max(most, stars * seen + len(node.expressions) - stars)
+    return _Size(found.sources + sum(part.sources for part in parts), most)
+
+
+_end: ContextVar[float | None] = ContextVar("planning", default=None)
+
+
+@contextmanager
+def planning() -> Iterator[None]:
+    """Within, `tick` allows so many seconds of this thread's own work as `SECONDS` says."""
+    token = _end.set(time.thread_time() + SECONDS.most)
+    try:
+        yield
+    finally:
+        _end.reset(token)
+
+
+def tick() -> None:
+    """Raises QueryError when planning took too long; called wherever planning does a piece of work."""
+    end = _end.get()
+    if end is not None and time.thread_time() > end:
+        raise SECONDS.error()

@@ -1,0 +1,223 @@
+"""EXISTS and IN over rows: each becomes a column that says whether some row of the inner query matches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from dpsql import scalars
+from dpsql.errors import QueryError
+from dpsql.expression import BOOLEAN, Column, Kind, Lit, Ref, Scalar, columns_of
+from dpsql.facts.ranges import never_null
+from dpsql.lower.context import Context, Env, check_args
+from dpsql.lower.joins import Exists, Group, filtered, ids
+from dpsql.lower.rows import Rows, build, conjuncts_of, derived, is_star, lower_from
+from dpsql.lower.scope import Scope, Visible, expand, output_name
+from dpsql.lower.sources import aggregated, extended
+from dpsql.parse import refusal, unwrapped
+
+_HIDDEN = "\0is"        # the table name of columns that stand for a subquery: no analyst can write it
+_PLAIN = {"expressions", "from_", "joins", "where", "with_", "kind", "distinct", "order", "limit"}
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """The rows of an inner query: those conditions that also read the rows around it are `on`."""
+
+    group: Group
+    on: tuple[Scalar, ...]
+    items: tuple[Visible, ...]
+
+
+def marked(
+    select: exp.Select, parts: Callable[[exp.Select], list[exp.Expr]], rows: Rows, context: Context, env: Env,
+) -> tuple[exp.Select, Rows]:
+    """A block without EXISTS and IN (SELECT ...) in the `parts` that are computed from rows; `rows` shows them."""
+    if select.find(exp.Exists, exp.In, exp.Any, exp.All) is None:
+        return select, rows
+    select = select.copy()
+    there = _there(select, rows)
+    for node in [found for part in parts(select) for found in _tests(part)]:
+        scalar, rows = _scalar(node, rows, there, context, env)
+        name = f"m{len(rows.scope) + 1}"
+        column = exp.column(exp.to_identifier(name, True), table=exp.to_identifier(_HIDDEN, True))
+        column.this.meta.update({
+            key: value for inner in node.walk() for key, value in inner.meta.items() if key in ("start", "end")
+        })
+        rows = Rows(rows.group, (*rows.scope, Visible(_HIDDEN, name, scalar, hidden=True)))
+        node.replace(column)
+    return select, rows
+
+
+def _tests(node: exp.Expr) -> Iterator[exp.Expr]:
+    """The outermost EXISTS and IN (SELECT ...) of an expression."""
+    if _query(node) is not None:
+        yield node
+    elif not isinstance(node, exp.Query):
+        for child in node.iter_expressions():
+            yield from _tests(child)
+
+
+def _there(select: exp.Select, rows: Rows) -> frozenset[int]:
+    """Columns that are not NULL in any row that passes WHERE, whatever its subqueries say."""
+    where = select.args.get("where")
+    plain = [part for part in _conjuncts(where.this) if part.find(exp.Query) is None] if where is not None else []
+    aliases = {item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)}
+    found: list[Scalar] = []
+    for part in plain:
+        with suppress(QueryError):      # it may speak of the rows around; whatever is wrong is said later
+            found += conjuncts_of(build(part, rows.scope, aliases), part)
+    return never_null(found)
+
+
+def _conjuncts(node: exp.Expr) -> list[exp.Expr]:
+    inner = node.unnest()
+    if isinstance(inner, exp.And):
+        return _conjuncts(inner.this) + _conjuncts(inner.expression)
+    return [inner]
+
+
+def _query(node: exp.Expr) -> exp.Expr | None:
+    """The query that EXISTS, IN, = ANY or <> ALL asks; None for any other node."""
+    match node:
+        case exp.Exists():
+            found = node.this
+        case exp.In():
+            found = node.args.get("query")
+        case exp.EQ(args={"expression": exp.Any(this=inner)}) | exp.NEQ(args={"expression": exp.All(this=inner)}):
+            found = inner
+        case _:
+            return None
+    return found if isinstance(found, exp.Query) else None
+
+
+def _scalar(
+    node: exp.Expr, rows: Rows, there: frozenset[int], context: Context, env: Env,
+) -> tuple[Scalar, Rows]:
+    query = _query(node)
+    assert query is not None, "only tests of a query come here"
+    found = unwrapped(query)
+    assert isinstance(found, exp.Query), "a subquery holds a query"
+    inner = _inner(found, rows, context, env)
+    if isinstance(node, exp.Exists):
+        column, rows = _with(inner, (), rows, node, context)
+        return Ref(column), rows
+    scalar, rows = _member(node, inner, rows, there, context)
+    return scalars.call("not", scalar) if isinstance(node, exp.NEQ) else scalar, rows
+
+
+def _inner(query: exp.Query, rows: Rows, context: Context, env: Env) -> Inner:
+    if not isinstance(query, exp.Select) or not _correlates(query):
+        found = derived(query, context, env, query)
+        return Inner(found.group, (), tuple(v for v in found.scope if not v.hidden))
+    return correlated_rows(query, rows, context, env)
+
+
+def correlated_rows(query: exp.Select, rows: Rows, context: Context, env: Env) -> Inner:
+    """The rows of a plain SELECT whose WHERE and select items may read the rows around it."""
+    env = extended(query, context, env)
+    check_args(query, _PLAIN)
+    query, inner = context.embedded(query, lower_from(query, context, env), env)
+    around = tuple(replace(v, outer=True) for v in rows.scope if not v.outer)
+    scope: Scope = inner.scope + around
+    group, on = inner.group, []
+    if (where := query.args.get("where")) is not None:
+        for conjunct in conjuncts_of(build(where.this, scope), where.this):
+            if all(column.id in ids(group) for column in columns_of(conjunct)):
+                group = filtered(group, conjunct)
+            else:
+                on.append(conjunct)
+    items: list[Visible] = []
+    for item in query.expressions:
+        if is_star(item):
+            items += expand(item, scope)
+        else:
+            inside = item.this if isinstance(item, exp.Alias) else item
+            items.append(Visible(None, output_name(item), build(inside, scope)))
+    return Inner(group, tuple(on), tuple(items))
+
+
+def _correlates(query: exp.Select) -> bool:
+    """Whether a query shows rows of its FROM, so that its WHERE may speak of the rows around it.
+
+    DISTINCT and ORDER BY change nothing for EXISTS and IN, nor does the LIMIT that people write into EXISTS.
+    """
+    limit = query.args.get("limit")
+    kept = limit is None or (isinstance(query.parent, exp.Exists) and limit.expression.name not in ("", "0"))
+    return query.args.get("from_") is not None and kept and not aggregated(query) and not query.args.get("qualify")
+
+
+def _member(
+    node: exp.Expr, inner: Inner, rows: Rows, there: frozenset[int], context: Context,
+) -> tuple[Scalar, Rows]:
+    """`x IN (SELECT y ...)`: true when some y equals x; else NULL when one of them is NULL; else false."""
+    sought = [build(each, rows.scope) for each in _fields(node.this)]
+    found = [v.scalar for v in inner.items]
+    if len(sought) != len(found):
+        raise refusal(f"this compares {len(sought)} values with {len(found)} columns", node)
+    try:
+        equal = tuple(scalars.call("=", y, x) for x, y in zip(sought, found, strict=True))
+    except scalars.ScalarError as error:
+        raise refusal(error.reason, node, error.hint) from None
+    column, marked_rows = _with(inner, equal, rows, node, context)
+    absent = [x for x in sought if _nullable(x, there, context)]
+    absent += [y for y in found if _nullable(y, never_null(inner.group.conjuncts), context)]
+    if not absent or _only_true_matters(node):
+        return Ref(column), marked_rows
+    if len(sought) > 1:
+        raise refusal(
+            "NOT IN over several columns that may be NULL is not answered", node, "write NOT EXISTS",
+        )
+    unknown = scalars.call("is_null", absent[0])
+    if len(absent) == 2:
+        unknown = scalars.call("or", unknown, scalars.call("is_null", absent[1]))
+    other, both = _with(inner, (unknown,), marked_rows, node, context, of_null=True)
+    null = Lit(None, BOOLEAN)
+    return scalars.call(
+        "case", Ref(column), Lit(True, BOOLEAN), Ref(other), null, Lit(False, BOOLEAN)
+    ), both
+
+
+def _fields(node: exp.Expr) -> list[exp.Expr]:
+    inner = node.unnest()
+    return list(inner.expressions) if isinstance(inner, exp.Tuple) else [node]
+
+
+def _with(
+    inner: Inner, more: tuple[Scalar, ...], rows: Rows, node: exp.Expr, context: Context, of_null: bool = False,
+) -> tuple[Column, Rows]:
+    """A new mark of the rows; conditions on the inner rows alone stand inside."""
+    group, on = inner.group, list(inner.on)
+    for conjunct in more:
+        if all(column.id in ids(group) for column in columns_of(conjunct)):
+            group = filtered(group, conjunct)
+        else:
+            on.append(conjunct)
+    column = context.fresh("found", BOOLEAN)
+    mark = Exists(column, group, tuple(on), node, of_null)
+    return column, Rows(replace(rows.group, marks=(*rows.group.marks, mark)), rows.scope)
+
+
+def _nullable(scalar: Scalar, there: frozenset[int], context: Context) -> bool:
+    """Whether a value may be NULL. Rows without an owner are nobody's, so what names the owner never is."""
+
+    def of(column: Column) -> bool:
+        if column.id in there or not column.nullable:
+            return column.type.kind is Kind.DOUBLE
+        if column.table is None:
+            return True
+        rules = context.catalog.rules(column.table)
+        return column.source not in (rules.unit, rules.owner.column if rules.owner else None)
+
+    return scalars.nullable(scalar, of)
+
+
+def _only_true_matters(node: exp.Expr) -> bool:
+    """Whether NULL and false have the same effect: as conjuncts, and inside AND and OR, of WHERE."""
+    parent = node.parent
+    while isinstance(parent, exp.And | exp.Or | exp.Paren):
+        parent = parent.parent
+    return isinstance(parent, exp.Where) and not isinstance(node, exp.NEQ)

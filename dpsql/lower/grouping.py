@@ -1,0 +1,204 @@
+"""Groupings that SQL writes in short: ROLLUP, CUBE and GROUPING SETS as the UNION ALL of what they mean, and
+SELECT DISTINCT over people as the groups it shows.
+
+Every level of a ROLLUP is a question of its own. Adding up the noisy groups of the finest one would be cheaper for
+that one alone, and worse for all others: a person is in several fine groups, and in one total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations, product
+
+from sqlglot import exp
+
+from dpsql.lower.scope import output_name
+from dpsql.lower.sources import has_aggregate
+from dpsql.parse import refusal
+
+MAX_SETS = 32       # grouping sets of one block: each is a question, and they share the epsilon
+
+Keys = tuple[exp.Expr, ...]
+_CLAUSES = ("rollup", "cube", "grouping_sets")
+_SETS = (exp.Rollup, exp.Cube, exp.GroupingSets)
+
+
+def regrouped(select: exp.Select) -> exp.Query | None:
+    """The query that a block over people means; None when it is plain already. Pure: the block is not changed.
+
+    Raises QueryError for grouping sets that are too many, or that stand where they cannot be spelled out.
+    """
+    group = select.args.get("group")
+    if group is None:
+        return _distinct(select) if _only_distinct(select) else None
+    short = [node for clause in _CLAUSES for node in group.args.get(clause) or ()]
+    if not short and not any(isinstance(node, (*_SETS, exp.Tuple)) for node in group.expressions):
+        if (call := next(_groupings(select), None)) is not None:
+            raise refusal("GROUPING tells the levels of GROUPING SETS, ROLLUP and CUBE", call, "leave it out")
+        return None
+    return _united(select, group)
+
+
+def _only_distinct(select: exp.Select) -> bool:
+    distinct = select.args.get("distinct")
+    return distinct is not None and not distinct.args.get("on") and not select.args.get("having") and not any(
+        has_aggregate(item) for item in select.expressions
+    )
+
+
+def _distinct(select: exp.Select) -> exp.Select:
+    """SELECT DISTINCT a, b as SELECT a, b ... GROUP BY 1, 2."""
+    grouped = select.copy()
+    grouped.set("distinct", None)
+    places = [exp.Literal.number(i + 1) for i in range(len(select.expressions))]
+    for place, item in zip(places, select.expressions, strict=True):
+        place.meta.update(item.meta)
+    grouped.set("group", exp.Group(expressions=places))
+    return grouped
+
+
+def _united(select: exp.Select, group: exp.Group) -> exp.Query:
+    """One block for each grouping set, their rows together; ORDER BY and LIMIT are those of the whole."""
+    if (window := select.find(exp.Window)) is not None:
+        raise refusal("a window beside GROUPING SETS is not answered", window, "put it around a derived table")
+    sets = _sets(select, group)
+    every = tuple(dict.fromkeys(key for one in sets for key in one))
+    items, order = _outputs(select)
+    blocks = [_block(select, items, one, tuple(key for key in every if key not in one)) for one in sets]
+    union: exp.Query = blocks[0]
+    for block in blocks[1:]:
+        union = exp.Union(this=union, expression=block, distinct=False)
+    whole = exp.Select(
+        expressions=[exp.column(exp.to_identifier(output_name(item), True)) for item in select.expressions],
+        from_=exp.From(this=exp.Subquery(this=union, alias=exp.TableAlias(this=exp.to_identifier("grouped", True)))),
+        distinct=select.args.get("distinct"), order=order,
+        **{clause: select.args.get(clause) for clause in ("limit", "offset", "with_")},
+    )
+    return whole.copy()
+
+
+def _block(select: exp.Select, items: list[exp.Expr], kept: Keys, dropped: Keys) -> exp.Select:
+    """The block of one grouping set: keys outside it are NULL."""
+    block = select.copy()
+    for clause in ("order", "limit", "offset", "with_", "distinct"):
+        block.set(clause, None)
+    names = {node.name.lower() for node in dropped if isinstance(node, exp.Column) and not node.table}
+    shown = [
+        exp.alias_(exp.Null() if item.alias.lower() in names else _without(item.this, dropped), item.alias, quoted=True)
+        for item in items
+    ]
+    block.set("expressions", shown)
+    if having := block.args.get("having"):
+        having.set("this", _without(having.this, dropped))
+    block.set("group", exp.Group(expressions=[key.copy() for key in kept]) if kept else None)
+    if not kept and not block.args.get("having") and not any(has_aggregate(item) for item in shown):
+        return exp.Select(expressions=shown)        # the total of nothing is one row, whoever is there
+    return block
+
+
+def _without(node: exp.Expr, dropped: Keys) -> exp.Expr:
+    """An expression with the keys that are not grouped by as NULL, arguments of aggregates aside."""
+    if isinstance(node, exp.Grouping | exp.GroupingId):
+        bits = "".join("1" if arg in dropped else "0" for arg in _arguments(node))
+        return exp.Literal.number(int(bits, 2))
+    if node in dropped:
+        return exp.Null()
+    if isinstance(node, exp.AggFunc | exp.WithinGroup | exp.Filter | exp.Query):
+        return node.copy()
+    fresh = node.copy()
+    for child in list(fresh.iter_expressions()):
+        child.replace(_without(child, dropped))
+    return fresh
+
+
+def _arguments(node: exp.Expr) -> list[exp.Expr]:
+    return list(node.expressions) or [node.this]
+
+
+def _groupings(select: exp.Select) -> Iterator[exp.Expr]:
+    for item in (*select.expressions, select.args.get("having"), select.args.get("order")):
+        if item is not None:
+            yield from item.find_all(exp.Grouping, exp.GroupingId)
+
+
+def _outputs(select: exp.Select) -> tuple[list[exp.Expr], exp.Order | None]:
+    """The items of every block, each with a name, and the order of the whole: by outputs, hidden ones if need be."""
+    items = [
+        exp.alias_(item.this if isinstance(item, exp.Alias) else item, output_name(item), quoted=True)
+        for item in select.expressions
+    ]
+    order = select.args.get("order")
+    if order is None:
+        return items, None
+    ordered = []
+    for node in order.expressions:
+        inner = node.this if isinstance(node, exp.Ordered) else node
+        name = _output(inner, select, items)
+        if name is None:
+            name = f"order_{len(items) + 1}"
+            items.append(exp.alias_(inner.copy(), name, quoted=True))
+        output = exp.column(exp.to_identifier(name, True))
+        rest = {key: value for key, value in node.args.items() if key != "this"}
+        ordered.append(exp.Ordered(this=output, **rest if isinstance(node, exp.Ordered) else {}))
+    return items, exp.Order(expressions=ordered)
+
+
+def _output(node: exp.Expr, select: exp.Select, items: list[exp.Expr]) -> str | None:
+    """The name of the output that an ORDER BY item means."""
+    if isinstance(node, exp.Literal) and node.is_int and 1 <= int(node.name) <= len(select.expressions):
+        return items[int(node.name) - 1].alias
+    for item in items:
+        if item.this == node or (isinstance(node, exp.Column) and not node.table
+                                 and item.alias.lower() == node.name.lower()):
+            return item.alias
+    return None
+
+
+def _sets(select: exp.Select, group: exp.Group) -> list[Keys]:
+    """Every grouping set, as SQL multiplies them out."""
+    if any(isinstance(node, exp.Rollup | exp.Cube) and not node.expressions
+           for clause in ("rollup", "cube") for node in group.args.get(clause) or ()):
+        function = exp.Rollup if group.args.get("rollup") else exp.Cube       # GROUP BY a, b WITH ROLLUP
+        parts = [_listed(function(expressions=group.expressions), select)]
+    else:
+        nodes = [*group.expressions, *(node for clause in _CLAUSES for node in group.args.get(clause) or ())]
+        parts = [_listed(node, select) for node in nodes]
+    count = 1
+    for part in parts:
+        count *= len(part)
+        if count > MAX_SETS:
+            raise refusal(f"these are more than {MAX_SETS} grouping sets", group, "name the ones you need")
+    return [tuple(dict.fromkeys(key for one in choice for key in one)) for choice in product(*parts)]
+
+
+def _listed(node: exp.Expr, select: exp.Select) -> list[Keys]:
+    """The grouping sets of one item of GROUP BY."""
+    members = [_keys(member, select) for member in node.expressions] if isinstance(node, _SETS[:2]) else []
+    match node:
+        case exp.Rollup():
+            return [_flat(members[:n]) for n in range(len(members), -1, -1)]
+        case exp.Cube():
+            if len(members) > 5:
+                raise refusal(f"these are more than {MAX_SETS} grouping sets", node, "name the ones you need")
+            return [_flat(one) for n in range(len(members), -1, -1) for one in combinations(members, n)]
+        case exp.GroupingSets():
+            return [one for member in node.expressions for one in _listed(member, select)]
+        case _:
+            return [_keys(node, select)]
+
+
+def _flat(members: tuple[Keys, ...] | list[Keys]) -> Keys:
+    return tuple(key for member in members for key in member)
+
+
+def _keys(node: exp.Expr, select: exp.Select) -> Keys:
+    """The keys of one member: (a, b) are several, a position means the select item there."""
+    if isinstance(node, exp.Tuple):
+        return tuple(key for member in node.expressions for key in _keys(member, select))
+    node = node.unnest()
+    if isinstance(node, exp.Literal) and node.is_int:
+        if not 1 <= int(node.name) <= len(select.expressions):
+            raise refusal(f"there is no select item {node.name}", node)
+        item = select.expressions[int(node.name) - 1]
+        return (item.this if isinstance(item, exp.Alias) else item,)
+    return (node,)

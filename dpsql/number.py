@@ -1,0 +1,193 @@
+"""number: a numeric expression as exact steps within a clip chosen from what is believed of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+from sqlglot import exp
+
+from dpsql import scalars
+from dpsql.aggregates import Cells, Number
+from dpsql.expression import DOUBLE, HUGEINT, INTEGER, VARCHAR, Column, Kind, Lit, Scalar, SqlType, columns_of
+from dpsql.facts.base import Facts
+from dpsql.interval import ANY, Interval
+from dpsql.parse import refusal
+from dpsql.program import Measure
+from dpsql.scalars.unify import FAST_DIGITS, cast
+
+GRID_BITS = 40            # a DOUBLE is at most 2^40 steps a row: its grid error is far below any noise
+COARSE_BITS = 24          # of a number that is squared: 2^24 steps from end to end, 2^48 squared, 2^62 for 2^13 rows
+CELLS_BITS, GROUPED_BITS = 20, 16    # of a grid that a quantile is chosen from: so many rows are fetched at most
+LONGEST = 400_000         # days that a range of dates may have: a thousand years
+LOOSE_BITS, LOOSE_PLACES = 40, 20    # a DOUBLE without a stated range is summed up to 2^40, in steps of 2^-20
+LARGEST = 10**300         # of a DOUBLE that is summed: sums and their noise stay finite
+LARGEST_SQUARED = 10**150
+
+
+def number(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> Number:
+    """The expression as it is summed. Where no finite range is stated it is `loose`: as wide as can be summed exactly.
+
+    Raises QueryError at `place` when the range is too large.
+    """
+    stated = _stated(scalar, facts)
+    believed = stated if stated is not None else _widest(scalar, facts)
+    loose = stated is None
+    if scalar.type.kind is Kind.DOUBLE:
+        bits = LOOSE_BITS + LOOSE_PLACES if loose else GRID_BITS
+        return replace(_on_grid(scalar, believed, believed.magnitude, bits, place), loose=loose)
+    row = scalar if scalars.enforced(scalar).within(believed) else scalars.clamp(scalar, believed)
+    unit = Fraction(1, 10**scalar.type.scale)
+    low, high = (end / unit for end in believed.ends)
+    released = SqlType(Kind.DECIMAL, 38, scalar.type.scale) if scalar.type.kind is Kind.DECIMAL else HUGEINT
+    return Number(row, math.floor(low), math.ceil(high), unit, released, loose)
+
+
+def coarse(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> Number:
+    """The expression as it is squared: an integer with at most about 2^24 steps between the ends of its range.
+
+    Raises QueryError as `number`.
+    """
+    believed = _believed(scalar, facts, place, measure)
+    low, high = believed.ends
+    if scalar.type.kind is Kind.INTEGER and high - low <= 1 << COARSE_BITS:
+        return number(scalar, facts, place, measure)
+    if believed.magnitude > LARGEST_SQUARED:
+        raise refusal("the range is too large to square", place, "declare a smaller one, or divide first")
+    double = scalar if scalar.type == DOUBLE else cast(scalar, DOUBLE)
+    return _on_grid(double, believed, high - low, COARSE_BITS, place)
+
+
+def cells(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure, grouped: bool) -> Cells:
+    """The expression on a public grid of at most CELLS values (fewer when there are groups), for a choice among them.
+
+    Numbers of few steps, and dates, keep their own values; others the nearest of the grid; moments are cut to the
+    second, minute, hour or day. Raises QueryError as `number`.
+    """
+    bits = GROUPED_BITS if grouped else CELLS_BITS
+    if scalar.type.kind in (Kind.DATE, Kind.TIMESTAMP):
+        return _days(scalar, facts, place, measure, bits)
+    believed = _believed(scalar, facts, place, measure)
+    low, high = believed.ends
+    steps = 10**scalar.type.scale
+    if scalar.type.kind is not Kind.DOUBLE and (high - low) * steps < 1 << bits:
+        found = number(scalar, facts, place, measure)
+        return Cells(found.row, found.low, found.high, found.unit, scalar.type)
+    double = scalar if scalar.type == DOUBLE else cast(scalar, DOUBLE)
+    found = _on_grid(double, believed, high - low, bits, place)
+    return Cells(found.row, found.low, found.high, found.unit, scalar.type)
+
+
+def _days(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure, bits: int) -> Cells:
+    """Dates by the day; moments by the finest unit that keeps the grid small. `release` moves rows into the range."""
+    believed = scalars.bounds(scalar, lambda c: facts.intervals.get(c.id, ANY))
+    if not believed.finite or believed.ends[1] - believed.ends[0] > LONGEST:
+        raise refusal(
+            f"{measure.family.upper()} needs a finite range, and none is known of this {scalar.type}", place,
+            "bound it here: WHERE d BETWEEN DATE '2020-01-01' AND DATE '2029-12-31'",
+        )
+    low, high = believed.ends
+    if scalar.type.kind is Kind.DATE:
+        return Cells(scalar, math.floor(low), math.ceil(high), Fraction(1), scalar.type)
+    name, unit = next((name, unit) for name, unit in _UNITS if (high - low) / unit < (1 << bits) or name == "day")
+    row = scalars.call("date_trunc", Lit(name, VARCHAR), scalar)
+    return Cells(row, math.floor(low / unit), math.floor(high / unit), unit, scalar.type)
+
+
+_UNITS = (
+    ("second", Fraction(1, 86_400)), ("minute", Fraction(1, 1440)), ("hour", Fraction(1, 24)), ("day", Fraction(1)),
+)
+
+
+def _believed(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> Interval:
+    """The range of an expression that somebody stated. Raises QueryError where nobody did."""
+    stated = _stated(scalar, facts)
+    if stated is None:
+        raise _unbounded(_loose(scalar, facts), place, measure)
+    return stated
+
+
+def _stated(scalar: Scalar, facts: Facts) -> Interval | None:
+    """The range of an expression, where it is one that somebody stated."""
+    believed = scalars.bounds(scalar, lambda c: facts.intervals.get(c.id, ANY))
+    loose = _loose(scalar, facts)
+    if not believed.finite or _rests_on(scalar, facts, loose, believed) or _only_typed(scalar, facts, believed):
+        return None
+    return believed
+
+
+def _widest(scalar: Scalar, facts: Facts) -> Interval:
+    """As far as an expression can be summed in exact steps, within what is known of it."""
+    match scalar.type.kind:
+        case Kind.DOUBLE:
+            most = Fraction(1 << LOOSE_BITS)
+        case Kind.DECIMAL:
+            most = Fraction(10**FAST_DIGITS - 1, 10**scalar.type.scale)
+        case _:
+            most = Fraction(1 << 62)
+    known = scalars.bounds(scalar, lambda c: facts.intervals.get(c.id, ANY))
+    low, high = (max(-most, min(most, end)) for end in (
+        -most if known.low is None else known.low, most if known.high is None else known.high,
+    ))
+    return Interval(low, high)
+
+
+def _on_grid(scalar: Scalar, to: Interval, reach: Fraction, bits: int, place: exp.Expr) -> Number:
+    """A DOUBLE in steps of 2^-k, k so that `reach` is about 2^bits of them and no value more than 2^60."""
+    magnitude = to.magnitude
+    if magnitude > LARGEST:
+        raise refusal("the range is too large to add up", place, "declare a smaller one, or divide first")
+    power = min(bits - _log2(reach), 60 - _log2(magnitude))
+    power = max(-980, min(980, power))
+    row = scalars.call("grid", scalars.clamp(scalar, to), Lit(power, INTEGER))
+    low, high = scalars.enforced(row).ends
+    return Number(row, math.floor(low), math.ceil(high), 1 / Fraction(2) ** power, DOUBLE)
+
+
+def _log2(value: Fraction) -> int:
+    return max(-900, math.ceil(math.log2(value))) if float(value) else -900
+
+
+def _loose(scalar: Scalar, facts: Facts) -> list[Column]:
+    """The numeric columns an expression reads of which only the type is known."""
+    return [
+        c for c in dict.fromkeys(columns_of(scalar))
+        if c.type.numeric and c.table and not facts.intervals.get(c.id, ANY).finite
+    ]
+
+
+def _rests_on(scalar: Scalar, facts: Facts, loose: list[Column], believed: Interval) -> bool:
+    """Whether the bounds come from the mere types of these columns: half the type's range would change them."""
+
+    def halved(column: Column) -> Interval:
+        if column not in loose or not column.type.range.finite:
+            return facts.intervals.get(column.id, ANY)
+        low, high = column.type.range.ends
+        return Interval(low / 2, high / 2)
+
+    return scalars.bounds(scalar, halved) != believed
+
+
+def _only_typed(scalar: Scalar, facts: Facts, believed: Interval) -> bool:
+    """Whether the bounds are the ends of a wide type and nobody declared them: such noise is of no use to anybody."""
+    whole = scalar.type.range
+    wide = scalar.type.kind is Kind.DECIMAL or scalar.type.width >= 64
+    declared = all(facts.intervals.get(c.id, ANY).finite for c in columns_of(scalar))
+    return whole.finite and wide and not declared and (believed.low == whole.low or believed.high == whole.high)
+
+
+def _unbounded(loose: list[Column], place: exp.Expr, measure: Measure) -> Exception:
+    name = measure.family.upper()
+    if not loose:
+        return refusal(
+            f"{name} needs a finite range, and none is known of this expression", place,
+            "bound it, as in LEAST(GREATEST(x, 0), 100)",
+        )
+    named = " and ".join(f"{c.table}.{c.source}" for c in loose)
+    first = loose[0]
+    return refusal(
+        f"{name} needs a finite range, and none is declared for {named}", place,
+        f"the owner can declare [tables.{first.table}] columns.{first.source} = {{ range = [low, high] }}, or bound it "
+        "here: LEAST(GREATEST(x, 0), 100), or WHERE x BETWEEN 0 AND 100",
+    )

@@ -1,0 +1,142 @@
+"""Nodes of time that are no plain row: units, intervals, and the many spellings of date arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from dpsql.expression import DATE, INTEGER, INTERVAL, TIMESTAMP, VARCHAR, Kind, Lit, Scalar
+from dpsql.scalars import units
+from dpsql.scalars.dates import PART_UNITS
+from dpsql.scalars.errors import ScalarError
+from dpsql.scalars.rows import call
+from dpsql.scalars.unify import cast
+
+Visit = Callable[[exp.Expr], Scalar]
+
+
+def interval(node: exp.Expr, visit: Visit) -> Scalar:
+    """INTERVAL '3' MONTH, INTERVAL (-3) DAY, INTERVAL '1 year 2 months'."""
+    count, unit = node.this, node.args.get("unit")
+    negative = isinstance(count.unnest(), exp.Neg)
+    count = count.unnest().this if negative else count.unnest()
+    if not isinstance(count, exp.Literal) or not isinstance(unit, (exp.Var, type(None))):
+        raise ScalarError("an INTERVAL is a literal", hint="write it as INTERVAL '3' MONTH")
+    return units.interval(("-" if negative else "") + count.this, None if unit is None else unit.name)
+
+
+def interval_function(node: exp.Expr, visit: Visit) -> Scalar:
+    """to_days(3), to_months(2) and the like."""
+    args = [node.this] if isinstance(node, exp.ToDays) else node.expressions
+    name = "to_days" if isinstance(node, exp.ToDays) else str(node.this).lower()
+    count = visit(args[0]) if len(args) == 1 else None
+    if not isinstance(count, Lit) or type(count.value) is not int:
+        raise ScalarError(f"{name} takes a literal whole number")
+    return units.interval(str(count.value), name.removeprefix("to_"))
+
+
+def is_interval(scalar: Scalar) -> bool:
+    """Whether a scalar is an interval, which is always a literal."""
+    return isinstance(scalar, Lit) and scalar.type == INTERVAL
+
+
+def repeated(left: Scalar, right: Scalar) -> Lit | None:
+    """An interval times a literal whole number; None where neither is an interval."""
+    length, times = (left, right) if is_interval(left) else (right, left)
+    if not isinstance(length, Lit) or length.type != INTERVAL:
+        return None
+    if not isinstance(times, Lit) or type(times.value) is not int:
+        raise ScalarError("an INTERVAL is multiplied by a literal whole number only")
+    return units.scaled(length, times.value)
+
+
+def days_of(node: exp.Expr, visit: Visit) -> tuple[Scalar, Scalar] | None:
+    """The date and the number of days of `date + INTERVAL 1 DAY * n`, where n is computed; None for anything else."""
+    for date_node, length in ((node.this, node.expression), (node.expression, node.this)):
+        factors = _factors(length)
+        lengths = [factor for factor in factors if isinstance(factor, exp.Interval)]
+        if len(lengths) != 1 or all(isinstance(factor, (exp.Interval, exp.Literal, exp.Neg)) for factor in factors):
+            continue
+        one = visit(lengths[0])
+        assert isinstance(one, Lit)
+        count, unit = units.parts(one)
+        if unit != "DAY":
+            raise ScalarError("only days are multiplied by what is computed", hint="write INTERVAL 1 DAY * n")
+        days: Scalar = Lit(count, INTEGER)
+        for factor in factors:
+            days = days if factor is lengths[0] else call("*", days, visit(factor))
+        return cast(visit(date_node), DATE), days
+    return None
+
+
+def _factors(node: exp.Expr) -> list[exp.Expr]:
+    node = node.unnest()
+    return [*_factors(node.this), *_factors(node.expression)] if isinstance(node, exp.Mul) else [node]
+
+
+def _unit_text(node: exp.Expr | None) -> Lit:
+    if isinstance(node, exp.Var) or (isinstance(node, exp.Literal) and node.is_string):
+        return Lit(node.name, VARCHAR)
+    raise ScalarError("the unit is a literal", node)
+
+
+def extract(node: exp.Expr, visit: Visit) -> Scalar:
+    """EXTRACT(year FROM d)."""
+    return _part(node.this, node.expression, visit)
+
+
+def date_part(node: exp.Expr, visit: Visit) -> Scalar:
+    """date_part('year', d)."""
+    if len(node.expressions) != 2:
+        raise ScalarError("date_part takes a unit and a date")
+    unit, of = node.expressions
+    return _part(unit, of, visit)
+
+
+def _part(unit: exp.Expr, of: exp.Expr, visit: Visit) -> Scalar:
+    return call(units.unit_of(str(_unit_text(unit).value), PART_UNITS), visit(of))
+
+
+def date_trunc(node: exp.Expr, visit: Visit) -> Scalar:
+    """date_trunc('month', d)."""
+    return call("date_trunc", _unit_text(node.args.get("unit")), visit(node.this))
+
+
+def date_diff(node: exp.Expr, visit: Visit) -> Scalar:
+    """date_diff('day', start, end): boundaries crossed."""
+    return call("date_diff", _unit_text(node.args.get("unit")), visit(node.expression), visit(node.this))
+
+
+def date_add(node: exp.Expr, visit: Visit) -> Scalar:
+    """date_add(d, INTERVAL 1 MONTH)."""
+    length = visit(node.expression)
+    if not is_interval(length):
+        raise ScalarError("date_add takes a date and an INTERVAL")
+    return call("+", visit(node.this), length)
+
+
+def date(node: exp.Expr, visit: Visit) -> Scalar:
+    """date(x), and a text that stands for a date."""
+    return cast(visit(node.this), DATE)
+
+
+def epoch_ms(node: exp.Expr, visit: Visit) -> Scalar:
+    """epoch_ms(d); other numbers of ticks would become a TIMESTAMP WITH TIME ZONE."""
+    scale, of = node.args.get("scale"), visit(node.this)
+    if not isinstance(scale, exp.Literal) or scale.this != "3" or of.type.kind not in (Kind.DATE, Kind.TIMESTAMP):
+        raise ScalarError("numbers are not read as moments", hint=f"store a {TIMESTAMP}, or compare the numbers")
+    return call("epoch_ms", of)
+
+
+NAMED: dict[str, Callable[[exp.Expr, Visit], Scalar]] = {
+    "date_part": date_part, "datepart": date_part,
+    **{f"to_{unit}": interval_function for unit in (
+        "microseconds", "milliseconds", "seconds", "minutes", "hours", "weeks", "months", "quarters", "years",
+        "decades", "centuries")},
+}
+
+RULES: dict[str, Callable[[exp.Expr, Visit], Scalar]] = {
+    "Date": date, "DateAdd": date_add, "DateDiff": date_diff, "DateTrunc": date_trunc, "Extract": extract,
+    "Interval": interval, "TimestampTrunc": date_trunc, "ToDays": interval_function, "UnixToTime": epoch_ms,
+}

@@ -1,0 +1,284 @@
+"""statement: one question as it runs. Bounds are derived again from the guarded rows, noise is set from those alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from dpsql.aggregates import Kept, Lookup
+from dpsql.bound import Question
+from dpsql.budget.events import Cost, Event
+from dpsql.catalog import Catalog
+from dpsql.derive import derive
+from dpsql.domain import Group
+from dpsql.expression import BIGINT, Column, Ref
+from dpsql.noise import quantile
+from dpsql.noise.laplace import laplace_event
+from dpsql.noise.scheme import Cell, Chosen, Noise, promised, scheme
+from dpsql.parse import refusal
+from dpsql.probe import SEARCHES, Probe, counted, probe
+from dpsql.relation import Aggregate, Fold
+from dpsql.render import render_with
+from dpsql.sensitivity import constant, groups_touched, magnitudes, rows_counted
+from dpsql.tabulate import Tabulated
+
+MAX_COUNT_NOISE = 1 << 56   # scale of the noise of a BIGINT: beyond it a draw might leave the type (exp(-64) and less)
+MAX_NOISE = 1 << 100        # likewise for DECIMAL(38) and HUGEINT
+ROUNDS = 20                 # of weighing measures against each other
+FINEST = 1 << 10            # worths are whole multiples of 1 / FINEST
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is bought for one lookup: the noise of a count of distinct values, or a choice by `rank`."""
+
+    lookup: Lookup
+    rank: quantile.Rank | None
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A further statement of a question, which counts single rows.
+
+    Rows come as (keys, count of distinct cells), or as (keys, cell, count) where `choices` go by rank. `groups` and
+    `rows` bound what one unit adds: L0, and rows in a group.
+    """
+
+    table: Tabulated
+    sql: str
+    params: frozenset[str]
+    groups: int
+    rows: int
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a statement still leaves open: the searches, the SQL that counts for them, and what is left for totals.
+
+    `prefer` is the mechanism that the totals will have, whatever is chosen.
+    """
+
+    probe: Probe
+    sql: str
+    params: frozenset[str]
+    rest: Cost
+    prefer: str
+    catalog: Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One question as it runs: its SQL, its noise, and what the released table will look like.
+
+    Rows come as (keys, one total per partial that is not a constant, units). `constant` marks partials that every unit
+    sets to 1: their total is the number of units. `groups` is L0, the groups one unit may touch. `domain` lists the
+    public groups (None: private keys, chosen by `chosen`). `params` are what the SQL takes: the salt, and released
+    values of earlier stages. `noises` are in the order of the partials; one that is None is released by the choice of
+    groups itself. `events` are what totals, choice and searches cost. `sql` is empty where no total and no choice of
+    groups is needed. `sides` count single rows. With an `opening`, sensitivities, noises and SQL hold for the widest
+    bounds that may be chosen, and `dpsql.choose` gives the statement that runs.
+    """
+
+    question: Question
+    sql: str
+    params: frozenset[str]
+    groups: int
+    sensitivities: tuple[int, ...]
+    constant: tuple[bool, ...]
+    noises: tuple[Noise | None, ...]
+    chosen: Chosen | None
+    events: tuple[Event, ...]
+    domain: tuple[Group, ...] | None
+    sides: tuple[Side, ...] = ()
+    opening: Opening | None = None
+
+    @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """The released table's columns and their SQL types: keys, then measures."""
+        keys = [(column.name, _shown_type(column)) for column in self.question.keys]
+        return (*keys, *((f"a{i + 1}", str(type_)) for i, type_ in enumerate(self.question.types)))
+
+    @property
+    def released(self) -> tuple[tuple[str, str], ...]:
+        """`columns`, then for each measure the ends of its interval, `a1_low` and `a1_high`."""
+        ends = [(f"a{i + 1}_{end}", str(t)) for i, t in enumerate(self.question.types) for end in ("low", "high")]
+        return (*self.columns, *ends)
+
+    def spent(self) -> tuple[Event, ...]:
+        """Every event of this statement."""
+        return (*self.events, *(choice.event for side in self.sides for choice in side.choices))
+
+
+Bought = tuple[tuple[Noise | None, ...], Chosen | None, tuple[Event, ...]]
+
+
+def statement(
+    question: Question, domain: tuple[Group, ...] | None, catalog: Catalog, share: Cost, prefer: str | None = None,
+) -> Statement:
+    """The statement of a bounded question for its share of the cost; `domain` lists its public groups.
+
+    Of Laplace and Gaussian noise the better is taken, or what `prefer` names. Raises QueryError when the share is too
+    small for any answer, InternalError when a bound is not proved.
+    """
+    facts = derive(question.guarded, catalog)
+    groups = groups_touched(question.keys, None if domain is None else len(domain), facts)
+    found = magnitudes(question, facts)
+    same = tuple(constant(question, total) for total in question.totals)
+    try:
+        searches = probe(question, groups, domain is not None, share.epsilon)
+        if searches is None:
+            bought, sides = _bought(question, domain, found, same, groups, catalog, share, prefer)
+            opening = None
+        else:
+            opening, bought, sides = _opened(question, domain, searches, same, catalog, share, prefer)
+    except ValueError:
+        raise _too_small(question) from None
+    sql, params = _total(question, same, catalog) if question.partials or domain is None else ("", frozenset())
+    return Statement(
+        question, sql, params, groups, tuple(groups * most for most in found), same, *bought,
+        domain if question.keys else ((),), sides, opening,
+    )
+
+
+def _bought(
+    question: Question, domain: tuple[Group, ...] | None, found: list[int], same: tuple[bool, ...], groups: int,
+    catalog: Catalog, share: Cost, prefer: str | None,
+) -> tuple[Bought, tuple[Side, ...]]:
+    """The noise of every partial, the choice of groups, what both cost; and the sides."""
+    cells, served = _cells(question, domain, found, same)
+    totals, one = _parts(question, len(cells) + (domain is None), share)
+    sides = tuple(_side(table, domain, catalog, one) for table in question.tables)
+    if not cells and domain is not None:
+        return ((), None, ()), sides
+    made = scheme(cells, groups, totals, share.delta, _least(domain, catalog), prefer)
+    given = _given(made.noises, served)
+    for type_, uses in zip(question.types, question.uses, strict=True):
+        largest = max((noise.steps for use in uses if (noise := given[use]) is not None), default=Fraction(0))
+        if largest > (MAX_COUNT_NOISE if type_ == BIGINT else MAX_NOISE):
+            raise ValueError("the noise might leave its type")
+    return (given, made.chosen, made.events), sides
+
+
+def _opened(
+    question: Question, domain: tuple[Group, ...] | None, searches: Probe, same: tuple[bool, ...], catalog: Catalog,
+    share: Cost, prefer: str | None,
+) -> tuple[Opening, Bought, tuple[Side, ...]]:
+    """The searches, and a promise of what comes after them: noise for bounds of one step, events that cost no less.
+
+    Whether noise is Laplace or Gaussian is settled here; while groups are open it is Gaussian, if a delta allows.
+    """
+    rest = Cost(share.epsilon * (1 - SEARCHES), share.delta)
+    cells, served = _cells(question, domain, [1] * len(same), same)
+    totals, one = _parts(question, len(cells) + (domain is None), rest)
+    least, groups = _least(domain, catalog), searches.groups
+    sides = tuple(_side(table, domain, catalog, one, promise=groups is None) for table in question.tables)
+    bought: Bought = ((), None, ())
+    if cells or domain is None:
+        if prefer is None and groups is None and rest.delta:
+            prefer = "gaussian"
+        made = scheme(cells, groups or 1, totals, rest.delta, least, prefer)
+        prefer = "gaussian" if made.gaussian else "laplace"
+        bought = (_given(made.noises, served), made.chosen, promised(cells, totals, rest.delta, least, prefer))
+    sql, params = counted(question, searches, catalog)
+    noises, chosen, events = bought
+    opening = Opening(searches, sql, params, rest, prefer or "laplace", catalog)
+    return opening, (noises, chosen, (*searches.events, *events)), sides
+
+
+def _cells(
+    question: Question, domain: tuple[Group, ...] | None, found: list[int], same: tuple[bool, ...],
+) -> tuple[list[Cell], list[bool]]:
+    """The totals that are bought, and which partials the choice of groups serves: those that count its units."""
+    served = [domain is None and units for units in same]
+    worth = _worths(question)
+    return [Cell(max(1, found[i]), worth[i]) for i, by_choice in enumerate(served) if not by_choice], served
+
+
+def _worths(question: Question) -> list[Fraction]:
+    """How much the variance of each partial matters, so that the relative errors of the measures balance.
+
+    With noise in proportion to what a unit adds, the squared error of a measure is the sum of c/p over its partials, p
+    their shares; c is 1, but 1/4 for the count below a centred sum: an error of it moves the mean by its distance from
+    the middle, on average a quarter of the range. Measures with larger errors weigh more until the largest is least.
+    """
+    measures = [_parts_of(question, uses) for uses in question.uses if uses]
+    weights, worths = [1.0] * len(measures), [1.0] * len(question.partials)
+    for _ in range(ROUNDS):
+        worths = [
+            sum(w * part.get(i, 0.0) for w, part in zip(weights, measures, strict=True)) or 1.0
+            for i in range(len(question.partials))
+        ]
+        size = sum(map(math.sqrt, worths))
+        errors = [sum(c * size / math.sqrt(worths[i]) for i, c in part.items()) for part in measures]
+        weights = [w * error / max(errors) for w, error in zip(weights, errors, strict=True)]
+    return [Fraction(max(1, round(worth / max(worths) * FINEST)), FINEST) for worth in worths]
+
+
+def _parts_of(question: Question, uses: tuple[int, ...]) -> dict[int, float]:
+    centred = any(question.partials[use].centre is not None for use in uses)
+    return {use: 0.25 if centred and question.partials[use].centre is None else 1.0 for use in uses}
+
+
+def _parts(question: Question, many: int, share: Cost) -> tuple[Fraction, Fraction]:
+    """The epsilon of `many` totals and the choice of groups together, and of one lookup: equal parts for each."""
+    lookups = sum(len(table.lookups) for table in question.tables)
+    one = share.epsilon / max(1, many + lookups)
+    return one * many, one
+
+
+def _given(noises: Sequence[Noise], served: Sequence[bool]) -> tuple[Noise | None, ...]:
+    left = iter(noises)
+    return tuple(None if by_choice else next(left) for by_choice in served)
+
+
+def _least(domain: tuple[Group, ...] | None, catalog: Catalog) -> int | None:
+    return catalog.policy.limits.min_units if domain is None else None
+
+
+def _side(
+    table: Tabulated, domain: tuple[Group, ...] | None, catalog: Catalog, epsilon: Fraction, promise: bool = False,
+) -> Side:
+    """The statement of a table, each of its lookups for `epsilon`; as a promise, with events that never cost less."""
+    facts = derive(table.guarded, catalog)
+    groups = 1 if promise else groups_touched(table.keys, None if domain is None else len(domain), facts)
+    rows = rows_counted(table, facts)
+    choices = []
+    for lookup in table.lookups:
+        if lookup.grid is None or lookup.fraction is None:
+            event = Event.laplace(1, 1 / epsilon) if promise else laplace_event(groups * rows, epsilon, groups)
+            choices.append(Choice(lookup, None, event))
+            continue
+        rank = quantile.rank(lookup.fraction, rows, epsilon / groups, lookup.grid.places)
+        choices.append(Choice(lookup, rank, quantile.choice_event(rank, groups)))
+    sql, params = render_with(_counted(table), catalog)
+    return Side(table, sql, params, groups, rows, tuple(choices))
+
+
+def _counted(table: Tabulated) -> Aggregate:
+    """The rows of a table by group and cell, or its distinct cells by group."""
+    count = (Column(-1, "n", BIGINT), Fold.ROWS, None)
+    cells = (*table.keys, table.cell)
+    if table.kept is Kept.DISTINCT:
+        return Aggregate(Aggregate(table.guarded, cells, ()), table.keys, (count,))
+    return Aggregate(table.guarded, cells, (count,))
+
+
+def _total(question: Question, same: tuple[bool, ...], catalog: Catalog) -> tuple[str, frozenset[str]]:
+    """The statement that adds up the partials of all units, and the parameters it takes."""
+    columns = [column for column, one in zip(question.totals, same, strict=True) if not one]
+    items = [(Column(-i - 1, column.name, column.type), Fold.SUM, Ref(column)) for i, column in enumerate(columns)]
+    units = (Column(-len(items) - 1, "units", BIGINT), Fold.ROWS, None)
+    return render_with(Aggregate(question.guarded, question.keys, (*items, units)), catalog)
+
+
+def _shown_type(column: Column) -> str:
+    return "INTEGER" if str(column.type) == "NULL" else str(column.type)
+
+
+def _too_small(question: Question) -> Exception:
+    place = question.ask.places[0] if question.ask.places else None
+    return refusal("the epsilon or delta asked for is too small for any answer", place, "ask with more")

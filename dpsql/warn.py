@@ -1,0 +1,86 @@
+"""warn: what an analyst should know of an answer, from the plan and from released numbers alone.
+
+How many groups were withheld is never said, for that depends on the data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+
+from dpsql.aggregates import Kept
+from dpsql.catalog import Catalog
+from dpsql.derive import derive
+from dpsql.expression import Ref
+from dpsql.relation import CapGroups, Project, Relation
+from dpsql.statement import Statement
+
+
+def warn(statements: Sequence[Statement], catalog: Catalog) -> tuple[str, ...]:
+    """What the plan tells before anything runs. Pure."""
+    found: dict[str, None] = {}
+    for statement in statements:
+        if statement.chosen is not None:
+            found["groups are private: those with few people are not shown"] = None
+        found |= dict.fromkeys(_capped(statement) + _single(statement, catalog) + _inside(statement))
+    return tuple(found)
+
+
+def notice(names: Sequence[str], rows: Sequence[Sequence[object]], ends: Sequence[Sequence[object]]) -> tuple[str, ...]:
+    """What the released numbers tell: columns most of whose values are smaller than their own error."""
+    found = []
+    for i, name in enumerate(names):
+        pairs = [(row[i], pair) for row, each in zip(rows, ends, strict=True) if isinstance(pair := each[i], tuple)]
+        drowned = sum(_wider(value, *pair) for value, pair in pairs)
+        if 2 * drowned > len(pairs):
+            found.append(f"the noise of {name} is larger than its values: ask for larger groups, or with more epsilon")
+    return tuple(found)
+
+
+def cap_of(relation: Relation) -> CapGroups | None:
+    """The cap on groups that a guarded relation holds, if it does."""
+    while isinstance(relation, Project):
+        relation = relation.source
+    return relation if isinstance(relation, CapGroups) else None
+
+
+def _capped(statement: Statement) -> list[str]:
+    """A cap that may leave out part of a person's groups."""
+    cap = cap_of(statement.question.guarded)
+    if cap is None or statement.opening is not None:
+        return []
+    of = "" if statement.domain is None else f" of the {len(statement.domain)}"
+    return [f"a person counts in at most {cap.limit}{of} groups: of people in more, some groups are left out"]
+
+
+def _single(statement: Statement, catalog: Catalog) -> list[str]:
+    """Groups that hold one row, by a key that is known to hold."""
+    ask = statement.question.ask
+    keys = frozenset(key.scalar.column.id for key in ask.keys if isinstance(key.scalar, Ref))
+    facts = derive(ask.rows, catalog)
+    if not any(unique <= keys for unique in facts.unique | facts.grouped):
+        return []
+    return ["each group is a single person's: the noise hides it"]
+
+
+def _inside(statement: Statement) -> list[str]:
+    """Extremes that keep away from the true ones."""
+    found = []
+    for side in statement.sides:
+        for choice in side.choices:
+            rank = choice.rank
+            if rank is None or rank.margin is None or rank.margin < 2:
+                continue
+            who = "rows" if choice.lookup.kept is Kept.ROWS else "people"
+            name, way = ("MIN", "below") if rank.fraction * 2 < 1 else ("MAX", "above")
+            count = math.ceil(rank.margin)
+            found.append(f"{name} is a value with about {count} {who} {way} it: the last one's is private")
+    return found
+
+
+def _wider(value: object, low: object, high: object) -> bool:
+    numbers = (value, low, high)
+    if not all(isinstance(number, int | float | Decimal) and number == number for number in numbers):
+        return False
+    return float(high) - float(low) > 2 * abs(float(value))  # type: ignore[arg-type]

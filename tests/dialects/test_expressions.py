@@ -1,0 +1,232 @@
+"""Each expression of another dialect means what the DuckDB expression beside it means, to the last cast."""
+
+from __future__ import annotations
+
+import pytest
+from sqlglot import exp
+
+from dpsql.dialects import DIALECTS, read
+from dpsql.errors import QueryError
+from dpsql.expression import (
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    INTEGER,
+    TIMESTAMP,
+    VARCHAR,
+    Column,
+    Ref,
+    Scalar,
+)
+from dpsql.scalars import ScalarError, build
+
+TYPES = {
+    "i": INTEGER, "j": INTEGER, "b": BIGINT, "f": DOUBLE, "g": DOUBLE, "v": VARCHAR, "w": VARCHAR, "p": BOOLEAN,
+    "dt": DATE, "du": DATE, "ts": TIMESTAMP, "tt": TIMESTAMP,
+}
+COLUMNS = {name: Column(place, name, type_, "t") for place, (name, type_) in enumerate(TYPES.items())}
+
+
+def scalar(text: str, dialect: str) -> Scalar:
+    query = read(f"SELECT {text} FROM t", None, dialect)
+    assert isinstance(query, exp.Select)
+    item = query.expressions[0]
+    return build(item.this if isinstance(item, exp.Alias) else item, lambda node: Ref(COLUMNS[node.name.lower()]))
+
+
+SAME = """
+postgres | i / j | i // j
+postgres | i / 2.0 | i / 2.0
+postgres | f / g | f / nullif(g, 0)
+postgres | extract(year FROM dt) / 10 | year(dt) / 10
+postgres | div(i, j) | i // nullif(j, 0)
+postgres | v ~* 'a' | v ~* 'a'
+postgres | to_char(dt, 'YYYY-MM') | strftime(dt, '%Y-%m')
+postgres | to_date(v, 'YYYY-MM-DD') | CAST(strptime(v, '%Y-%m-%d') AS DATE)
+postgres | extract(dow FROM dt) | dayofweek(dt)
+postgres | extract(second FROM ts) | microsecond(ts) / 1e6
+postgres | dt + interval '3 months' | dt + INTERVAL 3 MONTH
+postgres | dt + 3 | dt + 3
+postgres | v LIKE 'a\\_b' | v LIKE 'a\\_b' ESCAPE '\\'
+postgres | i::varchar(2) | left(CAST(i AS VARCHAR), 2)
+postgres | log(f) | log10(f)
+postgres | octet_length(v) | strlen(v)
+postgres | make_date(2020, i, 1) | make_date(2020, i, 1)
+postgres | greatest(i, j) | greatest(i, j)
+postgres | concat(v, w) | concat(v, w)
+postgres | date_trunc('week', dt) | date_trunc('week', dt)
+postgres | CAST(f AS integer) | CAST(f AS INTEGER)
+redshift | datediff(month, dt, du) | date_diff('month', dt, du)
+redshift | nvl(i, 0) | coalesce(i, 0)
+snowflake | datediff(month, dt, du) | date_diff('month', dt, du)
+snowflake | dateadd(day, 3, dt) | dt + INTERVAL 3 DAY
+snowflake | dateadd(day, i, dt) | dt + i
+snowflake | iff(p, 1, 2) | if(p, 1, 2)
+snowflake | date_trunc(month, dt) | date_trunc('month', dt)
+snowflake | dayofweek(dt) | dayofweek(dt)
+snowflake | dayname(dt) | strftime(dt, '%a')
+snowflake | regexp_like(v, 'a+') | regexp_full_match(v, 'a+')
+snowflake | regexp_replace(v, 'a', 'b') | regexp_replace(v, 'a', 'b', 'g')
+snowflake | regexp_substr(v, 'a+') | CASE WHEN v ~ 'a+' THEN regexp_extract(v, 'a+') END
+snowflake | greatest(i, j) | CASE WHEN i IS NULL OR j IS NULL THEN NULL ELSE greatest(i, j) END
+snowflake | concat(v, w) | v || w
+snowflake | length(v) | length(v)
+snowflake | zeroifnull(i) | CASE WHEN i IS NULL THEN 0 ELSE i END
+snowflake | decode(i, 1, 'x', 'y') | CASE WHEN i IS NOT DISTINCT FROM 1 THEN 'x' ELSE 'y' END
+snowflake | v::number(10, 2) | v::DECIMAL(10, 2)
+snowflake | to_char(dt, 'YYYY-MM') | strftime(dt, '%Y-%m')
+snowflake | f / g | f / nullif(g, 0)
+snowflake | substr(v, 0, 2) | substr(v, 1, 2)
+snowflake | split_part(v, '-', 2) | split_part(v, '-', 2)
+snowflake | try_cast(v AS int) | TRY_CAST(v AS INTEGER)
+snowflake | equal_null(i, j) | i IS NOT DISTINCT FROM j
+snowflake | square(i) | power(i, 2)
+bigquery | date_diff(du, dt, DAY) | date_diff('day', dt, du)
+bigquery | date_diff(du, dt, ISOWEEK) | date_diff('week', dt, du)
+bigquery | date_diff(du, dt, WEEK(MONDAY)) | date_diff('week', dt, du)
+bigquery | timestamp_diff(tt, ts, HOUR) | date_sub('hour', ts, tt)
+bigquery | date_add(dt, INTERVAL 3 DAY) | dt + INTERVAL 3 DAY
+bigquery | date_sub(dt, INTERVAL 3 MONTH) | dt + INTERVAL (-3) MONTH
+bigquery | date_trunc(dt, MONTH) | date_trunc('month', dt)
+bigquery | extract(dayofweek FROM dt) | dayofweek(dt) + 1
+bigquery | extract(isoweek FROM dt) | week(dt)
+bigquery | extract(date FROM ts) | CAST(ts AS DATE)
+bigquery | format_date('%Y-%m', dt) | strftime(dt, '%Y-%m')
+bigquery | parse_date('%Y-%m-%d', v) | CAST(strptime(v, '%Y-%m-%d') AS DATE)
+bigquery | safe_divide(i, j) | i / nullif(j, 0)
+bigquery | safe_cast(v AS int64) | TRY_CAST(v AS BIGINT)
+bigquery | regexp_contains(v, r'a+') | v ~ 'a+'
+bigquery | log(f, 2) | log(2, f)
+bigquery | log(f) | ln(f)
+bigquery | date(2020, 1, 2) | make_date(2020, 1, 2)
+bigquery | timestamp '2020-01-01 10:00:00' | TIMESTAMP '2020-01-01 10:00:00'
+bigquery | CAST(v AS numeric) | v::DECIMAL(38, 9)
+bigquery | "abc" | 'abc'
+bigquery | starts_with(v, 'a') | starts_with(v, 'a')
+spark | i / j | i / nullif(j, 0)
+spark | datediff(du, dt) | date_diff('day', dt, du)
+spark | datediff(MONTH, dt, du) | date_sub('month', dt, du)
+spark | date_add(dt, 3) | CAST(dt + INTERVAL 3 DAY AS DATE)
+spark | date_sub(dt, 3) | CAST(dt + INTERVAL (-3) DAY AS DATE)
+spark | add_months(dt, 3) | dt + INTERVAL 3 MONTH
+spark | trunc(dt, 'MM') | date_trunc('month', dt)
+spark | dayofweek(dt) | dayofweek(dt) + 1
+spark | weekday(dt) | isodow(dt) - 1
+spark | date_format(ts, 'yyyy-MM') | strftime(ts, '%Y-%m')
+spark | CAST(f AS int) | CAST(trunc(f) AS INTEGER)
+spark | CAST(v AS int) | CAST(v AS INTEGER)
+spark | CAST(v AS decimal) | v::DECIMAL(10, 0)
+spark | regexp_replace(v, '(a)b', '$1') | regexp_replace(v, '(a)b', '\\1', 'g')
+spark | regexp_extract(v, '(a)b') | regexp_extract(v, '(a)b', 1)
+spark | i <=> j | i IS NOT DISTINCT FROM j
+databricks | datediff(DAY, ts, tt) | date_sub('day', ts, tt)
+tsql | i / j | i // j
+tsql | v + 'x' + w | v || 'x' || w
+tsql | isnull(i, 0) | coalesce(i, 0)
+tsql | iif(i > 1, 1, 2) | if(i > 1, 1, 2)
+tsql | len(v) | length(rtrim(v))
+tsql | datediff(day, ts, tt) | date_diff('day', ts, tt)
+tsql | dateadd(month, -1, dt) | dt + INTERVAL (-1) MONTH
+tsql | datepart(year, dt) | year(dt)
+tsql | datepart(weekday, dt) | dayofweek(dt) + 1
+tsql | charindex('x', v) | strpos(v, 'x')
+tsql | convert(int, v) | CAST(v AS INTEGER)
+tsql | CAST(v AS nvarchar(3)) | left(v, 3)
+tsql | CAST(v AS float) | CAST(v AS DOUBLE)
+tsql | [i] | i
+tsql | v LIKE 'x%' | v ILIKE 'x%'
+tsql | log(f) | ln(f)
+tsql | round(f, 2, 1) | trunc(f, 2)
+tsql | format(dt, 'yyyy-MM') | strftime(dt, '%Y-%m')
+tsql | choose(i, 'a', w) | CASE i WHEN 1 THEN 'a' WHEN 2 THEN w END
+tsql | datefromparts(2020, i, 1) | make_date(2020, i, 1)
+mysql | i / j | i / nullif(j, 0)
+mysql | i DIV j | i // nullif(j, 0)
+mysql | datediff(du, dt) | date_diff('day', dt, du)
+mysql | timestampdiff(MONTH, dt, du) | date_sub('month', dt, du)
+mysql | date_add(dt, INTERVAL 3 DAY) | dt + INTERVAL 3 DAY
+mysql | dayofweek(dt) | dayofweek(CAST(dt AS DATE)) + 1
+mysql | week(dt, 3) | week(dt)
+mysql | date_format(ts, '%Y-%m') | strftime(ts, '%Y-%m')
+mysql | str_to_date(v, '%Y-%m-%d') | CAST(strptime(v, '%Y-%m-%d') AS DATE)
+mysql | p || p | p OR p
+mysql | length(v) | strlen(v)
+mysql | char_length(v) | length(v)
+mysql | v REGEXP 'a' | v ~* 'a'
+mysql | v LIKE 'A%' | v ILIKE 'A%'
+mysql | `i` | i
+mysql | "abc" | 'abc'
+mysql | truncate(f, 2) | trunc(f, 2)
+mysql | CAST(v AS signed) | CAST(v AS BIGINT)
+mysql | if(p, 1, 2) | if(p, 1, 2)
+trino | i / j | i // j
+trino | date_diff('day', ts, tt) | date_sub('day', ts, tt)
+trino | date_add('day', 3, dt) | dt + INTERVAL 3 DAY
+trino | day_of_week(dt) | isodow(dt)
+trino | date_format(ts, '%Y-%m') | strftime(ts, '%Y-%m')
+trino | regexp_replace(v, '(a)', '$1$1') | regexp_replace(v, '(a)', '\\1\\1', 'g')
+trino | v || w | v || w
+trino | width_bucket(f, 0, 10, 5) | width_bucket(f, 0, 10, 5)
+presto | CAST(v AS decimal) | v::DECIMAL(38, 0)
+sqlite | i / j | i // j
+sqlite | v LIKE 'a%' | v ILIKE 'a%'
+sqlite | strftime('%Y', ts) | strftime(ts, '%Y')
+sqlite | max(i, j) | CASE WHEN i IS NULL OR j IS NULL THEN NULL ELSE greatest(i, j) END
+sqlite | i IS j | i IS NOT DISTINCT FROM j
+"""
+
+REFUSED = """
+postgres | i::numeric | keeps them all
+postgres | substring(v, -1, 2) | before the first
+postgres | ts::timestamptz | TIMESTAMPTZ is not admitted
+postgres | age(dt, du) | not read
+bigquery | date_trunc(dt, WEEK) | start on Sunday
+bigquery | date_diff(du, dt, WEEK) | start on Sunday
+bigquery | extract(week FROM dt) | start on Sunday
+bigquery | date_diff(du, dt, WEEK(TUESDAY)) | start on Sunday
+snowflake | add_months(dt, 2) | last day of a month
+snowflake | dateadd(month, i, dt) | literal number
+snowflake | haversine(f, f, f, f) | not read
+tsql | datediff(week, ts, tt) | start on Sunday
+tsql | v LIKE '[a-c]%' | not read
+tsql | convert(varchar(10), dt, 120) | style
+mysql | week(dt) | start on Sunday
+mysql | yearweek(dt) | not read
+mysql | p XOR p | not admitted
+spark | regexp_replace(v, 'a', '\\\\1') | backslash
+spark | CAST(f AS float) | REAL is not admitted
+sqlite | total(i) | not read
+"""
+
+
+def lines(block: str) -> list[tuple[str, ...]]:
+    rows = [tuple(part.strip() for part in line.split(" | ")) for line in block.strip().split("\n")]
+    assert all(len(row) == 3 for row in rows)
+    return rows
+
+
+@pytest.mark.parametrize(("dialect", "theirs", "ours"), lines(SAME))
+def test_same(dialect: str, theirs: str, ours: str) -> None:
+    assert scalar(theirs, dialect) == scalar(ours, "duckdb")
+
+
+@pytest.mark.parametrize(("dialect", "text", "reason"), lines(REFUSED))
+def test_refused_with_its_reason(dialect: str, text: str, reason: str) -> None:
+    with pytest.raises((QueryError, ScalarError), match=reason) as refused:
+        scalar(text, dialect)
+    if isinstance(refused.value, QueryError):
+        assert refused.value.start is not None
+
+
+def test_every_dialect_reads_what_all_share() -> None:
+    text = "CASE WHEN i > 3 AND v LIKE 'a%' THEN upper(v) ELSE coalesce(w, 'x') END"
+    found = {dialect: scalar(text, dialect) for dialect in DIALECTS if dialect not in ("mysql", "tsql", "sqlite")}
+    assert len(set(found.values())) == 1
+
+
+@pytest.mark.parametrize("dialect", ["oracle", "", "DuckDBB", None])
+def test_a_dialect_that_is_not_read(dialect: object) -> None:
+    with pytest.raises(QueryError, match="is not read") as refused:
+        read("SELECT 1", None, dialect)  # type: ignore[arg-type]
+    assert "postgres" in str(refused.value.hint)

@@ -1,0 +1,93 @@
+"""The guards of statements that count single rows, taken out one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from test_mutants import CAUGHT, KINDS, Patch, made, no_group_cap, order, rows
+from test_tables import check_rows_counted, counts
+
+from dpsql import guard, tabulate
+from dpsql.noise import quantile
+from dpsql.noise.quantile import Rank
+from dpsql.relation import CapRows
+from dpsql.render import _Printer
+
+
+def check_tables() -> None:
+    """What a unit with many rows and groups adds to tables of single rows; a group it keeps, it keeps whole."""
+    hostile = rows(orders=[order(i, 1, kind, i) for i, kind in enumerate([*KINDS] * 5)] + [order(90, 2, "a", 3)])
+    for text in (
+        "SELECT MEDIAN(v), COUNT(DISTINCT o), MIN(v) FROM orders",
+        "SELECT kind, MEDIAN(v), COUNT(DISTINCT v), MAX(v) FROM orders GROUP BY kind",
+    ):
+        here, found = made(text)
+        check_rows_counted(here, found.statements[0], hostile, 1)
+        for side in found.statements[0].sides:
+            kept = counts(here, side, found.statements[0], {**hostile, "orders": hostile["orders"][:-1]})
+            assert sum(kept.values()) == side.rows * side.groups
+
+
+def check_choice() -> None:
+    """The odds of a place change by no more than the width says when a unit's rows come: exp(1/2) here."""
+    wanted = quantile.rank(Fraction(1, 2), 2, Fraction(1, 2), 5)
+    odds = []
+    for histogram in ([(0, 2), (4, 2)], [(0, 2), (4, 4)], [(0, 4), (4, 2)]):
+        runs, scores = quantile._runs(histogram, 0, 4, wanted)
+        weights = quantile._weights(runs, scores, wanted)
+        odds.append([Fraction(weights[0], sum(weights)), Fraction(weights[-1], sum(weights))])
+    for other in odds[1:]:
+        assert all(max(a / b, b / a) <= Fraction(1649, 1000) for a, b in zip(odds[0], other, strict=True))
+    assert quantile.choice_event(wanted, 3).epsilon == 3 * wanted.width
+
+
+def no_row_cap_printed(patch: Patch) -> None:
+    cap = _Printer._cap
+
+    def printed(self: Any, relation: Any, needed: Any) -> Any:
+        select = cap(self, relation, needed)
+        if isinstance(relation, CapRows):
+            select.set("where", None)
+        return select
+
+    patch.setattr(_Printer, "_cap", printed)
+
+
+def no_row_cap_in_tables(patch: Patch) -> None:
+    patch.setattr(tabulate, "CapRows", lambda rows, *args: rows)
+
+
+def groups_ranked_by_row(patch: Patch) -> None:
+    """The cap on groups of a table of rows counts rows, so that a unit loses parts of groups; derive believes it."""
+    patch.setattr(tabulate, "capped", lambda rows, owner, keys, setting, repeats=False:
+                  guard.capped(rows, owner, keys, setting, repeats=False))
+
+
+def half_the_sensitivity(patch: Patch) -> None:
+    patch.setattr(Rank, "sensitivity", property(lambda self: self.rows * self.fraction.numerator))
+
+
+def one_group_charged(patch: Patch) -> None:
+    event = quantile.choice_event
+    patch.setattr(quantile, "choice_event", lambda wanted, groups: event(wanted, 1))
+
+
+MUTANTS: tuple[tuple[Callable[[Patch], None], Callable[[], None]], ...] = (
+    (no_row_cap_printed, check_tables), (no_row_cap_in_tables, check_tables), (groups_ranked_by_row, check_tables),
+    (no_group_cap, check_tables), (half_the_sensitivity, check_choice), (one_group_charged, check_choice),
+)
+
+
+@pytest.mark.parametrize("check", [check_tables, check_choice], ids=lambda check: check.__name__)
+def test_dpsql_passes(check: Callable[[], None]) -> None:
+    check()
+
+
+@pytest.mark.parametrize(("mutant", "check"), MUTANTS, ids=lambda each: each.__name__)
+def test_mutant_is_caught(mutant: Callable[[Patch], None], check: Callable[[], None], monkeypatch: Patch) -> None:
+    mutant(monkeypatch)
+    with pytest.raises(CAUGHT):
+        check()
