@@ -10,8 +10,10 @@ from fractions import Fraction
 import sqlglot
 
 from dpsql.noise import laplace, quantile
+from dpsql.noise.normal import normal_reach
+from dpsql.noise.scheme import Noise
 from dpsql.plan import Plan
-from dpsql.statement import Side, Statement
+from dpsql.statement import Opening, Side, Statement
 from dpsql.warn import cap_of
 
 
@@ -66,7 +68,9 @@ def _bounds(statement: Statement) -> str:
         )
         linf = Fraction(statement.sensitivities[i], statement.groups) * partial.unit
         name = f"  p{i + 1} ({users}): at most {show(linf)} per unit and group"
-        if noise is None:
+        if statement.opening is not None and noise is not None:
+            lines.append(f"  p{i + 1} ({users}): {_open(statement, statement.opening, i, noise)}")
+        elif noise is None:
             lines.append(f"{name}, released by the selection")
         else:
             margin, kind = noise.reach() * partial.unit, "Gaussian noise" if noise.gaussian else "noise"
@@ -75,8 +79,28 @@ def _bounds(statement: Statement) -> str:
     return "\n".join(lines)
 
 
+def _open(statement: Statement, opening: Opening, i: int, noise: Noise) -> str:
+    """A partial of which something is still to be chosen: t, what a unit adds, or C, the groups it touches."""
+    partial, rungs = statement.question.partials[i], opening.probe.rungs[i]
+    linf = Fraction(statement.sensitivities[i], statement.groups) * partial.unit
+    kind, reach = ("Gaussian noise", normal_reach(0.025)) if noise.gaussian else ("noise", math.log(20))
+    free = "" if opening.probe.cap is None else " sqrt(C)" if noise.gaussian else " C"
+    size = noise.steps if rungs is not None else noise.steps * linf
+    margin = Fraction(reach * float(size)).limit_denominator(10**6)
+    times = f"{' t' if rungs is not None else ''}{free}"
+    noisy = f"{kind} scale {show(size)}{times}, 95 % within ±{show(margin)}{times}"
+    if rungs is None:
+        return f"at most {show(linf)} per unit and group, {noisy}"
+    ends = f"{show(rungs[0] * partial.unit)} to {show(rungs[-1] * partial.unit)}"
+    beyond = " beyond the first row" if partial.first else ""
+    return f"at most t per unit and group{beyond}, t chosen from {ends} (epsilon {show(opening.probe.width)}), {noisy}"
+
+
 def _texts(statement: Statement) -> list[str]:
-    return [sql for sql in (statement.sql, *(side.sql for side in statement.sides)) if sql]
+    opening = statement.opening
+    first = [] if opening is None else [opening.sql]
+    keyed = opening is not None and opening.probe.keyed     # then the totals follow from what was counted
+    return [*first, *(sql for sql in ("" if keyed else statement.sql, *(side.sql for side in statement.sides)) if sql)]
 
 
 def _side(name: str, side: Side, statement: Statement) -> Iterator[str]:
@@ -110,15 +134,21 @@ def _groups(statement: Statement) -> str:
         return f"{len(statement.domain)} public, all shown"
     assert statement.chosen is not None, "private groups are selected"
     half, most = (statement.chosen.visible(p) for p in (0.5, 0.95))
-    return f"private, shown by chance: half of those with {half} units, 95 % of those with {most}"
+    times = "" if statement.opening is None or statement.opening.probe.cap is None else ", and more as C grows"
+    return f"private, shown by chance: half of those with {half} units, 95 % of those with {most}{times}"
 
 
 def _limits(statement: Statement) -> str:
     cap = cap_of(statement.question.guarded)
     groups = f"{statement.groups} group{'s' * (statement.groups != 1)} ({'capped' if cap else 'by the facts'})"
+    if statement.opening is not None and statement.opening.probe.cap is not None:
+        groups = f"C groups (capped), C chosen from 1 to {cap.limit if cap else 1} " \
+                 f"(epsilon {show(statement.opening.probe.width)})"
     if not statement.question.partials:
         return groups
     rows, capped = statement.question.rows, statement.question.capped
+    if rows is None:
+        return f"{groups}, any number of rows a group"
     return f"{groups}, {rows} row{'s' * (rows != 1)} a group ({'scaled down above' if capped else 'by the facts'})"
 
 

@@ -19,7 +19,7 @@ from dpsql.scalars.unify import FAST_DIGITS, cast
 
 GRID_BITS = 40            # a DOUBLE is at most 2^40 steps a row: its grid error is far below any noise
 COARSE_BITS = 24          # of a number that is squared: 2^24 steps from end to end, 2^48 squared, 2^62 for 2^13 rows
-CELLS_BITS, GROUPED_BITS = 20, 16    # of a grid that a quantile is chosen from: so many rows are fetched at most
+CELLS_BITS, GROUPED_BITS = 20, 14    # of a grid that a quantile is chosen from: so many rows are fetched at most
 LONGEST = 400_000         # days that a range of dates may have: a thousand years
 LOOSE_BITS, LOOSE_PLACES = 40, 20    # a DOUBLE without a stated range is summed up to 2^40, in steps of 2^-20
 LARGEST = 10**300         # of a DOUBLE that is summed: sums and their noise stay finite

@@ -15,12 +15,13 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from dpsql.errors import QueryError
-from dpsql.privacy_clause import Stated, taken
 from dpsql.limits import check_params, check_text, check_tokens, check_tree
+from dpsql.privacy_clause import Stated, taken
 
 Params = Sequence[object] | Mapping[str, object] | None
 
 _CALL = re.compile(r"\w+\s*\(\s*(DISTINCT\s+)?$", re.I)    # a function's name, up to its first argument
+_TAKES_LITERAL = {"DATE", "TIMESTAMP", "DATETIME", "ESCAPE"}      # and no brackets around it
 _HOLES = (TokenType.PLACEHOLDER, TokenType.QDCOLON)
 _QUERIES = {"SELECT", "WITH", "FROM", "TABLE", "("}
 _TABLES = "session.tables() and session.describe(table) tell what can be asked; in the shell \\d and \\d TABLE"
@@ -195,7 +196,9 @@ def _filled(sql: str, tokens: list[Token], params: Params) -> list[Token]:
             filled.append(token)
             continue
         used.add(key)
-        filled += _literal_tokens(_value(sql, token, key, params), token, sql)
+        made = _literal_tokens(_value(sql, token, key, params), token, sql)
+        typed = i > 0 and tokens[i - 1].text.upper() in _TAKES_LITERAL and len(made) == 3
+        filled += made[1:-1] if typed else made
         if token.token_type is TokenType.QDCOLON:
             filled.append(Token(TokenType.DCOLON, "::", start=token.start, end=token.end))
     given = set(params) if isinstance(params, Mapping) else {str(i + 1) for i in range(len(params or ()))}

@@ -8,6 +8,8 @@ What follows a plan is the session's: charge, run, release, finish.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from dpsql.budget.events import Cost
 from dpsql.catalog import Catalog
 from dpsql.dialects import read
@@ -17,14 +19,17 @@ from dpsql.limits import planning
 from dpsql.lower import Describe, lower
 from dpsql.parse import Params
 from dpsql.plan import Plan, plan
+from dpsql.price import priced
 from dpsql.privacy_clause import Stated
 
 
 def planned(
     sql: str, catalog: Catalog, ask: Cost, reader: Reader, describe: Describe, params: Params = None,
-    dialect: str = "duckdb", passed: tuple[bool, bool] = (False, False),
+    dialect: str = "duckdb", passed: tuple[bool, bool] = (False, False), error: Fraction | None = None,
 ) -> Plan:
     """The plan of a query for the epsilon and delta of `ask`; `passed` says which of them the caller insists on.
+
+    With an `error` it is the cheapest plan whose 95 % intervals are within it (`priced`); of `ask` the delta counts.
 
     `reader` reads public tables, to list public groups; `describe` types SQL over empty tables. Raises QueryError, with
     a caret over `sql`, for whatever cannot be answered; InternalError when a bound cannot be proved.
@@ -34,7 +39,10 @@ def planned(
             tree = read(sql, params, dialect)
             stated: Stated = tree.meta["stated"]
             tight = catalog.tightened(stated.max_groups, stated.min_units)
-            return plan(lower(tree, tight, describe), tight, asked(stated, ask, passed), reader)
+            program, cost = lower(tree, tight, describe), asked(stated, ask, passed)
+            if error is None:
+                return plan(program, tight, cost, reader)
+            return priced(lambda at, prefer: plan(program, tight, at, reader, prefer), cost, error)
     except QueryError as error:
         raise error.at(sql) from None
     except RecursionError:

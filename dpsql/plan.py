@@ -42,8 +42,8 @@ class Plan:
         return plan_form(self).to_json()
 
 
-def plan(program: Program, catalog: Catalog, ask: Cost, reader: Reader) -> Plan:
-    """The plan of a program for the epsilon and delta of `ask`.
+def plan(program: Program, catalog: Catalog, ask: Cost, reader: Reader, prefer: str | None = None) -> Plan:
+    """The plan of a program for the epsilon and delta of `ask`; `prefer` names its noise, "laplace" or "gaussian".
 
     Raises QueryError for a question that cannot be answered under the policy, InternalError when a bound is not proved.
     """
@@ -56,7 +56,8 @@ def plan(program: Program, catalog: Catalog, ask: Cost, reader: Reader) -> Plan:
         raise _needs_delta(selecting[0])
     shares = _shares(bounded, ask)
     statements = tuple(
-        statement(question, domain, catalog, share) for (question, domain), share in zip(bounded, shares, strict=True)
+        statement(question, domain, catalog, share, prefer)
+        for (question, domain), share in zip(bounded, shares, strict=True)
     )
     events = [event for each in statements for event in each.spent()]
     cost = Cost(ask.epsilon, sum((event.delta for event in events), Fraction(0))) if events else FREE

@@ -239,7 +239,7 @@ class CapGroups:
 class CapRows:
     """At most `limit` rows per `owner` and `keys`, chosen by a keyed hash of all columns.
 
-    The source shows nothing but `owner`, `keys` and `cell`, so rows that tie are equal and it does not matter which stay.
+    The source shows nothing but `owner`, `keys` and `cell`, so rows that tie are equal: it does not matter which stay.
     """
 
     source: Relation

@@ -9,13 +9,13 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from dpsql.aggregates import FAMILIES, Lookup, Noisy, Released
-from dpsql.aggregates.quantile import place_of, value_at
+from dpsql.aggregates import FAMILIES, Cells, Lookup, Noisy, Released
+from dpsql.aggregates.quantile import placing, value_at
 from dpsql.engines.base import Rows
 from dpsql.expression import SqlType
 from dpsql.noise import quantile
 from dpsql.noise.scheme import Noise
-from dpsql.statement import Choice, Statement
+from dpsql.statement import Statement
 
 Row = tuple[object, ...]     # keys, totals, units
 
@@ -72,26 +72,33 @@ def _looked(
     """For each lookup its noise scale, and by released group a noisy count or the place chosen."""
     looked: dict[Lookup, tuple[Fraction, list[int]]] = {}
     for side, rows in zip(statement.sides, tables, strict=True):
+        grid = side.choices[0].lookup.grid
+        if grid is None:
+            counts = {named(row[:-1]): row[-1] for row in rows.values}
+            exact = [steps(counts.get(group), 0) for group in groups]
+            looked |= {
+                choice.lookup: (choice.event.scale, Noise(False, choice.event.scale).added(exact))
+                for choice in side.choices
+            }
+            continue
+        histograms = _histograms(grid, rows.values, groups)
         for choice in side.choices:
-            if choice.rank is None:
-                counts = {named(row[:-1]): row[-1] for row in rows.values}
-                exact = [steps(counts.get(group), 0) for group in groups]
-                values = Noise(False, choice.event.scale).added(exact)
-            else:
-                values = _placed(choice, rows.values, groups)
-            looked[choice.lookup] = (choice.event.scale, values)
+            assert choice.rank is not None, "a value of a grid is chosen by rank"
+            places = [quantile.choose(each, grid.low, grid.high, choice.rank) for each in histograms]
+            looked[choice.lookup] = (choice.event.scale, places)
     return looked
 
 
-def _placed(choice: Choice, rows: Sequence[Row], groups: list[Row]) -> list[int]:
-    """The place chosen for each group; rows outside the grid count at its ends."""
-    grid, rank = choice.lookup.grid, choice.rank
-    assert grid is not None and rank is not None, "a choice has a grid and a rank"
+def _histograms(grid: Cells, rows: Sequence[Row], groups: list[Row]) -> list[list[tuple[int, int]]]:
+    """The rows of each group by place, in order of places."""
+    placed = placing(grid)
     counts: dict[Row, Counter[int]] = {group: Counter() for group in groups}
-    for *key, cell, count in rows:
-        if (group := named(tuple(key))) in counts:
-            counts[group][min(grid.high, max(grid.low, place_of(cell, grid)))] += steps(count, 0)
-    return [quantile.choose(sorted(counts[group].items()), grid.low, grid.high, rank) for group in groups]
+    for row in rows:
+        found = counts.get(row[:-2])
+        if found is None and (found := counts.get(named(row[:-2]))) is None:
+            continue
+        found[placed(row[-2])] += row[-1]  # type: ignore[operator]
+    return [sorted(counts[group].items()) for group in groups]
 
 
 def _read(found: tuple[Fraction, list[int]], lookup: Lookup, type_: SqlType) -> Released:

@@ -92,15 +92,19 @@ class Session:
     def query(
         self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
         params: Params = None, fresh: bool = False, dialect: str = "duckdb", stop: Stop | None = None,
+        error: Amount = None,
     ) -> Answer:
         """The answer to one query: noisy rows with intervals and cost, charged before anything private is read.
 
         `epsilon` and `delta` default to the policy's `[query]`. The same plan asked again is a replay, free, unless
         `fresh`. `stop.now()`, from another thread, ends it; the charge stays. Raises QueryError or BudgetError before
-        any charge, ExecutionError after one.
+        any charge, ExecutionError after one. With `error`, instead of an epsilon, it costs as little as 95 % intervals
+        within +-error take, for counts and sums.
         """
         with self._watch.over(stop):
-            plan = self.plan(sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params, dialect=dialect)
+            plan = self.plan(
+                sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params, dialect=dialect, error=error
+            )
             return self._charged(plan, sql, analyst, fresh)
 
     def _charged(self, plan: Plan, sql: str, analyst: str | None, fresh: bool) -> Answer:
@@ -122,9 +126,11 @@ class Session:
 
     def plan(
         self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
-        params: Params = None, dialect: str = "duckdb",
+        params: Params = None, dialect: str = "duckdb", error: Amount = None,
     ) -> Plan:
         """What would happen, without touching private data or the budget. Raises QueryError, BudgetError."""
+        if error is not None and epsilon is not None:
+            raise QueryError("say what the query may cost (epsilon) or how right it must be (error), not both")
         self._require_analyst(analyst)
         ask = Cost(
             _amount("epsilon", epsilon, self.policy.query.epsilon), _amount("delta", delta, self.policy.query.delta)
@@ -132,13 +138,16 @@ class Session:
         if ask.epsilon == 0:
             raise QueryError("epsilon must be greater than 0")
         passed = (epsilon is not None, delta is not None)
-        key = (sql, repr(params), ask, dialect, passed)
+        within = None if error is None else _amount("error", error, ask.epsilon)
+        if within == 0:
+            raise QueryError("error must be greater than 0: only noise hides anybody")
+        key = (sql, repr(params), ask, dialect, passed, within)
         with self._lock:
             known = self._plans.get(key)
             if known is not None:
                 self._plans.move_to_end(key)
                 return known
-        made = self._planned(sql, ask, params, dialect, passed)
+        made = self._planned(sql, ask, params, dialect, passed, within)
         with self._lock:
             self._plans[key] = made
             while len(self._plans) > PLANS_KEPT:
@@ -190,11 +199,13 @@ class Session:
     ) -> None:
         self.close()
 
-    def _planned(self, sql: str, ask: Cost, params: Params, dialect: str, passed: tuple[bool, bool]) -> Plan:
+    def _planned(
+        self, sql: str, ask: Cost, params: Params, dialect: str, passed: tuple[bool, bool], error: Fraction | None,
+    ) -> Plan:
         """A plan made. QueryError when the public tables it reads take too long: nothing was charged yet."""
         with self._watch.over():
             try:
-                made = planned(sql, self.catalog, ask, self._read_public, self._typed, params, dialect, passed)
+                made = planned(sql, self.catalog, ask, self._read_public, self._typed, params, dialect, passed, error)
                 self._require_bound(made)
             except ExecutionError:
                 pass

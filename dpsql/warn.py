@@ -13,8 +13,11 @@ from dpsql.aggregates import Kept
 from dpsql.catalog import Catalog
 from dpsql.derive import derive
 from dpsql.expression import Ref
+from dpsql.noise.search import needed
 from dpsql.relation import CapGroups, Project, Relation
 from dpsql.statement import Statement
+
+USUAL, LOOSE = 40, 10**6      # how many times its base a bound is that a search finds: of counts, of undeclared values
 
 
 def warn(statements: Sequence[Statement], catalog: Catalog) -> tuple[str, ...]:
@@ -23,7 +26,8 @@ def warn(statements: Sequence[Statement], catalog: Catalog) -> tuple[str, ...]:
     for statement in statements:
         if statement.chosen is not None:
             found["groups are private: those with few people are not shown"] = None
-        found |= dict.fromkeys(_capped(statement) + _single(statement, catalog) + _inside(statement))
+        told = (*_capped(statement), *_searched(statement), *_single(statement, catalog), *_inside(statement))
+        found |= dict.fromkeys(told)
     return tuple(found)
 
 
@@ -52,6 +56,22 @@ def _capped(statement: Statement) -> list[str]:
         return []
     of = "" if statement.domain is None else f" of the {len(statement.domain)}"
     return [f"a person counts in at most {cap.limit}{of} groups: of people in more, some groups are left out"]
+
+
+def _searched(statement: Statement) -> list[str]:
+    """Bounds that are chosen privately, which takes people: fewer, and the answer is clipped hard."""
+    if statement.opening is None:
+        return []
+    of, partials = statement.opening.probe, statement.question.partials
+    people = needed(1, of.width, USUAL) if of.cap is not None else 0
+    for i in of.searched:
+        people = max(people, needed(of.groups or 1, of.width, LOOSE if partials[i].loose else USUAL))
+    cures = ["max_groups"] * (of.cap is not None) + ["max_rows_per_group"] * (statement.question.rows is None)
+    ranges = ["a range of the column"] * any(partials[i].loose for i in of.searched)
+    return [
+        f"how much one person counts is chosen privately: below about {people} people an answer may be far too small, "
+        f"and the owner can declare {' and '.join([*cures, *ranges])}"
+    ]
 
 
 def _single(statement: Statement, catalog: Catalog) -> list[str]:

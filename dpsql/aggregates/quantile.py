@@ -7,6 +7,7 @@ row of each unit, its smallest or largest, which changes nothing of what they me
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -61,15 +62,18 @@ TABLED = {
 }
 
 
-def place_of(value: object, grid: Cells) -> int:
-    """The place of a row's cell, as it was fetched."""
+def placing(grid: Cells) -> Callable[[object], int]:
+    """How the place of a row's cell is told from what was fetched; a cell outside the grid stands at its end."""
+    low, high, unit = grid.low, grid.high, grid.unit
     if grid.row.type.kind is Kind.INTEGER:
-        assert isinstance(value, int), "places are integers"
-        return value
-    if isinstance(value, datetime.date):
-        return int(_days(value) / grid.unit)
-    assert value is not None and not isinstance(value, datetime.date), "a cell has a value"
-    return int(Fraction(str(value)) / grid.unit)
+        return lambda cell: min(high, max(low, int(cell)))  # type: ignore[call-overload]
+
+    def place(cell: object) -> int:
+        assert isinstance(cell, datetime.date | Decimal), "a cell is an integer, a decimal or a date"
+        number = _days(cell) if isinstance(cell, datetime.date) else Fraction(cell)
+        return min(high, max(low, math.floor(number / unit)))
+
+    return place
 
 
 def value_at(place: int, grid: Cells, type_: SqlType) -> object:

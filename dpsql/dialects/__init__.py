@@ -7,10 +7,11 @@ rule means the same everywhere, or carries a mark of its dialect that the table 
 from __future__ import annotations
 
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from dpsql.dialects import rules, times, types
 from dpsql.errors import QueryError
-from dpsql.parse import Params, parse
+from dpsql.parse import Params, parse, refusal
 
 DIALECTS = (
     "duckdb", "postgres", "redshift", "snowflake", "bigquery", "spark", "databricks", "tsql", "mysql", "trino",
@@ -35,7 +36,10 @@ def translated(tree: exp.Query, dialect: str) -> exp.Query:
     """The tree with every node of `dialect` replaced by one of DuckDB's with the same meaning, in the same place."""
     for node in reversed(list(tree.walk(bfs=True))):
         rule = _RULES.get(type(node).__name__)
-        new = node if rule is None else rule(node, dialect)
+        try:
+            new = node if rule is None else rule(node, dialect)
+        except (SqlglotError, AttributeError, LookupError, TypeError, ValueError):     # it lacks what its kind has
+            raise refusal(f"this is not read in {dialect}", node, "look at its arguments") from None
         if new is node:
             continue
         for key in ("start", "end", "line", "col", "written"):

@@ -65,7 +65,8 @@ def _divided(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 def _nonzero(node: exp.Expr) -> exp.Expr:
-    if isinstance(node, exp.Nullif) or (isinstance(node, exp.Literal) and node.this.strip("0.eE+-")):
+    bare = node.unnest()
+    if isinstance(bare, exp.Nullif) or (isinstance(bare, exp.Literal) and bare.this.strip("0.eE+-")):
         return node
     return exp.Nullif(this=node, expression=exp.Literal.number(0))
 
@@ -162,7 +163,8 @@ def _length(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 def _like(node: exp.Expr, dialect: str) -> exp.Expr:
-    pattern = node.expression.this if isinstance(node.expression, exp.Literal) else ""
+    literal = node.expression.unnest()
+    pattern = literal.this if isinstance(literal, exp.Literal) else ""
     if dialect == "tsql" and "[" in pattern:
         raise refusal("[...] in a LIKE pattern of tsql is not read", node.expression, "write several LIKE, with OR")
     kind = exp.ILike if dialect in ANY_CASE or isinstance(node, exp.ILike) else exp.Like
@@ -182,6 +184,7 @@ def _matched(node: exp.Expr, dialect: str) -> exp.Expr:
 
 def _regexp_replaced(node: exp.Expr, dialect: str) -> exp.Expr:
     new = node.args.get("replacement")
+    new = None if new is None else new.unnest()
     if dialect in _DOLLAR and isinstance(new, exp.Literal):
         if "\\" in new.this:
             raise refusal(f"a backslash in a replacement of {dialect} is not read", new, "leave it out")

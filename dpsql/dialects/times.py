@@ -24,6 +24,7 @@ def _unit(node: exp.Expr, dialect: str, name: str = "unit") -> str:
     unit = node.args.get(name)
     if unit is None:
         return "DAY"
+    unit = unit.unnest()
     week = unit.this.name.upper() if isinstance(unit, exp.WeekStart) else None
     text = "WEEK" if week else unit.name.upper()
     iso = text in ("ISOWEEK", "ISO_WEEK") or week == "MONDAY"
@@ -128,6 +129,7 @@ def _as_moment(node: exp.Expr, dialect: str) -> exp.Expr:
 
 def _format(node: exp.Expr, dialect: str) -> exp.Expr:
     given = node.args.get("format")
+    given = None if given is None else given.unnest()
     if not isinstance(given, exp.Literal):
         raise refusal("a format of dates is a literal", node)
     if isinstance(node, exp.ToChar):        # the parser leaves these, which may be of numbers

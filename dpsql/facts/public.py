@@ -82,7 +82,7 @@ def public_domain(
     """
     pieces = tuple(_components(rows, catalog))
     conditions = tuple(_conditions(rows))
-    extended = frozenset(_extended(rows))
+    extended = frozenset(null_extended(rows))
     found: list[Listed | Looked] = []
     looked: dict[int, list[tuple[int, Scalar]]] = {}
     for index, key in enumerate(keys):
@@ -265,15 +265,15 @@ def is_public(relation: Relation, catalog: Catalog) -> bool:
             return all(is_public(source, catalog) for source in sources_of(relation))
 
 
-def _extended(relation: Relation) -> Iterator[int]:
+def null_extended(relation: Relation) -> Iterator[int]:
     """The ids of the columns that a LEFT JOIN may make NULL."""
     match relation:
         case Join(left, right, kind, _):
-            yield from _extended(left)
-            yield from (column.id for column in columns_out(right)) if kind is JoinKind.LEFT else _extended(right)
+            yield from null_extended(left)
+            yield from (column.id for column in columns_out(right)) if kind is JoinKind.LEFT else null_extended(right)
         case _:
             for source in sources_of(relation):
-                yield from _extended(source)
+                yield from null_extended(source)
 
 
 def _conditions(relation: Relation) -> Iterator[Scalar]:

@@ -120,6 +120,8 @@ def correlated_rows(query: exp.Select, rows: Rows, context: Context, env: Env) -
     """The rows of a plain SELECT whose WHERE and select items may read the rows around it."""
     env = extended(query, context, env)
     check_args(query, _PLAIN)
+    if (distinct := query.args.get("distinct")) and distinct.args.get("on"):
+        raise refusal("DISTINCT ON is not answered: it keeps a row by its place", query.expressions[0])
     query, inner = context.embedded(query, lower_from(query, context, env), env)
     around = tuple(replace(v, outer=True) for v in rows.scope if not v.outer)
     scope: Scope = inner.scope + around

@@ -10,13 +10,14 @@ from sqlglot import exp
 from dpsql.errors import QueryError
 from dpsql.expression import NULL, Column, Lit, Ref, Scalar
 from dpsql.facts.equalities import classes
+from dpsql.facts.public import null_extended
 from dpsql.lower.context import Context, Env, check_args
 from dpsql.lower.joins import Block, Group, Outer
 from dpsql.lower.rows import Rows, build, is_star, lower_from, lower_where
 from dpsql.lower.scope import Scope, Visible, expand, output_name
 from dpsql.lower.sources import extended, has_aggregate
 from dpsql.parse import refusal
-from dpsql.relation import Scan
+from dpsql.relation import Relation, Scan, columns_out
 
 if TYPE_CHECKING:
     from dpsql.lower.feeds import Stages
@@ -34,8 +35,8 @@ def names_units(keys: list[Scalar], group: Group, context: Context) -> bool:
 
 def _item_names(item: object, keys: dict[int, Column], context: Context) -> bool:
     match item:
-        case Block(_, owner):
-            return owner is not None and owner.id in keys
+        case Block(relation, owner):
+            return owner is not None and (owner.id in keys or _shows_key(relation, keys, context))
         case Outer(left, _, _):
             return names_units([Ref(column) for column in keys.values()], left, context)
         case Scan(table, columns) if not context.catalog.rules(table).public:
@@ -49,6 +50,16 @@ def _item_names(item: object, keys: dict[int, Column], context: Context) -> bool
             )
         case _:
             return False
+
+
+def _shows_key(relation: Relation, keys: dict[int, Column], context: Context) -> bool:
+    """Whether one of the keys is a column of a derived table that says whose a row is, by itself and in every row."""
+    loose = frozenset(null_extended(relation))
+    shown = {column for column in columns_out(relation) if column.id in keys and column.id not in loose}
+    return any(
+        column.table is not None and not context.catalog.rules(column.table).public
+        and _item_names(Scan(column.table, (column,)), keys, context) for column in shown
+    )
 
 
 def stays_owned(select: exp.Select, context: Context, env: Env) -> bool:

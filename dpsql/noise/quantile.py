@@ -125,35 +125,55 @@ def choose(histogram: Sequence[tuple[int, int]], low: int, high: int, wanted: Ra
 def _runs(
     histogram: Sequence[tuple[int, int]], low: int, high: int, wanted: Rank,
 ) -> tuple[list[tuple[int, int]], list[int]]:
-    """The runs of places with one score, first and last, and that score: the distance from the rank, in steps."""
-    p, steps = wanted.of(sum(count for _, count in histogram)), wanted.steps
+    """The runs of places with one score, first and last, and that score: the distance from the rank, in steps.
+
+    Scores stop where weights do, so that all places far below the rank are one run, and all far above.
+    """
+    p, steps, most = wanted.of(sum(count for _, count in histogram)), wanted.steps, _deepest(wanted)
     runs: list[tuple[int, int]] = []
     scores: list[int] = []
+
+    def add(first: int, last: int, score: int) -> None:
+        if score >= most and scores and scores[-1] >= most and runs[-1][1] == first - 1:
+            runs[-1] = (runs[-1][0], last)
+        else:
+            runs.append((first, last))
+            scores.append(min(score, most))
+
     free, passed = low, 0
     for place, count in histogram:
         assert free <= place <= high, "a row stands outside the grid"
         if free < place:
-            runs.append((free, place - 1))
-            scores.append(abs(p - passed))
-        runs.append((place, place))
+            add(free, place - 1, abs(p - passed))
         upto = passed + count * steps
-        scores.append(max(0, p - upto, passed - p))
+        add(place, place, max(0, p - upto, passed - p))
         free, passed = place + 1, upto
     if free <= high:
-        runs.append((free, high))
-        scores.append(abs(p - passed))
+        add(free, high, abs(p - passed))
     return runs, scores
 
 
 def _weights(runs: Sequence[tuple[int, int]], scores: Sequence[int], wanted: Rank) -> list[int]:
     """Integers proportional to the places of a run times exp(-(w'/2D) min(score, K)), each place's at least 2^80."""
-    rate = (wanted.width - ROUNDING) / (2 * wanted.sensitivity)
-    return [(last - first + 1) * _weight(score, rate) for (first, last), score in zip(runs, scores, strict=True)]
+    rate = _rate(wanted)
+    return [
+        (last - first + 1) * _weight(score, rate.numerator, rate.denominator)
+        for (first, last), score in zip(runs, scores, strict=True)
+    ]
+
+
+def _rate(wanted: Rank) -> Fraction:
+    return (wanted.width - ROUNDING) / (2 * wanted.sensitivity)
+
+
+def _deepest(wanted: Rank) -> int:
+    """K: the score from which weights fall no further."""
+    return math.ceil(DEEPEST / _rate(wanted))
 
 
 @lru_cache(maxsize=1 << 16)
-def _weight(score: int, rate: Fraction) -> int:
-    exponent = _WIDE.divide(Decimal(score * rate.numerator), Decimal(rate.denominator))
+def _weight(score: int, rate: int, over: int) -> int:
+    exponent = _WIDE.divide(Decimal(score * rate), Decimal(over))
     return int(_WIDE.multiply(_WIDE.exp(-min(exponent, Decimal(DEEPEST))), _scale()))
 
 

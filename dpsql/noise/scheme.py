@@ -15,6 +15,7 @@ from dpsql.noise import gaussian, laplace, selection, threshold
 from dpsql.noise.laplace import laplace_event
 from dpsql.noise.ratio import sum_quantile
 
+MISS = Fraction(1, 8)   # of delta, that a threshold may show a group of one unit: noise gains more from the rest
 PORTIONS = 1 << 12      # about: shares are quotients of whole numbers that add up to this or a little less
 CLEARLY = 0.95          # Gaussian noise spends delta, so it must be better by so much
 USUAL = 0.95            # the confidence at which mechanisms are compared
@@ -147,7 +148,7 @@ def promised(
     """
     selecting = min_units is not None
     if prefer == "gaussian":
-        miss = delta / 2 if selecting else Fraction(0)
+        miss = delta * MISS if selecting else Fraction(0)
         variance = gaussian.multiplier(epsilon - 2 * miss, delta - miss, 1) ** 2
         if selecting:
             return (Event.threshold(1, variance, epsilon, delta, miss),)
@@ -188,12 +189,12 @@ def gaussian_scheme(
     Theorem: its one event is (epsilon, delta)-differentially private.
     Proof: cell i has sigma_i >= r sqrt(groups / p_i) linf_i factor_i, the p_i summing to 1 and r being `multiplier`,
     so the changes of one unit, each over its sigma_i, have squared sum at most sum(p_i) / r^2 = 1 / r^2, in at most
-    groups * (number of cells) cells. Without selection that is `multiplier`'s theorem; with it, half of delta is the
+    groups * (number of cells) cells. Without selection that is `multiplier`'s theorem; with it, MISS of delta is the
     chance that a group of one unit shows, epsilon - 2 miss calibrates, and the theorem of `threshold.bar` applies.
     Needs: one unit changes a cell by at most linf in at most `groups` groups; totals of groups not shown stay hidden.
     Source: design.md, section 5; the least of sum(w_i / p_i) for a given sum(p_i) has p_i proportional to w_i^(1/2).
     """
-    miss = delta / 2 if min_units is not None else Fraction(0)
+    miss = delta * MISS if min_units is not None else Fraction(0)
     every = [*cells, Cell(1)] if min_units is not None else list(cells)
     parts = shares(_worths(cells, min_units is not None), 1 / 2)
     ratio = gaussian.multiplier(epsilon - 2 * miss, delta - miss, groups * len(every))

@@ -76,6 +76,7 @@ def _factors(node: exp.Expr) -> list[exp.Expr]:
 
 
 def _unit_text(node: exp.Expr | None) -> Lit:
+    node = None if node is None else node.unnest()
     if isinstance(node, exp.Var) or (isinstance(node, exp.Literal) and node.is_string):
         return Lit(node.name, VARCHAR)
     raise ScalarError("the unit is a literal", node)

@@ -65,7 +65,7 @@ def ask(session: Session, sql: str) -> tuple[Outcome, Answer | None]:
         return Outcome(error, (), (), 0, charge), None
     plan = answer.plan
     assert isinstance(plan, Plan)
-    by_chance = any(statement.selection is not None for statement in plan.statements)
+    by_chance = any(statement.chosen is not None for statement in plan.statements)
     return Outcome(error, answer.columns, answer.types, -1 if by_chance else len(answer.rows), charge), answer
 
 

@@ -197,6 +197,7 @@ mysql | p XOR p | not admitted
 spark | regexp_replace(v, 'a', '\\\\1') | backslash
 spark | CAST(f AS float) | REAL is not admitted
 sqlite | total(i) | not read
+tsql | datediff(dt, du) | not read in tsql
 """
 
 
@@ -230,3 +231,31 @@ def test_a_dialect_that_is_not_read(dialect: object) -> None:
     with pytest.raises(QueryError, match="is not read") as refused:
         read("SELECT 1", None, dialect)  # type: ignore[arg-type]
     assert "postgres" in str(refused.value.hint)
+
+
+PARAMETERS = [
+    ("duckdb", "ts > TIMESTAMP ?", ["2025-01-01 10:00:00"], "ts > TIMESTAMP '2025-01-01 10:00:00'"),
+    ("duckdb", "dt > DATE ? + INTERVAL ? DAY", ["2025-01-01", 3], "dt > DATE '2025-01-01' + INTERVAL 3 DAY"),
+    ("duckdb", "v LIKE ? ESCAPE ?", ["a!%", "!"], "v LIKE 'a!%' ESCAPE '!'"),
+    ("duckdb", "date_trunc(?, dt)", ["month"], "date_trunc('month', dt)"),
+    ("duckdb", "v ~ $1 OR i BETWEEN $2 AND $3", ["a+", -1, 2], "v ~ 'a+' OR i BETWEEN -1 AND 2"),
+    ("duckdb", "i IN (?, ?) AND v = :name", {"1": 1, "2": 2, "name": "x"}, "i IN (1, 2) AND v = 'x'"),
+    ("postgres", "v LIKE ?", ["a\\_"], "v LIKE 'a\\_' ESCAPE '\\'"),
+    ("bigquery", "date_add(dt, INTERVAL @n DAY)", {"n": -3}, "dt + INTERVAL (-3) DAY"),
+    ("tsql", "v LIKE @p", {"p": "a%"}, "v ILIKE 'a%'"),
+    ("mysql", "i / ?", [2], "i / 2"),
+    ("spark", "regexp_replace(v, '(a)', ?)", ["$1"], "regexp_replace(v, '(a)', '\\1', 'g')"),
+    ("snowflake", "dateadd(day, ?, dt)", [3], "dt + INTERVAL 3 DAY"),
+]
+
+
+@pytest.mark.parametrize(("dialect", "text", "params", "ours"), PARAMETERS)
+def test_parameters_stand_where_literals_do(dialect: str, text: str, params: list[object], ours: str) -> None:
+    query = read(f"SELECT {text} FROM t", params, dialect)
+    assert isinstance(query, exp.Select)
+    assert build(query.expressions[0], lambda node: Ref(COLUMNS[node.name.lower()])) == scalar(ours, "duckdb")
+
+
+def test_a_parameter_is_looked_at_like_a_literal() -> None:
+    with pytest.raises(QueryError, match="not read"):
+        read("SELECT v LIKE @p FROM t", {"p": "[a]"}, "tsql")

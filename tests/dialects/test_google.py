@@ -41,7 +41,8 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     folder = tmp_path_factory.mktemp("google")
     with duckdb.connect(folder / "v.duckdb") as connection:
         connection.execute("CREATE TABLE people AS SELECT i AS pid FROM range(50) r(i)")
-        connection.execute("CREATE TABLE visits AS SELECT i % 50 AS pid, i % 90 AS cost, 'a' AS ward FROM range(300) r(i)")
+        rows = "i % 50 AS pid, i % 90 AS cost, 'a' AS ward FROM range(300) r(i)"
+        connection.execute(f"CREATE TABLE visits AS SELECT {rows}")
     Path(folder / "policy.toml").write_text(POLICY)
     with Session(folder / "v.duckdb", folder / "policy.toml") as opened:
         yield opened

@@ -135,7 +135,7 @@ def test_shell(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
         f"\\d people\n{COUNT};\nSELECT * FROM people;\n\\explain {COUNT};\n\\budget\n"))
     assert main(["shell"]) == 1
     out, err = capsys.readouterr()
-    assert "age     BIGINT   range [0, 120]" in out and "epsilon 1 of 2 used, 1 left (alice)" in out
+    assert "age     BIGINT   range [0, 120]" in out and "\nalice       1              1     2 " in out
     assert err.startswith("error: ") and "\nline 1: SELECT * FROM people\n" in err
     assert "cost: epsilon 1, delta 0" in out
 

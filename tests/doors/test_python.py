@@ -37,11 +37,12 @@ def ask(database: Any = "a", **options: Any) -> dpsql.Answer:
 
 
 def test_options_travel(opened: Opened) -> None:
-    ask(ledger="l", analyst="alice", epsilon=0.5, delta=1e-9, params=[1], fresh=True)
+    ask(ledger="l", analyst="alice", epsilon=0.5, delta=1e-9, params=[1], fresh=True, dialect="mysql")
     where, session = opened[0]
     assert where == python.Place(Path("a"), Path("p"), Path("l"), "alice")
     assert session.asked == [
-        ("SELECT 1", {"analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "params": [1], "fresh": True})]
+        ("SELECT 1", {
+            "analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "params": [1], "fresh": True, "dialect": "mysql"})]
 
 
 def test_sessions_are_kept(opened: Opened) -> None:

@@ -22,7 +22,7 @@ from dpsql.errors import InternalError
 from dpsql.expression import BIGINT, Call
 from dpsql.facts import ownership, stability
 from dpsql.lower import assemble
-from dpsql.noise import laplace, selection
+from dpsql.noise import gaussian, laplace, scheme, selection
 from dpsql.pipeline import planned
 from dpsql.plan import Plan
 from dpsql.render import _Printer
@@ -141,7 +141,7 @@ def check_scale() -> None:
     here, found = made("SELECT COUNT(DISTINCT u) FROM orders")
     here.load(rows())
     statement, empty = found.statements[0], Rows(("units",), [(0,)])
-    assert statement.events[0] is not None and statement.events[0].scale == statement.sensitivities[0] == 1
+    assert statement.noises[0] is not None and statement.noises[0].scale == statement.sensitivities[0] == 1
     far = sum(abs(int(release.release(statement, empty).rows[0][0])) > 1 for _ in range(4000))  # type: ignore[call-overload]
     assert 0.155 * 4000 < far < 0.24 * 4000    # 6 standard deviations are 0.038
 
@@ -149,25 +149,46 @@ def check_scale() -> None:
 def check_prices() -> None:
     """What the noise costs, from its scale and the sensitivity, is what is charged."""
     for text in ("SELECT kind, SUM(v), COUNT(*) FROM orders GROUP BY kind",
-                 "SELECT grp, SUM(n) FROM units GROUP BY grp"):
+                 "SELECT grp, SUM(n), AVG(x) FROM units GROUP BY grp"):
         _, found = made(text)
         for statement in found.statements:
-            pairs = zip(statement.events, statement.sensitivities, strict=True)
-            spent = sum(Fraction(worst) / event.scale for event, worst in pairs if event is not None)
-            chosen = statement.selection.epsilon if statement.selection is not None else 0
+            pairs = list(zip(statement.noises, statement.sensitivities, strict=True))
+            assert not any(noise.gaussian for noise, _ in pairs if noise is not None)
+            spent = sum(Fraction(worst) / noise.scale for noise, worst in pairs if noise is not None)
+            chosen = statement.chosen.event.epsilon if statement.chosen is not None else 0
             assert spent + chosen <= found.cost.epsilon
+
+
+def check_gaussian_prices() -> None:
+    """Of many cells the changes of one unit, each over its sigma, stay within what one Gaussian of the cost may have."""
+    text = f"SELECT kind, {', '.join(f'SUM(v + {i})' for i in range(12))} FROM orders GROUP BY kind"
+    _, found = made(text, delta=Fraction(1, 10**6))
+    (made_of,) = found.statements
+    assert made_of.chosen is not None and made_of.chosen.tau is not None and made_of.chosen.noise.gaussian
+    every = [(1, made_of.chosen.noise), *(
+        (worst // made_of.groups, noise) for noise, worst in zip(made_of.noises, made_of.sensitivities, strict=True)
+        if noise is not None
+    )]
+    change = sum(Fraction(made_of.groups * (linf * noise.factor) ** 2) / noise.scale**2 for linf, noise in every)
+    assert change <= 1 / gaussian.multiplier(Fraction(1), Fraction(1, 10**6), 1) ** 2
 
 
 def check_threshold() -> None:
     """A group of exactly `min_units` is hidden, and one far above is shown with noise."""
     _, found = made("SELECT kind, COUNT(*) FROM orders GROUP BY kind")
-    statement = replace(found.statements[0], min_units=5)
+    statement = _at_least(5, found)
     few = [release.release(statement, Rows(("k1", "p1", "units"), [("a", 5, 5)])).rows for _ in range(50)]
     assert few == [()] * 50
     many = Rows(("k1", "p1", "units"), [(f"{i:03}", 900, 900) for i in range(100)])
-    statement = replace(made("SELECT kind, COUNT(DISTINCT u) FROM orders GROUP BY kind")[1].statements[0], min_units=5)
+    statement = _at_least(5, made("SELECT kind, COUNT(DISTINCT u) FROM orders GROUP BY kind")[1])
     exact = Rows(("k1", "units"), [(row[0], row[2]) for row in many.values])
     assert len({row[1] for row in release.release(statement, exact).rows}) > 1
+
+
+def _at_least(units: int, found: Plan) -> Statement:
+    (statement,) = found.statements
+    assert statement.chosen is not None
+    return replace(statement, chosen=replace(statement.chosen, min_units=units))
 
 
 def check_charge(folder: Path) -> None:
@@ -300,7 +321,11 @@ def half_the_planned_scale(patch: Patch) -> None:
         event = laplace.laplace_event(worst, epsilon, cells)
         return replace(event, scale=event.scale / 2)
 
-    patch.setattr(statement, "laplace_event", halved)
+    patch.setattr(scheme, "laplace_event", halved)
+
+
+def share_forgotten(patch: Patch) -> None:
+    patch.setattr(scheme, "shares", lambda worths, power: tuple(Fraction(1) for _ in worths))
 
 
 def bare_cut(patch: Patch) -> None:
@@ -327,6 +352,7 @@ MUTANTS: tuple[tuple[Callable[[Patch], None], Callable[[], None]], ...] = (
     (owners_not_compared_nor_proved, check_joins), (null_keys_unique, check_null_keys), (salt_without_unit, check_salt),
     (domain_not_filtered, check_domain), (groups_from_the_rows, check_only_public_groups),
     (belief_as_sensitivity, check_distances), (half_the_scale, check_scale), (half_the_planned_scale, check_prices),
+    (share_forgotten, check_prices), (share_forgotten, check_gaussian_prices),
     (bare_cut, check_threshold),
 )
 

@@ -32,15 +32,14 @@ def check_tables() -> None:
 
 
 def check_choice() -> None:
-    """The odds of a place change by no more than the width says when a unit's rows come: exp(1/2) here."""
+    """When a unit's two rows come, the odds of places move apart by no more than the width says: exp(1/2) here."""
     wanted = quantile.rank(Fraction(1, 2), 2, Fraction(1, 2), 5)
     odds = []
-    for histogram in ([(0, 2), (4, 2)], [(0, 2), (4, 4)], [(0, 4), (4, 2)]):
-        runs, scores = quantile._runs(histogram, 0, 4, wanted)
-        weights = quantile._weights(runs, scores, wanted)
-        odds.append([Fraction(weights[0], sum(weights)), Fraction(weights[-1], sum(weights))])
-    for other in odds[1:]:
-        assert all(max(a / b, b / a) <= Fraction(1649, 1000) for a, b in zip(odds[0], other, strict=True))
+    for histogram in ([(2, 2), (4, 8)], [(2, 4), (4, 8)]):
+        weights = quantile._weights(*quantile._runs(histogram, 0, 4, wanted), wanted)
+        odds.append([Fraction(weight, sum(weights)) for weight in weights])
+    ratios = [one / other for one, other in zip(*odds, strict=True)]
+    assert max(ratios) / min(ratios) <= Fraction(1649, 1000)
     assert quantile.choice_event(wanted, 3).epsilon == 3 * wanted.width
 
 

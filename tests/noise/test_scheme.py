@@ -49,7 +49,7 @@ def test_theorem_gaussian_scheme(cells, groups, min_units):
         every.append((1, found.chosen.noise))
     assert all(noise.gaussian and noise.scale >= 1 << gaussian.FINE for _, noise in every)
     change = sum(Fraction(groups * (linf * noise.factor) ** 2) / noise.scale**2 for linf, noise in every)
-    miss = DELTA / 2 if min_units else Fraction(0)
+    miss = DELTA * scheme.MISS if min_units else Fraction(0)
     ratio = gaussian.multiplier(ONE - 2 * miss, DELTA - miss, groups * len(every))
     assert Fraction(99, 100) / ratio**2 < change <= 1 / ratio**2
     (event,) = found.events

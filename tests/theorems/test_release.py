@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import MonkeyPatch
 from small_queries import plan_of
 
 from dpsql.engines.base import Rows
-from dpsql.noise import laplace, selection
+from dpsql.noise.scheme import Chosen, Noise
 from dpsql.release import release
 
 _keys = st.sampled_from(["a", "b", "hermit", None])
@@ -20,24 +18,24 @@ _totals = st.integers(-(2**62), 2**62)
 @settings(max_examples=50, deadline=None)
 @given(st.dictionaries(_keys, st.tuples(_totals, st.integers(1, 50))), st.randoms(), st.integers(-99, 99))
 def test_theorem_release(found: dict[str | None, tuple[int, int]], order: object, noise: int) -> None:
-    """Public groups are all there and only those; private ones are what `select` shows; each cell is drawn for, at the
+    """Public groups are all there and only those; private ones are what is chosen; each cell is drawn for, at the
     planned scale; the order of the engine's rows does not matter."""
     public = plan_of("SELECT grp, SUM(n) FROM units GROUP BY grp", "loose")
     private = plan_of("SELECT kind, SUM(v) FROM orders o GROUP BY kind", "loose")
     assert public is not None and private is not None
     exact = [(key, total, units) for key, (total, units) in found.items()]
-    drawn: list[tuple[Fraction, int]] = []
+    drawn: list[tuple[Noise, int]] = []
 
-    def sample(scale: Fraction, n: int) -> list[int]:
-        drawn.append((scale, n))
-        return [noise] * n
+    def added(self: Noise, exact: list[int]) -> list[int]:
+        drawn.append((self, len(exact)))
+        return [value + noise for value in exact]
 
-    def select(units: list[int], *_: object) -> list[int | None]:
+    def shown(self: Chosen, units: list[int]) -> list[int | None]:
         return [n if n % 2 else None for n in units]
 
     with MonkeyPatch.context() as patch:
-        patch.setattr(laplace, "sample", sample)
-        patch.setattr(selection, "select", select)
+        patch.setattr(Noise, "added", added)
+        patch.setattr(Chosen, "shown", shown)
         for plan in (public, private):
             (statement,) = plan.statements
             before = release(statement, Rows(("k1", "p1", "units"), exact)).rows
@@ -48,8 +46,7 @@ def test_theorem_release(found: dict[str | None, tuple[int, int]], order: object
                 (key for key, (_, units) in found.items() if units % 2), key=lambda key: (key is None, key or "")
             )
             assert [row[:2] for row in after] == [(key, found.get(key, (0, 0))[0] + noise) for key in wanted]
-            event = statement.events[0]
-            assert event is not None and drawn[-2:] == [(event.scale, len(wanted))] * 2
+            assert drawn[-2:] == [(statement.noises[0], len(wanted))] * 2
 
 
 def test_the_key_shown_is_the_domains_own() -> None:

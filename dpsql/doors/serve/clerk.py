@@ -1,0 +1,230 @@
+"""The clerk: what each statement of a client answers, and which columns it has. Queries run in threads, in turns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar, assert_never
+
+from dpsql.doors.serve import values as of
+from dpsql.doors.serve.client import Client
+from dpsql.doors.serve.commands import (
+    Close,
+    Command,
+    Copy,
+    Declare,
+    Done,
+    Explain,
+    Fetch,
+    Query,
+    Set,
+    Show,
+    Transaction,
+)
+from dpsql.doors.serve.failure import Failure
+from dpsql.doors.serve.inference import OPEN, inferred, sample
+from dpsql.doors.serve.messages import Field
+from dpsql.doors.serve.office import BUDGET, PLAN, Asked, Outcome
+from dpsql.doors.serve.portal import Portal, Prepared
+from dpsql.engines.stop import Stop
+from dpsql.errors import QueryError
+
+if TYPE_CHECKING:
+    from dpsql.doors.serve.server import Host
+
+T = TypeVar("T")
+
+WIDE = {of.INT8: 1 << 40, of.INT4: 1 << 30}         # so that what is computed of them is told as wide as it can be
+_WIDER = {of.INT2: (of.INT4, of.INT8, of.NUMERIC), of.INT4: (of.INT8, of.NUMERIC), of.INT8: (of.NUMERIC,),
+          of.FLOAT4: (of.FLOAT8,)}
+
+
+class Clerk:
+    """Serves one client."""
+
+    def __init__(self, host: Host, client: Client) -> None:
+        self._host, self._client = host, client
+
+    async def run(self, portal: Portal) -> Outcome:
+        """What a portal's statement gives; a query is charged here."""
+        client, command = self._client, portal.command
+        match command:
+            case Query():
+                return await self._query(command, portal)
+            case Copy():
+                return replace(await self._query(command.query, portal), tag="COPY ", form=command.form)
+            case Explain():
+                asked = self._asked(command.query, portal.values)
+                return await self._host.thread(client, lambda stop: self._host.office.explain(asked))
+            case Declare():
+                if client.status == "I" and not command.hold:
+                    raise Failure("25P01", "DECLARE CURSOR can only be used in transaction blocks",
+                                  hint="BEGIN first, or declare it WITH HOLD")
+                await self.fields(command.query, portal.values)         # what is refused is refused here
+                client.keep(command.name, Portal(
+                    command.query, portal.values, (1,) if command.binary else (), command.hold))
+                return _said("DECLARE CURSOR")
+            case Fetch():
+                return await self._fetch(command)
+            case Show():
+                return await self._show(command.name)
+            case Close() | Transaction() | Set() | Done():
+                return _said(self._quick(command))
+            case None:
+                raise AssertionError("an empty statement gives nothing")
+            case _:
+                assert_never(command)
+
+    def _quick(self, command: Close | Transaction | Set | Done) -> str:
+        client = self._client
+        match command:
+            case Close(name=None):
+                client.portals.clear()
+                return "CLOSE CURSOR ALL"
+            case Close(name=str(name)):
+                client.portal(name)
+                del client.portals[name]
+                return "CLOSE CURSOR"
+            case Transaction():
+                return client.transact(command)
+            case Set():
+                client.settings.change(command.name, command.value, command.local)
+                return "RESET" if command.value is None and not command.local else "SET"
+            case Done():
+                if command.forget is not None:
+                    client.forget(command.forget)
+                return command.tag
+            case _:
+                raise AssertionError("CLOSE names a cursor, or all")
+
+    async def fields(self, command: Command | None, values: Sequence[object]) -> tuple[Field, ...] | None:
+        """The columns a statement would give; None for none. Free, and nothing runs."""
+        match command:
+            case Query():
+                asked = self._asked(command, values)
+                known = self._host.office.constant(asked)
+                if known is not None:
+                    return known.fields
+                found = await self._catalog(command, values)
+                if found is not None:
+                    return found.fields
+                return await self._host.thread(self._client, lambda stop: self._host.office.fields(asked))
+            case Explain():
+                return PLAN
+            case Show():
+                return _shown(command.name)
+            case Fetch():
+                target = self._client.portal(command.name)
+                return None if command.moves else await self.fields(target.command, target.values)
+            case _:
+                return None
+
+    async def types(self, prepared: Prepared) -> tuple[int, ...]:
+        """The types of a statement's parameters, those left open inferred."""
+        query = _asking(prepared.command)
+        if query is None or prepared.settled:
+            return prepared.types
+        client = self._client
+        if await self._catalog(query, ()) is not None:      # its statements name their types, or take texts
+            count = max(query.holes, default=0)
+            found = tuple(
+                of.TEXT if i >= len(prepared.types) or prepared.types[i] in OPEN else prepared.types[i]
+                for i in range(max(count, len(prepared.types))))
+        else:
+            office = self._host.office
+            dialect = client.settings.get("dpsql.dialect")
+            found = await self._host.thread(client, lambda stop: inferred(
+                query.sql, query.holes, prepared.types, office.session.tables(), dialect,
+                lambda values: office.fields(replace(self._asked(query, ()), values=values))))
+        prepared.types, prepared.settled = found, True
+        return found
+
+    async def described(self, prepared: Prepared) -> tuple[Field, ...] | None:
+        """The columns of a prepared statement, whatever values it will get."""
+        types = await self.types(prepared)
+        if _asking(prepared.command) is None or not types:
+            return await self.fields(prepared.command, ())
+        try:
+            return await self.fields(prepared.command, [WIDE.get(oid, sample(oid)) for oid in types])
+        except QueryError:
+            return await self.fields(prepared.command, [sample(oid) for oid in types])
+
+    async def _query(self, query: Query, portal: Portal) -> Outcome:
+        asked = self._asked(query, portal.values)
+        office = self._host.office
+        if portal.promised is not None:
+            _require_same(portal.promised, await self.fields(query, portal.values) or ())
+        found = office.constant(asked) or await self._catalog(query, portal.values)
+        if found is None:
+            found = await self._host.thread(self._client, lambda stop: office.answer(asked, stop))
+        return found if portal.promised is None else replace(found, fields=portal.promised)
+
+    async def _catalog(self, query: Query, values: Sequence[object]) -> Outcome | None:
+        """What the catalog answers; None for what is no question to it."""
+        return None
+
+    async def _fetch(self, command: Fetch) -> Outcome:
+        portal = self._client.portal(command.name)
+        notices: tuple[tuple[str, str], ...] = ()
+        if portal.outcome is None:
+            portal.outcome = await self.run(portal)
+            notices = portal.outcome.notices
+        rows = portal.move(command)
+        if command.moves:
+            return Outcome(None, (), f"MOVE {len(rows)}", notices)
+        return Outcome(portal.outcome.fields, rows, "FETCH ", notices)
+
+    async def _show(self, name: str) -> Outcome:
+        client = self._client
+        if name == "dpsql.budget":
+            return await self._host.thread(client, lambda stop: self._host.office.budget(client.user))
+        if name == "dpsql.health":
+            await self._host.thread(client, lambda stop: self._host.office.health())
+            return Outcome(_shown(name), [("ok",)], "SHOW")
+        if name == "all":
+            return Outcome(_shown(name), list(client.settings.every()), "SHOW")
+        return Outcome(_shown(name), [(client.settings.get(name),)], "SHOW")
+
+    def _asked(self, query: Query, values: Sequence[object]) -> Asked:
+        """A query at this client's price. Failure 08P01 when a value is missing."""
+        settings = self._client.settings
+        if values and max(query.holes, default=0) > len(values):
+            raise Failure("08P01", f"{len(values)} values were given for {max(query.holes)} parameters")
+        return Asked(
+            query.sql, tuple(values[number - 1] for number in query.holes) if values else (), self._client.user,
+            settings.get("dpsql.epsilon"), settings.get("dpsql.delta"), settings.get("dpsql.dialect"),
+            settings.get("dpsql.fresh") == "on")
+
+
+def _asking(command: Command | None) -> Query | None:
+    """The query inside a statement, if it holds one."""
+    match command:
+        case Query():
+            return command
+        case Explain() | Copy() | Declare():
+            return command.query
+        case _:
+            return None
+
+
+def _said(tag: str) -> Outcome:
+    return Outcome(None, (), tag)
+
+
+def _shown(name: str) -> tuple[Field, ...]:
+    if name == "dpsql.budget":
+        return BUDGET
+    if name == "all":
+        return tuple(of.typed(column, of.TEXT) for column in ("name", "setting", "description"))
+    return (of.typed(name, of.TEXT),)
+
+
+def _require_same(promised: Sequence[Field], found: Sequence[Field]) -> None:
+    """What was described must hold; a narrower number may stand for a wider one."""
+    if len(promised) != len(found) or any(
+        told.oid != each.oid and told.oid not in _WIDER.get(each.oid, ())
+        for told, each in zip(promised, found, strict=False)
+    ):
+        raise Failure("0A000", "cached plan must not change result type",
+                      hint="with these values the columns have other types than were described: cast them in the query")

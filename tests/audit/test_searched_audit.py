@@ -1,0 +1,159 @@
+"""Black-box audits of automatic bounds, Gaussian cells and Gaussian thresholds, and of their mutants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import duckdb
+import pytest
+from auditor import Output, lower_bound
+
+from dpsql import choose as choosing
+from dpsql.choose import choose
+from dpsql.engines.base import Rows
+from dpsql.noise import gaussian, scheme, search, threshold
+from dpsql.probe import parameters
+from dpsql.release import ReleasedTable, release
+from dpsql.session import Session
+
+pytestmark = pytest.mark.audit
+
+RUNS = 6_000
+DELTA = 1e-2
+POLICY = """
+version = "1"
+unit = "people"
+[budget]
+epsilon = 1e9
+delta = 0.5
+[tables.people]
+unit = "u"
+"""
+# a crowd with a value each, and many groups of one person; the other side has a person with everything
+_MAKE = """
+CREATE TABLE people(u BIGINT, kind VARCHAR, v BIGINT);
+INSERT INTO people SELECT i, 'k' || (i % 4), 1 FROM range(1, 41) AS t(i);
+"""
+_WORST = "INSERT INTO people SELECT 0, 'k' || (i % 8), 1000000 FROM range(400) AS t(i);"
+_CELLS = ", ".join(f"COUNT(*) FILTER (WHERE v > {i})" for i in range(40))
+CASES = {
+    "count": "SELECT COUNT(*) FROM people", "sum": "SELECT SUM(v) FROM people", "avg": "SELECT AVG(v) FROM people",
+    "cells": f"SELECT {_CELLS} FROM people", "groups": "SELECT kind, COUNT(*) FROM people GROUP BY kind",
+}
+Pair = tuple[Session, Session]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    folder = tmp_path_factory.mktemp("searched")
+    (folder / "policy.toml").write_text(POLICY)
+    opened = []
+    for name, extra in (("with", _WORST), ("without", "")):
+        (folder / name).mkdir()
+        path = folder / name / "people.duckdb"
+        with duckdb.connect(path) as connection:
+            connection.execute(_MAKE + extra)
+        opened.append(Session(path, folder / "policy.toml", path.with_name("ledger")))
+    yield opened[0], opened[1]
+    for session in opened:
+        session.close()
+
+
+def outputs(session: Session, sql: str, runs: int) -> list[Output]:
+    """What is released, `runs` times; the engine's rows of each statement are kept."""
+    (statement,) = session.plan(sql, epsilon=1, delta=DELTA).statements
+    kept: dict[str, Rows] = {}
+    values = {"salt": "salt", **(parameters(statement.opening.probe) if statement.opening is not None else {})}
+
+    def run(sql: str, params: frozenset[str]) -> Rows:
+        if sql not in kept:
+            kept[sql] = session.engine.run(sql, {name: values[name] for name in params})
+        return kept[sql]
+
+    keys = len(statement.question.keys)
+    return [_numbers(release(*choose(statement, run)), keys) for _ in range(runs)]
+
+
+def _numbers(table: ReleasedTable, keys: int) -> Output:
+    names = [name for name, _ in table.columns]
+    found = {
+        f"{row[:keys]} {name}": float(value)  # type: ignore[arg-type]
+        for row in table.rows for name, value in list(zip(names, row, strict=True))[keys:]
+    }
+    return {**found, "groups": float(len(table.rows))}
+
+
+def audited(pair: Pair, name: str, runs: int = RUNS) -> float:
+    both = [outputs(session, CASES[name], runs) for session in pair]
+    return lower_bound(both[0], both[1], DELTA)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_epsilon_is_what_was_charged(pair: Pair, name: str) -> None:
+    bound = audited(pair, name, RUNS // 4 if name == "cells" else RUNS)
+    print(f"{name}: epsilon at least {bound:.3f}")
+    assert bound < 1
+
+
+def test_the_search_alone_is_tight() -> None:
+    """One search of width 1 on the worst neighbours: above half of the claim."""
+    rungs = search.ladder(1, 64)
+
+    def sizes(units: int) -> list[Output]:
+        above = [units if rung < 64 else 0 for rung in rungs]
+        return [{"t": float(rungs[search.search(above, rungs, 1, scheme.Fraction(1))])} for _ in range(RUNS)]
+
+    assert 0.5 < lower_bound(sizes(6), sizes(5), 0.0) < 1
+
+
+def test_a_gaussian_cell_is_tight() -> None:
+    noise = scheme.gaussian_scheme([scheme.Cell(1)], 1, scheme.Fraction(1), scheme.Fraction(1, 10**4), None).noises[0]
+
+    def counts(exact: int) -> list[Output]:
+        return [{"n": float(value)} for value in noise.added([exact] * (4 * RUNS))]
+
+    assert 0.1 < lower_bound(counts(1), counts(0), 1e-4) < 1
+
+
+def _search_without_noise(patch: pytest.MonkeyPatch) -> None:
+    def best(above: Any, rungs: Any, groups: int, width: Any) -> int:
+        weights = search.weights(above, rungs, groups, width)
+        return weights.index(max(weights))
+
+    patch.setattr(choosing, "search", best)
+
+
+def _threshold_too_low(patch: pytest.MonkeyPatch) -> None:
+    bar = threshold.bar
+    patch.setattr(threshold, "bar", lambda sigma, factor, groups, miss: bar(sigma, factor, groups, miss) - 3 * sigma)
+
+
+def _share_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(scheme, "shares", lambda worths, power: tuple(scheme.Fraction(1) for _ in worths))
+    patch.setattr(choosing, "_closed", partial(_unchecked, choosing._closed))
+
+
+def _unchecked(closed: Callable[..., Any], *given: Any) -> Any:
+    return closed(*given)
+
+
+def _less_noise(patch: pytest.MonkeyPatch) -> None:
+    sample = gaussian.sample
+    patch.setattr(gaussian, "sample", lambda sigma, n: [z // 4 for z in sample(sigma, n)])
+
+
+@pytest.mark.parametrize(("mutant", "name", "runs"), [
+    (_search_without_noise, "count", RUNS // 4), (_threshold_too_low, "groups", RUNS // 4),
+    (_share_forgotten, "cells", RUNS // 4), (_less_noise, "cells", RUNS // 4),
+])
+def test_a_mutant_shows(
+    pair: Pair, mutant: Callable[[pytest.MonkeyPatch], None], name: str, runs: int, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mutant(monkeypatch)
+    for session in pair:
+        session._plans.clear()
+    bound = audited(pair, name, runs)
+    print(f"{mutant.__name__}: epsilon at least {bound:.3f}")
+    assert bound > 1
