@@ -107,7 +107,7 @@ def _given(setting: Setting, measure: Measure, place: exp.Expr) -> Given:
     return Given(
         lambda scalar: number(scalar, facts, place, measure),
         lambda scalar: coarse(scalar, facts, place, measure),
-        lambda scalar: cells(scalar, facts, place, measure, bool(setting.ask.keys)),
+        lambda scalar: cells(scalar, facts, place, measure, setting.groups if setting.ask.keys else 1),
         lambda scalar: scalars.nullable(scalar, lambda column: column.id in facts.nullable),
         frozenset(setting.ask.measures),
     )

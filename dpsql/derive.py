@@ -140,7 +140,7 @@ def _parts(parts: Parts, source: Facts) -> Facts:
     if parts.column.table is not None or parts.column.proved or parts.column.id in _ids(parts.source):
         raise InternalError("a part claims to be a stored column")
     nullable = source.nullable | {parts.column.id}
-    return replace(source, rows_per_unit=None, unique=frozenset(), grouped=frozenset(), nullable=nullable)
+    return replace(source, rows_per_unit=None, unique=frozenset(), grouped=frozenset(), nullable=nullable, held={})
 
 
 def _mark(mark: Mark, source: Facts, inner: Facts) -> Facts:

@@ -19,7 +19,7 @@ from dpsql.scalars.unify import FAST_DIGITS, cast
 
 GRID_BITS = 40            # a DOUBLE is at most 2^40 steps a row: its grid error is far below any noise
 COARSE_BITS = 24          # of a number that is squared: 2^24 steps from end to end, 2^48 squared, 2^62 for 2^13 rows
-CELLS_BITS, GROUPED_BITS = 20, 14    # of a grid that a quantile is chosen from: so many rows are fetched at most
+CELLS_BITS, GROUPED_BITS = 20, 12    # of the grids that quantiles are chosen from: of all groups together, of one
 LONGEST = 400_000         # days that a range of dates may have: a thousand years
 LOOSE_BITS, LOOSE_PLACES = 40, 20    # a DOUBLE without a stated range is summed up to 2^40, in steps of 2^-20
 LARGEST = 10**300         # of a DOUBLE that is summed: sums and their noise stay finite
@@ -59,13 +59,14 @@ def coarse(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> N
     return _on_grid(double, believed, high - low, COARSE_BITS, place)
 
 
-def cells(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure, grouped: bool) -> Cells:
-    """The expression on a public grid of at most CELLS values (fewer when there are groups), for a choice among them.
+def cells(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure, groups: int | None) -> Cells:
+    """The expression on a public grid of at most 2^20 values, for a choice among them; fewer for many `groups`.
 
+    2^20 are shared by public groups, but each has 2^12, and so has one of private groups (None).
     Numbers of few steps, and dates, keep their own values; others the nearest of the grid; moments are cut to the
     second, minute, hour or day. Raises QueryError as `number`.
     """
-    bits = GROUPED_BITS if grouped else CELLS_BITS
+    bits = GROUPED_BITS if groups is None else max(GROUPED_BITS, CELLS_BITS - (max(1, groups) - 1).bit_length())
     if scalar.type.kind in (Kind.DATE, Kind.TIMESTAMP):
         return _days(scalar, facts, place, measure, bits)
     believed = _believed(scalar, facts, place, measure)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from dpsql.aggregates import FAMILIES, Cells, Lookup, Noisy, Released
-from dpsql.aggregates.quantile import placing, value_at
+from dpsql.aggregates.quantile import placed, value_at
 from dpsql.engines.base import Rows
 from dpsql.expression import SqlType
 from dpsql.noise import quantile
 from dpsql.noise.scheme import Noise
-from dpsql.statement import Statement
+from dpsql.statement import Side, Statement
 
 Row = tuple[object, ...]     # keys, totals, units
 
@@ -81,7 +83,7 @@ def _looked(
                 for choice in side.choices
             }
             continue
-        histograms = _histograms(grid, rows.values, groups)
+        histograms = _histograms(side, grid, rows.values, groups)
         for choice in side.choices:
             assert choice.rank is not None, "a value of a grid is chosen by rank"
             places = [quantile.choose(each, grid.low, grid.high, choice.rank) for each in histograms]
@@ -89,16 +91,37 @@ def _looked(
     return looked
 
 
-def _histograms(grid: Cells, rows: Sequence[Row], groups: list[Row]) -> list[list[tuple[int, int]]]:
-    """The rows of each group by place, in order of places."""
-    placed = placing(grid)
-    counts: dict[Row, Counter[int]] = {group: Counter() for group in groups}
-    for row in rows:
-        found = counts.get(row[:-2])
-        if found is None and (found := counts.get(named(row[:-2]))) is None:
-            continue
-        found[placed(row[-2])] += row[-1]  # type: ignore[operator]
-    return [sorted(counts[group].items()) for group in groups]
+def _histograms(side: Side, grid: Cells, rows: Sequence[Row], groups: list[Row]) -> list[quantile.Histogram]:
+    """The rows of each group by place."""
+    keys = len(side.table.keys)
+    index = {group: i for i, group in enumerate(groups)}
+    of = np.array([_at(index, row[:keys]) for row in rows], dtype=np.int64)
+    cells, *counts = zip(*(row[keys:] for row in rows), strict=True) if rows else ((), (), (), ())
+    numbers = np.array([placed(grid, cells), *counts][: 4 if side.near else 2], dtype=np.int64)
+    order = np.lexsort((*numbers[::-1], of))
+    ends = np.searchsorted(of[order], np.arange(len(groups) + 1))
+    numbers = numbers[:, order]
+    return [_histogram(numbers[:, start:end]) for start, end in pairwise(ends)]
+
+
+def _at(index: dict[Row, int], key: Row) -> int:
+    """The place of a group; -1 for one that is not released."""
+    found = index.get(key)
+    return index.get(named(key), -1) if found is None else found
+
+
+def _histogram(numbers: quantile.Integers) -> quantile.Histogram:
+    """The histogram of places and rows there, or of those near the ranks wanted, with rows up to each and all.
+
+    Several cells may stand at one place: the ends of the grid.
+    """
+    places, rows = numbers[0], numbers[1]
+    if not places.size:
+        return quantile.histogram((), ())
+    upto, total = numbers[2:] if len(numbers) > 2 else (np.cumsum(rows), np.sum(rows, keepdims=True))
+    first = np.flatnonzero(np.diff(places, prepend=places[0] - 1))
+    last = np.append(first[1:], places.size) - 1
+    return quantile.Histogram(places[first], (upto - rows)[first], upto[last], int(total[0]))
 
 
 def _read(found: tuple[Fraction, list[int]], lookup: Lookup, type_: SqlType) -> Released:

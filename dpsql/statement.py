@@ -22,12 +22,13 @@ from dpsql.probe import SEARCHES, Probe, counted, probe
 from dpsql.relation import Aggregate, Fold
 from dpsql.render import render_with
 from dpsql.sensitivity import constant, groups_touched, magnitudes, rows_counted
-from dpsql.tabulate import Tabulated
+from dpsql.tabulate import Tabulated, nearest, tabulated
 
 MAX_COUNT_NOISE = 1 << 56   # scale of the noise of a BIGINT: beyond it a draw might leave the type (exp(-64) and less)
 MAX_NOISE = 1 << 100        # likewise for DECIMAL(38) and HUGEINT
 ROUNDS = 20                 # of weighing measures against each other
 FINEST = 1 << 10            # worths are whole multiples of 1 / FINEST
+FEW_CELLS = 1 << 12         # of a grid: all are fetched, else those near the ranks wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,9 @@ class Choice:
 class Side:
     """A further statement of a question, which counts single rows.
 
-    Rows come as (keys, count of distinct cells), or as (keys, cell, count) where `choices` go by rank. `groups` and
-    `rows` bound what one unit adds: L0, and rows in a group.
+    Rows come as (keys, count of distinct cells), or as (keys, cell, count) where `choices` go by rank: with `near`, of
+    the cells near a rank wanted alone, and then also the rows up to the cell and all in the group. `groups` and `rows`
+    bound what one unit adds: L0, and rows in a group.
     """
 
     table: Tabulated
@@ -53,6 +55,7 @@ class Side:
     groups: int
     rows: int
     choices: tuple[Choice, ...]
+    near: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,17 +257,11 @@ def _side(
             continue
         rank = quantile.rank(lookup.fraction, rows, epsilon / groups, lookup.grid.places)
         choices.append(Choice(lookup, rank, quantile.choice_event(rank, groups)))
-    sql, params = render_with(_counted(table), catalog)
-    return Side(table, sql, params, groups, rows, tuple(choices))
-
-
-def _counted(table: Tabulated) -> Aggregate:
-    """The rows of a table by group and cell, or its distinct cells by group."""
-    count = (Column(-1, "n", BIGINT), Fold.ROWS, None)
-    cells = (*table.keys, table.cell)
-    if table.kept is Kept.DISTINCT:
-        return Aggregate(Aggregate(table.guarded, cells, ()), table.keys, (count,))
-    return Aggregate(table.guarded, cells, (count,))
+    grid = table.lookups[0].grid
+    near = not promise and grid is not None and grid.places > FEW_CELLS
+    ranks = [choice.rank for choice in choices if choice.rank is not None]
+    sql, params = render_with(nearest(table, ranks) if near else tabulated(table), catalog)
+    return Side(table, sql, params, groups, rows, tuple(choices), near)
 
 
 def _total(question: Question, same: tuple[bool, ...], catalog: Catalog) -> tuple[str, frozenset[str]]:

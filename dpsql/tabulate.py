@@ -6,14 +6,18 @@ Not trusted: `statement` derives the result again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from dpsql import scalars
 from dpsql.aggregates import Kept, Lookup
-from dpsql.expression import Column, Ref, Scalar
+from dpsql.expression import BIGINT, DOUBLE, HUGEINT, Column, Lit, Ref, Scalar
 from dpsql.facts.public import plain
 from dpsql.guard import Setting, capped, shown
-from dpsql.relation import Aggregate, CapRows, Filter, Fold, Relation
+from dpsql.noise.quantile import Rank
+from dpsql.relation import Aggregate, CapRows, Filter, Fold, Over, Relation, Sorted, Window
+from dpsql.scalars.unify import cast
 
 _EXTREMES = (Kept.SMALLEST, Kept.LARGEST)       # a unit with one row has no other
 
@@ -67,3 +71,38 @@ def _extreme(
     rows, column = Aggregate(rows, (owner, *keys), ((best, fold, Ref(column)),)), best
     rows = Filter(capped(rows, owner, keys, setting), (scalars.call("is_not_null", Ref(column)),))
     return Tabulated(kept, rows, keys, column, lookups)
+
+
+def tabulated(table: Tabulated) -> Aggregate:
+    """The rows of a table by group and cell, or its distinct cells by group."""
+    cells = (*table.keys, table.cell)
+    if table.kept is Kept.DISTINCT:
+        return Aggregate(Aggregate(table.guarded, cells, ()), table.keys, (_COUNT,))
+    return Aggregate(table.guarded, cells, (_COUNT,))
+
+
+def nearest(table: Tabulated, ranks: Sequence[Rank]) -> Filter:
+    """The rows of `tabulated` near any of the ranks, with the rows up to each cell and all in the group beside them.
+
+    Doubles count to 2^53 exactly, and a row more on either side is harmless.
+    """
+    all_rows = Over(Fold.SUM, (Ref(_COUNT[0]),), table.keys, (), None)
+    upto = replace(all_rows, order=(Sorted(table.cell),))
+    rows, last, whole = (cast(Ref(column), DOUBLE) for column in (_COUNT[0], _UPTO, _WHOLE))
+    first = scalars.call("-", last, rows)
+    near = []
+    for rank in ranks:
+        aim, most = scalars.call("*", whole, _double(rank.fraction)), _double(rank.near + 1)
+        ends = (scalars.call(">=", last, scalars.call("-", aim, most)),
+                scalars.call("<=", first, scalars.call("+", aim, most)))
+        near.append(scalars.call("and", *ends))
+    windows = Window(tabulated(table), ((_UPTO, upto), (_WHOLE, all_rows)))
+    return Filter(windows, (near[0] if len(near) == 1 else scalars.call("or", *near),))
+
+
+_COUNT: tuple[Column, Fold, Scalar | None] = (Column(-1, "n", BIGINT), Fold.ROWS, None)
+_UPTO, _WHOLE = Column(-2, "upto", HUGEINT), Column(-3, "whole", HUGEINT)
+
+
+def _double(number: Fraction | int) -> Lit:
+    return Lit(float(number), DOUBLE)

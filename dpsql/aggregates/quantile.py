@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
@@ -62,18 +62,16 @@ TABLED = {
 }
 
 
-def placing(grid: Cells) -> Callable[[object], int]:
-    """How the place of a row's cell is told from what was fetched; a cell outside the grid stands at its end."""
-    low, high, unit = grid.low, grid.high, grid.unit
+def placed(grid: Cells, cells: Sequence[object]) -> Sequence[int]:
+    """The places of what was fetched; a cell outside the grid stands at its end."""
     if grid.row.type.kind is Kind.INTEGER:
-        return lambda cell: min(high, max(low, int(cell)))  # type: ignore[call-overload]
-
-    def place(cell: object) -> int:
+        return [min(grid.high, max(grid.low, int(cell))) for cell in cells]  # type: ignore[call-overload]
+    places = []
+    for cell in cells:
         assert isinstance(cell, datetime.date | Decimal), "a cell is an integer, a decimal or a date"
         number = _days(cell) if isinstance(cell, datetime.date) else Fraction(cell)
-        return min(high, max(low, math.floor(number / unit)))
-
-    return place
+        places.append(min(grid.high, max(grid.low, math.floor(number / grid.unit))))
+    return places
 
 
 def value_at(place: int, grid: Cells, type_: SqlType) -> object:

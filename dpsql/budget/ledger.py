@@ -220,6 +220,11 @@ class Ledger:
             owner.renew(connection)
             owner.set_period(connection, days)
 
+    def note_reload(self, note: str) -> None:
+        """Add an entry that says that a server read its policy anew; `note` is the policy's version. For the owner."""
+        with self._store.transaction(write=True) as connection:
+            add_entry(connection, "reload", note=note)
+
     def backup(self, target: Path) -> None:
         """Write a backup to the new file `target`; it cannot be charged until `Ledger.restore` makes a ledger of it."""
         copies.backup(self._store, target)

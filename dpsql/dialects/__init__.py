@@ -34,6 +34,8 @@ def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
 
 def translated(tree: exp.Query, dialect: str) -> exp.Query:
     """The tree with every node of `dialect` replaced by one of DuckDB's with the same meaning, in the same place."""
+    for hint in list(tree.find_all(exp.Hint)):
+        hint.pop()          # it tells the engine how, never what
     for node in reversed(list(tree.walk(bfs=True))):
         rule = _RULES.get(type(node).__name__)
         try:

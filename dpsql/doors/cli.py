@@ -46,6 +46,13 @@ backup FILE   copy it; a backup cannot be charged
 move FILE     move it; the old file only says where it went
 restore FILE  make a ledger of a backup"""
 
+SERVE = """\
+Serve a database to every client of PostgreSQL; a user is the analyst of that name.
+
+Without --tls-cert only this machine is served. SIGTERM drains, SIGHUP reads users
+and policy anew. --config names a TOML file with these options and the limits:
+connections, user_connections, user_queries, login, idle, message, memory, drain."""
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -204,6 +211,18 @@ def _shell(options: argparse.Namespace) -> int:
         return shell(session, _analyst(options), options.epsilon, options.delta, settings)
 
 
+def _serve(options: argparse.Namespace) -> int:
+    from dpsql.doors.serve.command import run_serve
+
+    return run_serve(options)
+
+
+def _user(options: argparse.Namespace) -> int:
+    from dpsql.doors.serve.command import run_user
+
+    return run_user(options)
+
+
 def _completion(options: argparse.Namespace) -> int:
     from dpsql.doors.completion import completion
 
@@ -243,6 +262,17 @@ COMMANDS = (
         (of.files, of.price, of.resources, of.shape, of.settings),
         "Talk SQL; \\help inside lists what there is. From a pipe it reads statements and\n"
         "commands; the exit status is then 1 when any failed, 3 when ON_ERROR_STOP ended\nit at the first that did.",
+    ),
+    Command(
+        "serve", _serve, "let every client of PostgreSQL ask: psql, drivers, BI tools",
+        "dpsql serve -d hospital.duckdb -p policy.toml -u users --tls-cert server.pem --tls-key server.key --host ::",
+        (of.server,), SERVE,
+    ),
+    Command(
+        "user", _user, "who may log in to a server: add, remove, list",
+        "dpsql user add alice --users users", (of.user,),
+        "A user logs in with SCRAM-SHA-256; the file keeps verifiers, not passwords, and only\n"
+        "its owner may read it. Adding a user who is there gives a new password.",
     ),
     Command(
         "completion", _completion, "print what makes bash or zsh complete dpsql's words",

@@ -100,3 +100,26 @@ def exact(text: str) -> Fraction:
         return Fraction(Decimal(text))
     except (ArithmeticError, ValueError):
         raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+
+
+def server(parser: argparse.ArgumentParser) -> None:
+    """The options of `dpsql serve`."""
+    parser.add_argument("--config", "-c", metavar="FILE", help="the server's TOML file; options here go first")
+    parser.add_argument("--database", "-d", metavar="PATH", help="a DuckDB file or a folder of Parquet or CSV files")
+    parser.add_argument("--policy", "-p", metavar="FILE", help="the owner's policy (TOML)")
+    parser.add_argument("--ledger", "-l", metavar="FILE", help="the budget's file (default: beside the database)")
+    parser.add_argument("--users", "-u", metavar="FILE", help="who may log in, made by `dpsql user`")
+    parser.add_argument("--host", metavar="NAME", help="where to listen (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, metavar="N", help="default: 5432; 0 for a free one, which the log tells")
+    parser.add_argument("--tls-cert", metavar="FILE", help="the certificate and its chain (PEM)")
+    parser.add_argument("--tls-key", metavar="FILE", help="its key (PEM)")
+    parser.add_argument("--deadline", type=float, metavar="SECONDS", help="end a query then (default: 60)")
+    parser.add_argument("--pad", type=float, metavar="SECONDS", help="hold its answer to a whole multiple of these")
+
+
+def user(parser: argparse.ArgumentParser) -> None:
+    """The options of `dpsql user`."""
+    parser.add_argument("action", choices=("add", "remove", "list"), metavar="ACTION", help="add, remove or list")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the user, who is the analyst of that name")
+    parser.add_argument("--users", "-u", required=True, metavar="FILE", help="the users' file")
+    parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from dpsql.lower.rows import Rows
 
 
+_WRITTEN = {"order": "ORDER BY", "group": "GROUP BY", "pivots": "PIVOT", "laterals": "LATERAL VIEW"}
+_INSTEAD = {
+    "qualify": "filter in an outer SELECT", "pivots": "write SUM(x) FILTER (WHERE k = 'a') AS a, one for each value",
+    "laterals": "write CROSS JOIN LATERAL or UNNEST",
+}
+
+
 class Origin(IntEnum):
     """Whose rows a block shows, from harmless to private."""
 
@@ -131,8 +138,8 @@ def check_args(node: exp.Expr, known: set[str]) -> None:
     for name, value in node.args.items():
         if value and name not in known:
             piece = value[0] if isinstance(value, list) else value
-            what = name.strip("_").replace("_", " ").upper() + " BY" * (name in ("order", "group"))
+            what = _WRITTEN.get(name, name.strip("_").replace("_", " ").upper())
             raise refusal(
                 f"{what} is not answered here", piece if isinstance(piece, exp.Expr) else node,
-                "leave it out" if what != "QUALIFY" else "filter in an outer SELECT",
+                _INSTEAD.get(name, "leave it out"),
             )

@@ -116,6 +116,15 @@ def _inner(query: exp.Query, rows: Rows, context: Context, env: Env) -> Inner:
     return correlated_rows(query, rows, context, env)
 
 
+def matching(
+    left: Rows, right: Rows, on: tuple[Scalar, ...], negated: bool, place: exp.Expr, context: Context,
+) -> Rows:
+    """SEMI JOIN, negated ANTI JOIN: the rows of `left` for which some (no) row of `right` satisfies `on`."""
+    column, rows = _with(Inner(right.group, (), ()), on, left, place, context)
+    found: Scalar = Ref(column)
+    return Rows(filtered(rows.group, scalars.call("not", found) if negated else found), rows.scope)
+
+
 def correlated_rows(query: exp.Select, rows: Rows, context: Context, env: Env) -> Inner:
     """The rows of a plain SELECT whose WHERE and select items may read the rows around it."""
     env = extended(query, context, env)

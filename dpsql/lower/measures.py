@@ -155,7 +155,8 @@ def _quantile(call: exp.Expr, condition: Scalar | None, build: Build) -> Measure
     else:
         function, argument = call, call.this
         fraction = call.args.get("expression") or call.args.get("quantile")
-        check_args(call, {"this", "expression", "quantile"} if type(call) not in (exp.Min, exp.Max) else {"this"})
+        _check_extreme(call)
+        check_args(call, {"this", "expression", "quantile"})
     name = written(function).upper()
     if type(function) not in _ORDERED or isinstance(argument, exp.Distinct):
         raise refusal(f"{name} is not answered privately", call, _ANSWERED)
@@ -175,6 +176,16 @@ def _quantile(call: exp.Expr, condition: Scalar | None, build: Build) -> Measure
     if fraction_ in (0, 1):
         return Measure("max" if fraction_ else "min", value)
     return Measure(_ORDERED[type(function)], value, (Lit(fraction_.normalize(), DOUBLE),))
+
+
+def _check_extreme(call: exp.Expr) -> None:
+    """MIN and MAX take one argument: of n they would be lists of stored values."""
+    if isinstance(call, exp.Min | exp.Max) and any(value for key, value in call.args.items() if key != "this"):
+        name = written(call).upper()
+        raise refusal(
+            f"{name} with a second argument returns stored values", call,
+            f"ask {name} of one expression; GREATEST and LEAST compare several of one row",
+        )
 
 
 def _fraction(node: exp.Expr | None, call: exp.Expr, build: Build) -> Decimal:

@@ -199,7 +199,8 @@ def _plain(query: exp.Query) -> bool:
 def _join(left: Rows, join: exp.Join, context: Context, env: Env) -> Rows:
     check_args(join, {"this", "on", "using", "side", "kind", "method"})
     side, kind, method = join.side, join.kind, join.method
-    if kind not in ("", "INNER", "CROSS", "OUTER") or method not in ("", "NATURAL"):
+    tests = kind in ("SEMI", "ANTI") and side in ("", "LEFT")
+    if not (tests or kind in ("", "INNER", "CROSS", "OUTER")) or method not in ("", "NATURAL"):
         raise refusal(
             f"{' '.join(part for part in (method, side, kind) if part)} JOIN is not answered", join,
             "write WHERE EXISTS" if kind in ("SEMI", "ANTI") else "use JOIN or LEFT JOIN",
@@ -215,17 +216,22 @@ def _join(left: Rows, join: exp.Join, context: Context, env: Env) -> Rows:
     if method == "NATURAL":
         shown = {v.name.lower() for v in left.scope if not v.hidden}
         names = [v.name for v in right.scope if not v.hidden and v.name.lower() in shown]
-    left = separated(left, context, join) if side in ("RIGHT", "FULL") else left
-    right = separated(right, context, join) if side in ("LEFT", "FULL") else right
+    if not tests:
+        left = separated(left, context, join) if side in ("RIGHT", "FULL") else left
+        right = separated(right, context, join) if side in ("LEFT", "FULL") else right
     on = [_using(name, left.scope, right.scope, join) for name in names]
     condition = join.args.get("on")
-    if condition is not None and side == "" and condition.find(exp.Query) is not None:
+    if condition is not None and side == "" and not tests and condition.find(exp.Query) is not None:
         both = _joined(left, right, side, tuple(on), names, context, join)
         where = exp.Select(expressions=[exp.Star()], where=exp.Where(this=condition.copy()))
         where, both = context.embedded(where, both, env)      # of an inner join it is as good as WHERE
         return lower_where(both, where)
     if condition is not None:
         on += conjuncts_of(build(condition, left.scope + right.scope), condition)
+    if tests:
+        from dpsql.lower.exists import matching  # it reads blocks too
+
+        return matching(left, right, tuple(on), kind == "ANTI", join, context)
     return _joined(left, right, side, tuple(on), names, context, join)
 
 

@@ -7,21 +7,28 @@ score, so that they are drawn together, weighted by how many they are.
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dpsql.budget.events import Event
 from dpsql.noise.entropy import below, weighted
 
-DEEPEST = 120                        # weights fall by exp(-120) at most: 2^60 such places weigh nothing
+Integers = NDArray[np.int64]
+
+DEEPEST = 40                         # weights fall by exp(-40) at most: 2^20 such places weigh less than 2^-37
 LEAST = 80                           # bits of the smallest weight
 ROUNDING = Fraction(1, 1 << 64)      # of the width, kept for the rounding of weights
 LEAST_WIDTH = Fraction(1, 1 << 40)
 INNER = Fraction(1, 20)              # a quantile nearer to an end than this keeps a margin from it
 MISS = 20                            # one in so many choices may miss
+FAR = 1 << 62                        # a score beyond any: ranks are counted in 64 bits
 
 _WIDE = Context(prec=80, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _UP = Context(prec=80, rounding=ROUND_CEILING, Emax=MAX_EMAX, Emin=MIN_EMIN)
@@ -50,6 +57,16 @@ class Rank:
         if self.margin is not None:
             return self.rows * self.steps
         return self.rows * 2 * max(self.fraction.numerator, self.fraction.denominator - self.fraction.numerator)
+
+    @property
+    def deepest(self) -> int:
+        """K: the score from which weights fall no further, in steps."""
+        return min(FAR, math.ceil(DEEPEST / _rate(self)))
+
+    @property
+    def near(self) -> int:
+        """Rows from `fraction` of them, beyond which all places weigh the least."""
+        return math.ceil(Fraction(self.deepest + 1, self.steps) + (self.margin or 0))
 
     def of(self, n: int) -> int:
         """The rank wanted of n rows, in steps: between the rows that QUANTILE_DISC would stand between."""
@@ -82,8 +99,8 @@ def reach(wanted: Rank, places: int) -> float:
     there are no rows.
     Proof: some place has distance 0 and weight 1; those at distance t or more are at most `places`, each of weight at
     most exp(-t w / (2 D)), together less than 1/20 for t = (2 D / w) ln(20 places). Weights are cut off below
-    exp(-120) only, and rounded by less than 2^-79.
-    Needs: t w / (2 D) <= 120, which ln(20 places) keeps for grids up to 2^160.
+    exp(-40) only, and rounded by less than 2^-79.
+    Needs: t w / (2 D) <= 40, which ln(20 places) keeps for grids up to 2^53.
     Source: McSherry, Talwar, "Mechanism Design via Differential Privacy" (2007), theorem 6.
     """
     return 2 * wanted.sensitivity / wanted.steps / float(wanted.width) * math.log(MISS * places)
@@ -112,68 +129,89 @@ def choice_event(wanted: Rank, groups: int) -> Event:
     return replace(one, epsilon=groups * one.epsilon, rho=groups * one.rho)
 
 
-def choose(histogram: Sequence[tuple[int, int]], low: int, high: int, wanted: Rank) -> int:
-    """The place chosen, from `low` to `high`, for the rows of one group: (place, rows there), in order of places.
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """The rows of one group: the places where rows stand, in order, the rows below each and those up to it, and all.
 
-    Costs `choice_event`. AssertionError when a row stands outside the grid.
+    Places beyond `near` of every rank wanted may be left out.
     """
-    runs, scores = _runs(histogram, low, high, wanted)
-    first, last = runs[weighted(_weights(runs, scores, wanted))]
-    return first + _uniform(last - first + 1)
+
+    places: Integers
+    before: Integers
+    upto: Integers
+    total: int
 
 
-def _runs(
-    histogram: Sequence[tuple[int, int]], low: int, high: int, wanted: Rank,
-) -> tuple[list[tuple[int, int]], list[int]]:
-    """The runs of places with one score, first and last, and that score: the distance from the rank, in steps.
+def histogram(places: Sequence[int], counts: Sequence[int]) -> Histogram:
+    """The histogram of so many rows at each of these places, in order and without repeats."""
+    rows = np.array(counts, dtype=np.int64)
+    upto = np.cumsum(rows)
+    return Histogram(np.array(places, dtype=np.int64), upto - rows, upto, int(rows.sum()))
 
-    Scores stop where weights do, so that all places far below the rank are one run, and all far above.
+
+def choose(histogram: Histogram, low: int, high: int, wanted: Rank) -> int:
+    """The place chosen, from `low` to `high`, for the rows of one group. AssertionError when a row stands outside.
+
+    Theorem: a place is chosen with probability exactly its weight over the sum of all, `choice_event`'s.
+    Proof: runs are binned by score; a bin is drawn by the weight of its least score times its places, then one of its
+    places, which is taken with probability its weight over that of the least; else all is drawn again. So a place is
+    taken in one round with probability proportional to its own weight, whatever bin it is in.
+    Needs: weights fall with the score.
+    Source: rejection sampling (von Neumann 1951).
     """
-    p, steps, most = wanted.of(sum(count for _, count in histogram)), wanted.steps, _deepest(wanted)
-    runs: list[tuple[int, int]] = []
-    scores: list[int] = []
-
-    def add(first: int, last: int, score: int) -> None:
-        if score >= most and scores and scores[-1] >= most and runs[-1][1] == first - 1:
-            runs[-1] = (runs[-1][0], last)
-        else:
-            runs.append((first, last))
-            scores.append(min(score, most))
-
-    free, passed = low, 0
-    for place, count in histogram:
-        assert free <= place <= high, "a row stands outside the grid"
-        if free < place:
-            add(free, place - 1, abs(p - passed))
-        upto = passed + count * steps
-        add(place, place, max(0, p - upto, passed - p))
-        free, passed = place + 1, upto
-    if free <= high:
-        add(free, high, abs(p - passed))
-    return runs, scores
+    first, sizes, scores = _runs(histogram, low, high, wanted)
+    bins = scores // _bin(wanted)
+    order = np.argsort(bins, kind="stable")
+    ends = np.cumsum(sizes[order])
+    starts = np.flatnonzero(np.diff(bins[order], prepend=-1))
+    before = np.append(ends[starts] - sizes[order][starts], ends[-1])
+    envelopes = [_weight(int(each) * _bin(wanted), wanted) for each in bins[order][starts]]
+    masses = [int(places) * each for places, each in zip(np.diff(before), envelopes, strict=True)]
+    while True:
+        drawn = weighted(masses)
+        at = int(before[drawn]) + _uniform(int(before[drawn + 1] - before[drawn]))
+        run = int(np.searchsorted(ends, at, side="right"))
+        place, weight = order[run], _weight(int(scores[order[run]]), wanted)
+        assert weight <= envelopes[drawn], "weights fall with the score"
+        if secrets.randbelow(envelopes[drawn]) < weight:
+            return int(first[place]) + at - int(ends[run] - sizes[place])
 
 
-def _weights(runs: Sequence[tuple[int, int]], scores: Sequence[int], wanted: Rank) -> list[int]:
-    """Integers proportional to the places of a run times exp(-(w'/2D) min(score, K)), each place's at least 2^80."""
-    rate = _rate(wanted)
-    return [
-        (last - first + 1) * _weight(score, rate.numerator, rate.denominator)
-        for (first, last), score in zip(runs, scores, strict=True)
-    ]
+def _runs(histogram: Histogram, low: int, high: int, wanted: Rank) -> tuple[Integers, Integers, Integers]:
+    """The runs of places with one score: the first, how many, and the score, the distance from the rank in steps.
+
+    Scores stop where weights do. Between two places lie only free ones, or what was left out, which is that far away.
+    """
+    places, n = histogram.places, histogram.total
+    assert not places.size or low <= places[0] <= places[-1] <= high, "a row stands outside the grid"
+    assert n * wanted.steps < FAR, "ranks are counted in 64 bits"
+    p, most = wanted.of(n), wanted.deepest
+    before, upto = histogram.before * wanted.steps, histogram.upto * wanted.steps
+    under, over = np.concatenate(([0], upto)), np.concatenate((before, [n * wanted.steps]))
+    free = np.concatenate(([low], places + 1))
+    gaps = np.maximum(under - p, p - over)
+    assert bool(np.all((under == over) | (gaps >= most))), "places near the rank were left out"
+    first = np.concatenate((free, places))
+    sizes = np.concatenate((np.append(places, high + 1) - free, np.ones_like(places)))
+    scores = np.concatenate((gaps, np.maximum(0, np.maximum(p - upto, before - p))))
+    there = sizes > 0
+    return first[there], sizes[there], np.minimum(scores[there], most)
+
+
+def _bin(wanted: Rank) -> int:
+    """Scores whose weights are within a factor e of each other."""
+    return min(FAR, math.ceil(1 / _rate(wanted)))
 
 
 def _rate(wanted: Rank) -> Fraction:
     return (wanted.width - ROUNDING) / (2 * wanted.sensitivity)
 
 
-def _deepest(wanted: Rank) -> int:
-    """K: the score from which weights fall no further."""
-    return math.ceil(DEEPEST / _rate(wanted))
-
-
 @lru_cache(maxsize=1 << 16)
-def _weight(score: int, rate: int, over: int) -> int:
-    exponent = _WIDE.divide(Decimal(score * rate), Decimal(over))
+def _weight(score: int, wanted: Rank) -> int:
+    """An integer proportional to exp(-(w'/2D) min(score, K)), at least 2^80."""
+    rate = _rate(wanted)
+    exponent = _WIDE.divide(Decimal(score * rate.numerator), Decimal(rate.denominator))
     return int(_WIDE.multiply(_WIDE.exp(-min(exponent, Decimal(DEEPEST))), _scale()))
 
 

@@ -48,11 +48,11 @@ def _open(path: Path) -> Session:
     return Session(path, path.parent / "policy.toml", path.parent / "ledger")
 
 
-def ask(session: Session, sql: str) -> tuple[Outcome, Answer | None]:
+def ask(session: Session, sql: str, dialect: str = "duckdb") -> tuple[Outcome, Answer | None]:
     before = session.balance()
     answer, error = None, ""
     try:
-        answer = session.query(sql, fresh=True)
+        answer = session.query(sql, fresh=True, dialect=dialect)
     except Error as refused:
         error = type(refused).__name__
         _silent(str(refused), sql)

@@ -6,37 +6,36 @@ import math
 from collections import Counter
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpsql.noise import quantile
-from dpsql.noise.quantile import Rank, choice_event, choose, rank, reach
+from dpsql.noise.quantile import Histogram, Rank, choice_event, choose, rank, reach
 
 LOW, HIGH = -3, 9
 PLACES = HIGH - LOW + 1
-Histogram = list[tuple[int, int]]
-
 fractions = st.sampled_from([Fraction(k, 20) for k in range(21)] + [Fraction(1, 3), Fraction(999, 1000)])
 histograms = st.lists(st.integers(LOW, HIGH), max_size=14)
 widths = st.sampled_from([Fraction(1, 50), Fraction(1, 2), Fraction(3), Fraction(40)])
 
 
 def histogram(rows: list[int]) -> Histogram:
-    return sorted(Counter(rows).items())
+    counts = Counter(rows)
+    return quantile.histogram(sorted(counts), [counts[place] for place in sorted(counts)])
 
 
 def probabilities(rows: list[int], wanted: Rank) -> list[Fraction]:
     """The exact probability of every place: the integers that `choose` draws by."""
-    runs, scores = quantile._runs(histogram(rows), LOW, HIGH, wanted)
-    weights = quantile._weights(runs, scores, wanted)
-    total = sum(weights)
-    by_place = {
-        place: Fraction(weight, total * (last - first + 1))
-        for (first, last), weight in zip(runs, weights, strict=True) for place in range(first, last + 1)
+    weights = {
+        int(place) + i: quantile._weight(int(score), wanted)
+        for place, size, score in zip(*quantile._runs(histogram(rows), LOW, HIGH, wanted), strict=True)
+        for i in range(size)
     }
-    assert sorted(by_place) == list(range(LOW, HIGH + 1))
-    return [by_place[place] for place in range(LOW, HIGH + 1)]
+    assert sorted(weights) == list(range(LOW, HIGH + 1))
+    total = sum(weights.values())
+    return [Fraction(weights[place], total) for place in range(LOW, HIGH + 1)]
 
 
 def check_ratio(rows: list[int], unit: list[int], wanted: Rank) -> None:
@@ -96,13 +95,42 @@ def test_nothing_tells_nothing() -> None:
         assert set(probabilities([], rank(fraction, 2, Fraction(1), PLACES))) == {Fraction(1, PLACES)}
 
 
-def test_draws_follow_the_probabilities() -> None:
-    wanted = rank(Fraction(1, 2), 1, Fraction(1), PLACES)
-    rows = [0, 0, 4, 5]
-    drawn = Counter(choose(histogram(rows), LOW, HIGH, wanted) for _ in range(20_000))
+@pytest.mark.parametrize("width", [Fraction(1, 4), Fraction(1), Fraction(9)])
+def test_theorem_choose(width: Fraction) -> None:
+    """Draws follow the probabilities, whatever bins of scores they are drawn by."""
+    wanted = rank(Fraction(1, 2), 1, width, PLACES)
+    rows = [0, 0, 4, 5, 5, 5, 5, 5, 6]
+    drawn = Counter(choose(histogram(rows), LOW, HIGH, wanted) for _ in range(5_000))
     for place, chance in zip(range(LOW, HIGH + 1), probabilities(rows, wanted), strict=True):
-        deviation = math.sqrt(20_000 * chance * (1 - chance))
-        assert abs(drawn[place] - 20_000 * float(chance)) < 6.5 * deviation       # 13 places: below 1e-9
+        deviation = math.sqrt(5_000 * chance * (1 - chance))
+        assert abs(drawn[place] - 5_000 * float(chance)) < 7 * deviation + 7       # 39 places: below 1e-6
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(LOW, HIGH), min_size=1, max_size=60), fractions)
+def test_places_that_are_far_may_be_left_out(rows: list[int], fraction: Fraction) -> None:
+    """What is not near the rank weighs the least, counted or not."""
+    wanted, every = rank(fraction, 1, Fraction(40), PLACES), histogram(rows)
+    near = np.abs(np.maximum(every.before, np.minimum(every.upto, float(fraction * len(rows))))
+                  - float(fraction * len(rows))) <= wanted.near
+    few = Histogram(every.places[near], every.before[near], every.upto[near], every.total)
+    scores = []
+    for each in (every, few):
+        runs = zip(*quantile._runs(each, LOW, HIGH, wanted), strict=True)
+        scores.append([int(score) for _, size, score in runs for _ in range(size)])
+    assert sorted(scores[0]) == sorted(scores[1])
+
+
+def test_places_that_are_near_may_not_be_left_out() -> None:
+    every = histogram([0, 1, 2, 3])
+    few = Histogram(every.places[:2], every.before[:2], every.upto[:2], every.total)
+    with pytest.raises(AssertionError, match="left out"):
+        choose(few, LOW, HIGH, rank(Fraction(1, 2), 1, Fraction(1), PLACES))
+
+
+def test_a_row_outside_the_grid() -> None:
+    with pytest.raises(AssertionError, match="outside"):
+        choose(histogram([HIGH + 1]), LOW, HIGH, rank(Fraction(1, 2), 1, Fraction(1), PLACES))
 
 
 @pytest.mark.parametrize("arguments", [

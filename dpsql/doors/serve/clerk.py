@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from dpsql.doors.serve import values as of
 from dpsql.doors.serve.client import Client
@@ -27,13 +27,10 @@ from dpsql.doors.serve.inference import OPEN, inferred, sample
 from dpsql.doors.serve.messages import Field
 from dpsql.doors.serve.office import BUDGET, PLAN, Asked, Outcome
 from dpsql.doors.serve.portal import Portal, Prepared
-from dpsql.engines.stop import Stop
 from dpsql.errors import QueryError
 
 if TYPE_CHECKING:
     from dpsql.doors.serve.server import Host
-
-T = TypeVar("T")
 
 WIDE = {of.INT8: 1 << 40, of.INT4: 1 << 30}         # so that what is computed of them is told as wide as it can be
 _WIDER = {of.INT2: (of.INT4, of.INT8, of.NUMERIC), of.INT4: (of.INT8, of.NUMERIC), of.INT8: (of.NUMERIC,),
@@ -56,7 +53,7 @@ class Clerk:
                 return replace(await self._query(command.query, portal), tag="COPY ", form=command.form)
             case Explain():
                 asked = self._asked(command.query, portal.values)
-                return await self._host.thread(client, lambda stop: self._host.office.explain(asked))
+                return await self._host.thread(client, lambda office, stop: office.explain(asked))
             case Declare():
                 if client.status == "I" and not command.hold:
                     raise Failure("25P01", "DECLARE CURSOR can only be used in transaction blocks",
@@ -109,14 +106,17 @@ class Clerk:
                 found = await self._catalog(command, values)
                 if found is not None:
                     return found.fields
-                return await self._host.thread(self._client, lambda stop: self._host.office.fields(asked))
+                return await self._host.thread(self._client, lambda office, stop: office.fields(asked))
             case Explain():
                 return PLAN
             case Show():
                 return _shown(command.name)
             case Fetch():
                 target = self._client.portal(command.name)
-                return None if command.moves else await self.fields(target.command, target.values)
+                if command.moves:
+                    return None
+                known = target.outcome
+                return known.fields if known is not None else await self.fields(target.command, target.values)
             case _:
                 return None
 
@@ -125,6 +125,9 @@ class Clerk:
         query = _asking(prepared.command)
         if query is None or prepared.settled:
             return prepared.types
+        if len(prepared.types) >= max(query.holes, default=0) and not set(OPEN) & set(prepared.types):
+            prepared.settled = True
+            return prepared.types
         client = self._client
         if await self._catalog(query, ()) is not None:      # its statements name their types, or take texts
             count = max(query.holes, default=0)
@@ -132,9 +135,8 @@ class Clerk:
                 of.TEXT if i >= len(prepared.types) or prepared.types[i] in OPEN else prepared.types[i]
                 for i in range(max(count, len(prepared.types))))
         else:
-            office = self._host.office
             dialect = client.settings.get("dpsql.dialect")
-            found = await self._host.thread(client, lambda stop: inferred(
+            found = await self._host.thread(client, lambda office, stop: inferred(
                 query.sql, query.holes, prepared.types, office.session.tables(), dialect,
                 lambda values: office.fields(replace(self._asked(query, ()), values=values))))
         prepared.types, prepared.settled = found, True
@@ -152,12 +154,11 @@ class Clerk:
 
     async def _query(self, query: Query, portal: Portal) -> Outcome:
         asked = self._asked(query, portal.values)
-        office = self._host.office
         if portal.promised is not None:
             _require_same(portal.promised, await self.fields(query, portal.values) or ())
-        found = office.constant(asked) or await self._catalog(query, portal.values)
+        found = self._host.office.constant(asked) or await self._catalog(query, portal.values)
         if found is None:
-            found = await self._host.thread(self._client, lambda stop: office.answer(asked, stop))
+            found = await self._host.thread(self._client, lambda office, stop: office.answer(asked, stop))
         return found if portal.promised is None else replace(found, fields=portal.promised)
 
     async def _catalog(self, query: Query, values: Sequence[object]) -> Outcome | None:
@@ -178,9 +179,9 @@ class Clerk:
     async def _show(self, name: str) -> Outcome:
         client = self._client
         if name == "dpsql.budget":
-            return await self._host.thread(client, lambda stop: self._host.office.budget(client.user))
+            return await self._host.thread(client, lambda office, stop: office.budget(client.user))
         if name == "dpsql.health":
-            await self._host.thread(client, lambda stop: self._host.office.health())
+            await self._host.thread(client, lambda office, stop: office.health())
             return Outcome(_shown(name), [("ok",)], "SHOW")
         if name == "all":
             return Outcome(_shown(name), list(client.settings.every()), "SHOW")

@@ -110,12 +110,12 @@ def _expected(node: exp.Expr, columns: dict[str, set[int]]) -> int | None:
             return of.INT8
         if isinstance(above, exp.Like | exp.ILike | exp.RegexpLike | exp.SimilarTo):
             return of.TEXT
+        if not isinstance(above, _ASIDE):
+            return None
         for beside in above.iter_expressions():
             oid = None if beside is node else _type(beside, columns)
             if oid is not None:
                 return oid
-        if not isinstance(above, _ASIDE):
-            return None
         node, above = above, above.parent
     return None
 

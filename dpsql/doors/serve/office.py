@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dpsql.budget.events import FREE
@@ -48,8 +49,28 @@ class Office:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self._busy, self._retired = 0, False
         self._shapes: Memory[tuple[Field, ...]] = Memory(KEPT)
         self._constants: Memory[Outcome] = Memory(KEPT)
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """A query runs within; a retired session is closed behind the last one. All on one thread."""
+        self._busy += 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
+            self._close()
+
+    def retire(self) -> None:
+        """No further query will come."""
+        self._retired = True
+        self._close()
+
+    def _close(self) -> None:
+        if self._retired and not self._busy:
+            self.session.close()
 
     def constant(self, asked: Asked) -> Outcome | None:
         """The answer to a query that reads no table at all, if it was asked before."""

@@ -15,6 +15,7 @@ from dpsql.dialects import DIALECTS
 from dpsql.doors.serve.failure import Failure
 
 VERSION = "15.0"            # the release of PostgreSQL whose catalog and protocol are spoken
+LARGEST = 1_000_000         # epsilon beyond this is no price
 LONGEST = 1000              # characters of a value
 MOST_UNKNOWN = 64           # settings of other programs (`myapp.user`) that a connection may keep
 
@@ -44,7 +45,7 @@ def _switch(value: str) -> str:
 
 
 def _encoding(value: str) -> str:
-    plain = value.upper().replace("-", "").replace("_", "")
+    plain = re.sub(r"[^A-Z0-9]", "", value.upper())          # some write it in quotes
     if plain not in ("UTF8", "UNICODE", "SQLASCII"):
         raise ValueError("it is UTF8")
     return "SQL_ASCII" if plain == "SQLASCII" else "UTF8"
@@ -71,8 +72,9 @@ def _amount(least: bool) -> Check:
             return ""
         if len(value) > 60 or not re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,2})?\s*", value):
             raise ValueError("it is a number such as 0.5, or empty for the policy's own")
-        if not Fraction(value.strip()) and least:
-            raise ValueError("it is greater than 0")
+        number = Fraction(value.strip())
+        if number > LARGEST or (least and not number):
+            raise ValueError(f"it is {'greater than 0' if least else 'at least 0'}, and at most {LARGEST}")
         return value.strip()
     return check
 
@@ -139,6 +141,7 @@ class Settings:
     """What one connection has set. `first` are the values it began with, which RESET brings back."""
 
     user: str
+    changes: int = 0        # how often anything was changed
     first: dict[str, str] = field(default_factory=dict)
     _set: dict[str, str] = field(default_factory=dict)
     _before: dict[str, str] | None = None               # at BEGIN
@@ -161,6 +164,7 @@ class Settings:
     def change(self, name: str, value: str | None, local: bool = False) -> None:
         """Set a setting; None: as it was at first. `local`: until the transaction ends, and nothing outside one."""
         key = name.lower()
+        self.changes += 1
         new = None if value is None else self.checked(name, value)
         if key not in SETTINGS and "." not in key:
             raise _unknown(name)
@@ -210,6 +214,7 @@ class Settings:
 
     def reset(self) -> None:
         """All as it was at first."""
+        self.changes += 1
         self._set.clear()
         self._local.clear()
 
@@ -221,6 +226,7 @@ class Settings:
         """A transaction ends; what was set in it is kept or not, what was local never is."""
         if self._before is None:
             return
+        self.changes += 1
         if not kept:
             self._set = self._before
         else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import struct
+from collections.abc import Callable
+from typing import cast
 
 from dpsql.doors.serve.messages import malformed
 
@@ -21,9 +23,13 @@ class Gone(ConnectionError):
 
 
 class Wire(asyncio.Protocol):
-    """One client's line. Reading waits for whole messages; `write` gathers, `flush` sends."""
+    """One client's line. Reading waits for whole messages; `write` gathers, `flush` sends.
 
-    def __init__(self) -> None:
+    `made` is called once there is a line.
+    """
+
+    def __init__(self, made: Callable[[Wire], None]) -> None:
+        self._made = made
         self.transport: asyncio.Transport | None = None
         self.secure = False
         self._in, self._out = bytearray(), bytearray()
@@ -33,9 +39,9 @@ class Wire(asyncio.Protocol):
         self._gone = self._held = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.set_write_buffer_limits(HELD)
+        self.transport = cast(asyncio.Transport, transport)     # uvloop's is no subclass
+        self.transport.set_write_buffer_limits(HELD)
+        self._made(self)
 
     def data_received(self, data: bytes) -> None:
         self._in += data

@@ -1,0 +1,91 @@
+"""Plans of random queries over the small worlds, and what removing one unit changes of everything that they count."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from hypothesis import strategies as st
+from small_worlds import Database, Rows, World, world
+from test_guards import check_groups, check_magnitudes, check_sensitivities
+from test_tables import check_rows_counted
+
+from dpsql.budget.events import Cost
+from dpsql.errors import QueryError
+from dpsql.expression import Kind, SqlType
+from dpsql.pipeline import planned
+from dpsql.plan import Plan
+from dpsql.program import Feed
+from tests.fuzz.query_words import Written
+
+_DATES = (None, datetime.date(2020, 2, 29), datetime.date(1, 1, 1), datetime.date(9999, 12, 31))
+_VALUES: dict[Kind, tuple[object, ...]] = {
+    Kind.INTEGER: (None, 0, 1, 2, 3, -1, 127, -128), Kind.DOUBLE: (None, 0.0, 1.0, -2.5, 1e308, float("inf"), float("nan")),
+    Kind.DECIMAL: (None, 0, 1, -1), Kind.VARCHAR: (None, "a", "b", "", "zzz"), Kind.BOOLEAN: (None, True, False),
+    Kind.DATE: _DATES, Kind.TIMESTAMP: (None, datetime.datetime(2020, 2, 29, 12), datetime.datetime(1, 1, 1)),
+}
+
+
+@dataclass(frozen=True)
+class FedWorld(World):
+    """A world whose statements also take released values."""
+
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    def run(self, sql: str, params: Collection[str] = ()) -> Rows:
+        """The rows of a statement that takes the salt and what earlier stages release."""
+        return self.connection.execute(sql, {name: self.values.get(name, "salt") for name in params}).fetchall()
+
+
+def plan_of(written: Written, mode: str) -> Plan | None:
+    """The plan of a query; None when it is refused. Any other error is a failure."""
+    here = world(mode)
+    try:
+        return planned(
+            written.sql, here.catalog, Cost(Fraction(1), Fraction(1, 100)), here.public, here.typed, written.params,
+        )
+    except QueryError as refused:
+        assert refused.reason and str(refused)
+        return None
+
+
+@st.composite
+def fed(draw: st.DrawFn, plan: Plan) -> dict[str, object]:
+    """Whatever the stages of a plan may release to later ones: any values at all, keys unique where they are."""
+    found: dict[str, object] = {}
+    for feed in plan.program.feeds:
+        rows = draw(st.lists(_row(feed), min_size=feed.single, max_size=1 if feed.single else 4, unique_by=_key(feed)))
+        for i in range(len(feed.types)):
+            values = [row[i] for row in rows]
+            found[f"{feed.name}_c{i + 1}"] = values[0] if feed.single else values
+    return found
+
+
+def _row(feed: Feed) -> st.SearchStrategy[tuple[object, ...]]:
+    return st.tuples(*(st.sampled_from(_some(type_)) for type_ in feed.types))
+
+
+def _some(type_: SqlType) -> tuple[object, ...]:
+    return _VALUES.get(type_.kind, (None,))
+
+
+def _key(feed: Feed) -> Any:
+    """What no two rows share: the first columns, rows with a NULL there aside."""
+    if not feed.unique:
+        return None
+    count = iter(range(1_000_000))
+    return lambda row: repr(row[: feed.unique]) if None not in row[: feed.unique] else next(count)
+
+
+def check_distances(plan: Plan, mode: str, values: Mapping[str, object], database: Database, unit: int) -> None:
+    """What one unit changes is within the bounds of every statement, whatever the earlier ones released."""
+    plain = world(mode)
+    here = FedWorld(plain.connection, plain.catalog, values=values)
+    for statement in plan.statements:
+        check_sensitivities(here, statement, database, unit)
+        check_groups(here, statement, database, unit)
+        check_magnitudes(here, statement, database, unit)
+        check_rows_counted(here, statement, database, unit)
