@@ -22,6 +22,7 @@ Params = Sequence[object] | Mapping[str, object] | None
 
 _CALL = re.compile(r"\w+\s*\(\s*(DISTINCT\s+)?$", re.I)    # a function's name, up to its first argument
 _TAKES_LITERAL = {"DATE", "TIMESTAMP", "DATETIME", "ESCAPE"}      # and no brackets around it
+UNREAD = "the query does not parse"
 _HOLES = (TokenType.PLACEHOLDER, TokenType.QDCOLON)
 _QUERIES = {"SELECT", "WITH", "FROM", "TABLE", "("}
 _TABLES = "session.tables() and session.describe(table) tell what can be asked; in the shell \\d and \\d TABLE"
@@ -167,11 +168,15 @@ def _syntax(sql: str, error: SqlglotError) -> QueryError:
     what = (detail.get("description") or "a quote or a comment is not closed").split(" but got <Token")[0].rstrip(".")
     if what.startswith("Required keyword"):             # names sqlglot's own classes
         what = "something is missing here"
+    elif what.startswith("The number of provided arguments"):
+        what = "this function takes fewer arguments"
+    elif what == "Invalid expression / Unexpected token":
+        what = "this is not expected here"
     if not (isinstance(highlight, str) and isinstance(line, int) and isinstance(column, int)):
-        return QueryError(f"the query does not parse: {what}")
+        return QueryError(f"{UNREAD}: {what}")
     begin = sum(len(text) + 1 for text in sql.split("\n")[: line - 1])
     start = max(0, begin + column - max(1, len(highlight)))
-    return QueryError(f"the query does not parse: {what}", sql=sql, start=start, end=start + len(highlight) - 1)
+    return QueryError(f"{UNREAD}: {what}", sql=sql, start=start, end=start + len(highlight) - 1)
 
 
 def _filled(sql: str, tokens: list[Token], params: Params) -> list[Token]:

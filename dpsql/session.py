@@ -30,6 +30,7 @@ from dpsql.errors import BudgetError, ExecutionError, LedgerError, OpenError, Qu
 from dpsql.explain import Explanation, explain
 from dpsql.expression import NULL, SqlType
 from dpsql.finish import finish, tables
+from dpsql.misfit import misfit, placed
 from dpsql.noise.entropy import salt
 from dpsql.parse import Params
 from dpsql.pipeline import planned
@@ -209,6 +210,8 @@ class Session:
                 self._require_bound(made)
             except ExecutionError:
                 pass
+            except QueryError as refused:
+                raise placed(refused, sql) from None
             else:
                 return made
         raise QueryError("the public tables of this query could not be read in time; nothing was charged")
@@ -246,7 +249,7 @@ class Session:
         try:
             return self._scratch.describe(sql, over)
         except BindError as error:
-            raise QueryError(f"the query does not fit its tables: {error}") from None
+            raise misfit(str(error)) from None
 
     def _typed(
         self, sql: str, over: Sequence[tuple[str, tuple[tuple[str, str], ...]]],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from dpsql.aggregates import Kept, Lookup
+from dpsql.aggregates import Lookup
 from dpsql.bound import Question
 from dpsql.budget.events import Cost, Event
 from dpsql.catalog import Catalog

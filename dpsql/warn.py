@@ -13,6 +13,7 @@ from dpsql.aggregates import Kept
 from dpsql.catalog import Catalog
 from dpsql.derive import derive
 from dpsql.expression import Ref
+from dpsql.noise import quantile
 from dpsql.noise.search import needed
 from dpsql.relation import CapGroups, Project, Relation
 from dpsql.statement import Statement
@@ -85,17 +86,22 @@ def _single(statement: Statement, catalog: Catalog) -> list[str]:
 
 
 def _inside(statement: Statement) -> list[str]:
-    """Extremes that keep away from the true ones."""
+    """How near a chosen value is: by rank, for what lies between ranks is private; extremes keep away from the ends."""
     found = []
     for side in statement.sides:
-        for choice in side.choices:
-            rank = choice.rank
-            if rank is None or rank.margin is None or rank.margin < 2:
+        who = "rows" if side.table.kept is Kept.ROWS else "people"
+        for rank, grid in ((choice.rank, choice.lookup.grid) for choice in side.choices):
+            if rank is None or grid is None:
                 continue
-            who = "rows" if choice.lookup.kept is Kept.ROWS else "people"
-            name, way = ("MIN", "below") if rank.fraction * 2 < 1 else ("MAX", "above")
-            count = math.ceil(rank.margin)
-            found.append(f"{name} is a value with about {count} {who} {way} it: the last one's is private")
+            if statement.opening is not None and statement.opening.probe.groups is None:
+                found.append("quantiles, MIN and MAX have no interval")     # ranks are known once groups are
+            elif rank.margin is None or rank.margin < 2:
+                reach, of = math.ceil(quantile.reach(rank, grid.places)), f"{float(rank.fraction):g}"
+                found.append(f"a quantile has no interval: with 95 % it is within {reach} {who} of the fraction {of}")
+            else:
+                name, way = ("MIN", "below") if rank.fraction * 2 < 1 else ("MAX", "above")
+                count = math.ceil(rank.margin)
+                found.append(f"{name} is a value with about {count} {who} {way} it: the last one's is private")
     return found
 
 

@@ -35,7 +35,7 @@ class Partial:
     about: Fraction = Fraction(0)
     loose: bool = False     # nobody stated a range: `low` and `high` are the ends of what can be computed
     within: tuple[int, int] | None = None     # what the query lets one unit add to a group
-    first: bool = False     # the first row of a unit is left out: the choice of groups releases how many units there are
+    first: bool = False     # a unit's first row is left out: the choice of groups releases how many units there are
 
 
 def allowed(measure: Measure, unit: Fraction = Fraction(1)) -> tuple[int, int] | None:

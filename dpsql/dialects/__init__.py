@@ -6,17 +6,21 @@ rule means the same everywhere, or carries a mark of its dialect that the table 
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from dpsql.dialects import rules, times, types
 from dpsql.errors import QueryError
-from dpsql.parse import Params, parse, refusal
+from dpsql.parse import UNREAD, Params, parse, refusal
 
 DIALECTS = (
     "duckdb", "postgres", "redshift", "snowflake", "bigquery", "spark", "databricks", "tsql", "mysql", "trino",
     "presto", "sqlite",
 )
+_LIKELY = ("duckdb", "tsql", "bigquery", "spark", "mysql", "snowflake", "postgres")
+_TRIED = 10_000         # characters
 _RULES = {**rules.RULES, **times.RULES, **types.RULES}
 
 
@@ -28,8 +32,35 @@ def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
     name = dialect.lower() if isinstance(dialect, str) else ""
     if name not in DIALECTS:
         raise QueryError(f"the dialect {str(dialect)[:40]!r} is not read", hint="use one of " + ", ".join(DIALECTS))
-    tree = parse(sql, params, name)
-    return tree if name == "duckdb" else translated(tree, name)
+    try:
+        tree = parse(sql, params, name)
+    except QueryError as error:
+        if error.reason.startswith(UNREAD) and error.hint is None and (other := _reader(sql, params, name)):
+            error.hint = f'{other} reads it: pass dialect="{other}"'
+        raise
+    if name != "duckdb":
+        return translated(tree, name)
+    for node in list(tree.find_all(exp.Anonymous)):
+        if (known := rules.renamed(node)) is not node:
+            _take(node, known)
+    return tree
+
+
+def _reader(sql: str, params: Params, dialect: str) -> str | None:
+    """Another dialect that a text parses in, the likelier ones first; a long text is not tried."""
+    for name in _LIKELY if len(sql) <= _TRIED else ():
+        with suppress(QueryError):
+            if name != dialect and parse(sql, params, name):
+                return name
+    return None
+
+
+def _take(node: exp.Expr, new: exp.Expr) -> None:
+    """Puts `new` in the place of `node`, pointing at the same text."""
+    for key in ("start", "end", "line", "col", "written"):
+        if key in node.meta and key not in new.meta:
+            new.meta[key] = node.meta[key]
+    node.replace(new)
 
 
 def translated(tree: exp.Query, dialect: str) -> exp.Query:
@@ -42,10 +73,6 @@ def translated(tree: exp.Query, dialect: str) -> exp.Query:
             new = node if rule is None else rule(node, dialect)
         except (SqlglotError, AttributeError, LookupError, TypeError, ValueError):     # it lacks what its kind has
             raise refusal(f"this is not read in {dialect}", node, "look at its arguments") from None
-        if new is node:
-            continue
-        for key in ("start", "end", "line", "col", "written"):
-            if key in node.meta and key not in new.meta:
-                new.meta[key] = node.meta[key]
-        node.replace(new)
+        if new is not node:
+            _take(node, new)
     return tree

@@ -18,8 +18,10 @@ ANY_CASE = {"mysql", "tsql", "sqlite"}              # LIKE ignores case there by
 _ESCAPED = {"mysql", "bigquery"} | POSTGRES | SPARK    # a backslash escapes in LIKE there
 _DOLLAR = {"mysql"} | SPARK | TRINO                 # $1 is a group in a replacement there
 _SAME = {"make_date", "md5", "date_part"}           # functions sqlglot keeps by name that mean what DuckDB's mean
-_RENAMED: dict[str, type[exp.Expr]] = {
-    "var": exp.Variance, "varp": exp.VariancePop, "stdevp": exp.StddevPop, "stdev": exp.Stddev,
+_RENAMED: dict[str, tuple[type[exp.Expr], tuple[str, ...]]] = {
+    "var": (exp.Variance, ("this",)), "varp": (exp.VariancePop, ("this",)),
+    "stdev": (exp.Stddev, ("this",)), "stdevp": (exp.StddevPop, ("this",)),
+    "covar": (exp.CovarSamp, ("this", "expression")),
 }
 _MARKS = {                                          # remarks that change nothing once looked at
     "Coalesce": ("is_null", "is_nvl"), "CountIf": ("zero_on_all_null",), "StrPosition": ("clamp_position",),
@@ -273,11 +275,19 @@ def _kept_by_name(node: exp.Expr, dialect: str) -> exp.Expr:
         index, *values = node.expressions
         ifs = [exp.If(this=exp.Literal.number(i), true=value) for i, value in enumerate(values, 1)]
         return exp.Case(this=index, ifs=ifs)
-    if name in _RENAMED and len(node.expressions) == 1:
-        return _RENAMED[name](this=node.expressions[0])
+    if renamed(node) is not node:
+        return renamed(node)
     if name in _SAME:
         return node
     raise refusal(f"{written(node)} of {dialect} is not read", node, "write it with others, or in DuckDB's SQL")
+
+
+def renamed(node: exp.Expr) -> exp.Expr:
+    """An aggregate under a name that DuckDB lacks, and that means the same wherever it is known; else the node."""
+    kind, keys = _RENAMED.get(str(node.this).lower(), (None, ())) if isinstance(node, exp.Anonymous) else (None, ())
+    if kind is None or len(node.expressions) != len(keys):
+        return node
+    return kind(**dict(zip(keys, node.expressions, strict=True)))
 
 
 def _limited(node: exp.Expr, dialect: str) -> exp.Expr:

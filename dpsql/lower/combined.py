@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import exp
 
 from dpsql import scalars
@@ -133,7 +135,7 @@ def _put_together(
 def full_join(left: Rows, right: Rows, on: tuple[Scalar, ...], context: Context, place: exp.Expr) -> Rows:
     """FULL JOIN: the left join, and the rows of the right that match nothing, with NULL for the left.
 
-    The scopes of both sides show columns only. Raises QueryError when just one side is about people: the rows of the
+    The scopes of both sides show columns and NULL only. Raises QueryError when just one side is about people: the rows of the
     other would be nobody's.
     """
     assembled = [assemble(side.group, context, place) for side in (left, right)]
@@ -161,8 +163,8 @@ def full_join(left: Rows, right: Rows, on: tuple[Scalar, ...], context: Context,
     )
     table = dict(zip((*columns[0], *columns[1]), outs, strict=True))
     scope = tuple(
-        Visible(v.table, v.name, Ref(table[v.scalar.column]), v.hidden)
-        for v in left.scope + right.scope if isinstance(v.scalar, Ref)
+        replace(v, scalar=Ref(table[v.scalar.column])) if isinstance(v.scalar, Ref) else v
+        for v in left.scope + right.scope
     )
     return Rows(Group((Block(relation, owner),)), scope)
 

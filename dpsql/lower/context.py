@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from dpsql.lower.rows import Rows
 
 
-_WRITTEN = {"order": "ORDER BY", "group": "GROUP BY", "pivots": "PIVOT", "laterals": "LATERAL VIEW"}
+_WRITTEN = {"order": "ORDER BY", "group": "GROUP BY", "pivots": "PIVOT", "laterals": "LATERAL VIEW",
+            "windows": "WINDOW"}
 _INSTEAD = {
     "qualify": "filter in an outer SELECT", "pivots": "write SUM(x) FILTER (WHERE k = 'a') AS a, one for each value",
-    "laterals": "write CROSS JOIN LATERAL or UNNEST",
+    "laterals": "write CROSS JOIN LATERAL or UNNEST", "windows": "write the window itself after OVER",
 }
 
 

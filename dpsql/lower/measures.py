@@ -27,7 +27,8 @@ _ONE: dict[type[exp.Expr], str] = {
 _TWO: dict[type[exp.Expr], str] = {
     exp.CovarPop: "covar_pop", exp.CovarSamp: "covar_samp", exp.Corr: "corr", exp.RegrSlope: "regr_slope",
     exp.RegrIntercept: "regr_intercept", exp.RegrR2: "regr_r2", exp.RegrCount: "regr_count",
-    exp.RegrAvgx: "regr_avgx", exp.RegrAvgy: "regr_avgy",
+    exp.RegrAvgx: "regr_avgx", exp.RegrAvgy: "regr_avgy", exp.RegrSxx: "regr_sxx", exp.RegrSyy: "regr_syy",
+    exp.RegrSxy: "regr_sxy",
 }
 
 _ORDERED: dict[type[exp.Expr], str] = {
@@ -171,7 +172,7 @@ def _quantile(call: exp.Expr, condition: Scalar | None, build: Build) -> Measure
     value = _where(condition, value)
     if isinstance(function, exp.Min | exp.Max):
         return Measure(_ORDERED[type(function)], value)
-    stated = Decimal("0.5") if isinstance(function, exp.Median) else _fraction(fraction, call, build)
+    stated = Decimal("0.5") if isinstance(function, exp.Median) else _fraction(fraction, call, argument, build)
     fraction_ = 1 - stated if descending else stated
     if fraction_ in (0, 1):
         return Measure("max" if fraction_ else "min", value)
@@ -188,16 +189,22 @@ def _check_extreme(call: exp.Expr) -> None:
         )
 
 
-def _fraction(node: exp.Expr | None, call: exp.Expr, build: Build) -> Decimal:
+def _fraction(node: exp.Expr | None, call: exp.Expr, of: exp.Expr, build: Build) -> Decimal:
     """The literal fraction of a quantile."""
-    stated = build(node) if node is not None and not isinstance(node, exp.Array) else None
+    if isinstance(node, exp.Array):
+        disc = isinstance(call, exp.Quantile | exp.ApproxQuantile) or call.find(exp.PercentileDisc) is not None
+        name = "QUANTILE_DISC" if disc else "QUANTILE_CONT"
+        each = ", ".join(f"{name}({of.sql('duckdb')}, {item.sql('duckdb')})" for item in node.expressions)
+        hint = f"write a column for each: {each}; one scan serves all"
+        raise refusal("an answer holds no lists, and this would be one", node, hint)
+    stated = build(node) if node is not None else None
     if isinstance(stated, Lit) and isinstance(stated.value, int | float | Decimal) and 0 <= stated.value <= 1:
         fraction = Decimal(str(stated.value))
         if -fraction.as_tuple().exponent <= DIGITS:  # type: ignore[operator]
             return fraction
     raise refusal(
         f"a quantile takes one literal from 0 to 1, of at most {DIGITS} digits", node or call,
-        "ask for each: QUANTILE_CONT(x, 0.25), QUANTILE_CONT(x, 0.75); they share one statement",
+        "write the number out, as in QUANTILE_CONT(x, 0.25)",
     )
 
 

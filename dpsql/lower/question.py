@@ -160,8 +160,8 @@ def _finish(select: exp.Select, names: list[str], question: Question, copy: Copy
     if having := select.args.get("having"):
         finish.set("where", exp.Where(this=copy(having.this, replaced)))
     if order := select.args.get("order"):
-        ordered = [_ordered(node, question, copy, replaced) for node in order.expressions]
-        finish.set("order", exp.Order(expressions=ordered))
+        ordered = [_ordered(node, question, copy, replaced) for node in order.expressions if not _idle(node, question)]
+        finish.set("order", exp.Order(expressions=ordered) if ordered else None)
     if qualify := select.args.get("qualify"):
         finish.set("qualify", exp.Qualify(this=copy(qualify.this, replaced)))
     for clause in ("limit", "offset"):
@@ -170,6 +170,12 @@ def _finish(select: exp.Select, names: list[str], question: Question, copy: Copy
     if select.args.get("distinct"):
         finish.set("distinct", exp.Distinct())
     return finish
+
+
+def _idle(node: exp.Expr, question: Question) -> bool:
+    """Whether an ORDER BY item is a column behind the one row that an answer without keys has: it orders nothing."""
+    inner = node.this if isinstance(node, exp.Ordered) else node
+    return not question.keys and isinstance(inner, exp.Column) and bool(lookup(inner, question.scope))
 
 
 def _ordered(node: exp.Expr, question: Question, copy: Copy, replaced: Replace) -> exp.Expr:

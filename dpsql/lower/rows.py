@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from dpsql import scalars
-from dpsql.expression import Column, Ref, Scalar, size_of
+from dpsql.expression import NULL, Column, Lit, Ref, Scalar, size_of
 from dpsql.lower.assemble import assemble, materialised
 from dpsql.lower.context import Context, Env, Origin, check_args
 from dpsql.lower.joins import Group, Outer, filtered, joined
@@ -278,8 +278,8 @@ def _using(name: str, left: Scope, right: Scope, join: exp.Join) -> Scalar:
 
 
 def separated(rows: Rows, context: Context, place: exp.Expr) -> Rows:
-    """Computed columns become columns of their own, so that a null extension makes them NULL."""
-    if all(isinstance(v.scalar, Ref) for v in rows.scope):
+    """Computed columns become columns of their own, so that a null extension makes them NULL, as NULL itself is."""
+    if all(isinstance(v.scalar, Ref) or v.scalar == Lit(None, NULL) for v in rows.scope):
         return rows
     items: dict[Column, Scalar] = {}
     scope: list[Visible] = []

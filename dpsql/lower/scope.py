@@ -26,6 +26,7 @@ class Visible:
 
 
 Scope = tuple[Visible, ...]
+_SHOWN = 12     # columns named in a hint
 
 
 def resolve(node: exp.Column, scope: Scope) -> Scalar:
@@ -40,11 +41,20 @@ def resolve(node: exp.Column, scope: Scope) -> Scalar:
     if node.table and not any(_is(v.table, node.table) for v in scope):
         known = ", ".join(sorted({v.table for v in scope if v.table}))
         raise refusal(f"there is no table {node.table} in this FROM", node, f"it has {known}" if known else None)
-    close = get_close_matches(node.name.lower(), [v.name.lower() for v in scope], 1)
+    there = {v.name.lower(): v.name for v in scope if not v.hidden and (not node.table or _is(v.table, node.table))}
+    close = get_close_matches(node.name.lower(), there, 1)
     raise refusal(
         f"there is no column {shown} here, or its type is not supported", node,
-        f"did you mean {close[0]}?" if close else None,
+        f"did you mean {there[close[0]]}?" if close else _listed(list(there.values())),
     )
+
+
+def _listed(names: list[str]) -> str | None:
+    """What columns there are, when they are few enough to read."""
+    if len(names) < 2:
+        return f"the only column here is {names[0]}" if names else None
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return "the columns here are " + ", ".join(names[:_SHOWN]) + more
 
 
 def lookup(node: exp.Column, scope: Scope) -> list[Visible]:

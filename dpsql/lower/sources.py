@@ -11,21 +11,36 @@ from dpsql.parse import refusal, unwrapped
 
 
 def extended(query: exp.Query, context: Context, env: Env) -> Env:
-    """The WITH names visible inside a query. Raises QueryError for a WITH that is recursive or changes data."""
+    """The WITH names visible inside a query, of those that something reads, as in DuckDB.
+
+    Raises QueryError for a WITH that is recursive or changes data.
+    """
     with_ = query.args.get("with_")
     if with_ is None:
         return env
     if with_.args.get("recursive"):
         raise refusal("recursive WITH is not answered", with_)
     env = dict(env)
+    read = _read(query)
+    for cte in reversed(with_.expressions):
+        read |= _read(cte.this) if cte.alias.lower() in read else set()
     for cte in with_.expressions:
         if not isinstance(cte.this, exp.Query):
             raise refusal("WITH may hold only SELECT", cte, "nothing here may change data")
+        if cte.alias.lower() not in read:
+            continue
         inner = unwrapped(cte.this)
         assert isinstance(inner, exp.Query), "brackets hold a query"
         columns = tuple(node.name for node in cte.args["alias"].args.get("columns") or ())
         env[cte.alias.lower()] = Cte(cte.alias, inner, columns, dict(env), origin_of(inner, context, env))
     return env
+
+
+def _read(query: exp.Expr) -> set[str]:
+    """The names that a query reads in FROM, its own WITH aside."""
+    parts = [part for name, value in query.args.items() if name != "with_"
+             for part in (value if isinstance(value, list) else [value]) if isinstance(part, exp.Expr)]
+    return {table.name.lower() for part in parts for table in part.find_all(exp.Table) if not table.db}
 
 
 def alias_of(node: exp.Expr) -> tuple[str, tuple[str, ...]]:

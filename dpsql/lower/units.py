@@ -17,7 +17,7 @@ from dpsql.lower.rows import Rows, build, is_star, lower_from, lower_where
 from dpsql.lower.scope import Scope, Visible, expand, output_name
 from dpsql.lower.sources import extended, has_aggregate
 from dpsql.parse import refusal
-from dpsql.relation import Relation, Scan, columns_out
+from dpsql.relation import Fed, Relation, Scan, columns_out
 
 if TYPE_CHECKING:
     from dpsql.lower.feeds import Stages
@@ -72,7 +72,7 @@ def stays_owned(select: exp.Select, context: Context, env: Env) -> bool:
 def _by_unit(select: exp.Select, context: Context, env: Env) -> bool:
     if not select.args.get("group") and not select.args.get("distinct"):
         return False
-    trial = replace(context, asks=[], feeds=[], ctes=[], emitted={}, public={}, stages=cast("Stages", _Names()))
+    trial = replace(context, asks=[], feeds=[], ctes=[], emitted={}, public={}, stages=cast("Stages", _Names(context)))
     try:
         rows = lower_from(select, trial, extended(select, trial, env))
         simple = _without_queries(select)
@@ -87,12 +87,14 @@ def _by_unit(select: exp.Select, context: Context, env: Env) -> bool:
 class _Names:
     """Stages of a trial, which needs the names that a block shows and whose its rows are, and nothing else."""
 
+    context: Context        # as `Context.probe` expects of stages
+
     def fed_rows(self, query: exp.Query, env: Env, place: exp.Expr) -> Rows:
         """The names of a released block, each standing for nothing."""
-        while isinstance(query, exp.SetOperation):
+        while isinstance(query, exp.SetOperation | exp.Subquery):
             query = query.this
         names = [output_name(item) for item in query.expressions if not is_star(item)]
-        return Rows(Group(()), tuple(Visible(None, name, Lit(None, NULL)) for name in names))
+        return Rows(Group((Fed("", ()),)), tuple(Visible(None, name, Lit(None, NULL)) for name in names))
 
     def embedded(self, select: exp.Select, rows: Rows, env: Env) -> tuple[exp.Select, Rows]:
         """A block whose subqueries are NULL."""

@@ -160,18 +160,20 @@ def choose(histogram: Histogram, low: int, high: int, wanted: Rank) -> int:
     Source: rejection sampling (von Neumann 1951).
     """
     first, sizes, scores = _runs(histogram, low, high, wanted)
-    bins = scores // _bin(wanted)
+    rate = _rate(wanted)
+    width = min(FAR, math.ceil(1 / rate))       # of a bin: weights in it are within a factor e of each other
+    bins = scores // width
     order = np.argsort(bins, kind="stable")
     ends = np.cumsum(sizes[order])
     starts = np.flatnonzero(np.diff(bins[order], prepend=-1))
     before = np.append(ends[starts] - sizes[order][starts], ends[-1])
-    envelopes = [_weight(int(each) * _bin(wanted), wanted) for each in bins[order][starts]]
+    envelopes = [_weight(int(each) * width, rate) for each in bins[order][starts]]
     masses = [int(places) * each for places, each in zip(np.diff(before), envelopes, strict=True)]
     while True:
         drawn = weighted(masses)
         at = int(before[drawn]) + _uniform(int(before[drawn + 1] - before[drawn]))
         run = int(np.searchsorted(ends, at, side="right"))
-        place, weight = order[run], _weight(int(scores[order[run]]), wanted)
+        place, weight = order[run], _weight(int(scores[order[run]]), rate)
         assert weight <= envelopes[drawn], "weights fall with the score"
         if secrets.randbelow(envelopes[drawn]) < weight:
             return int(first[place]) + at - int(ends[run] - sizes[place])
@@ -198,19 +200,13 @@ def _runs(histogram: Histogram, low: int, high: int, wanted: Rank) -> tuple[Inte
     return first[there], sizes[there], np.minimum(scores[there], most)
 
 
-def _bin(wanted: Rank) -> int:
-    """Scores whose weights are within a factor e of each other."""
-    return min(FAR, math.ceil(1 / _rate(wanted)))
-
-
 def _rate(wanted: Rank) -> Fraction:
     return (wanted.width - ROUNDING) / (2 * wanted.sensitivity)
 
 
 @lru_cache(maxsize=1 << 16)
-def _weight(score: int, wanted: Rank) -> int:
+def _weight(score: int, rate: Fraction) -> int:
     """An integer proportional to exp(-(w'/2D) min(score, K)), at least 2^80."""
-    rate = _rate(wanted)
     exponent = _WIDE.divide(Decimal(score * rate.numerator), Decimal(rate.denominator))
     return int(_WIDE.multiply(_WIDE.exp(-min(exponent, Decimal(DEEPEST))), _scale()))
 

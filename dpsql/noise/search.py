@@ -72,11 +72,15 @@ def weights(above: Sequence[int], rungs: Sequence[int], groups: int, width: Frac
     """Integers proportional to exp(-(w/C) min(above, K)) (t / base)^(-5/2), each at least 2^80; K = 300 C / w."""
     rate = _decimal((width - ROUNDING) / groups)
     priors, scale = _public(tuple(rungs))
-    found = []
-    for count, prior in zip(above, priors, strict=True):
-        depth = min(_WIDE.multiply(rate, Decimal(count)), Decimal(DEEPEST))
-        found.append(int(_WIDE.multiply(_WIDE.multiply(_WIDE.exp(depth.copy_negate()), prior), scale)))
-    return found
+    falls = {count: _fall(_WIDE.multiply(rate, Decimal(count))) for count in set(above)}
+    return [
+        int(_WIDE.multiply(_WIDE.multiply(falls[count], prior), scale))
+        for count, prior in zip(above, priors, strict=True)
+    ]
+
+
+def _fall(depth: Decimal) -> Decimal:
+    return _WIDE.exp(min(depth, Decimal(DEEPEST)).copy_negate())
 
 
 @lru_cache(maxsize=64)

@@ -59,7 +59,10 @@ _INSTEAD = {
     "age": "write date_diff('year', start, end)", "repeat": "texts are not made longer by the rows",
     "initcap": "write upper(left(x, 1)) || lower(substring(x, 2))",
     "make_timestamp": "write CAST(... AS TIMESTAMP)", "levenshtein": "compare with LIKE or a regular expression",
-    "hash": "write md5(x)", "epoch_ns": "write epoch_us(x)", "lcm": "write x * y // gcd(x, y)",
+    "array": "a name with spaces is written \"in quotes\"; [x] is tsql's: pass dialect=\"tsql\"",
+    "hash": "write md5(x)", "epoch_ns": "write epoch_us(x)",
+    "histogram": "group by the bins: SELECT width_bucket(x, 0, 60, 6) AS bin, COUNT(*) ... GROUP BY bin, or by a CASE",
+    "lcm": "write x * y // gcd(x, y)",
 }
 _CHANCE = {"random", "rand", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "setseed", "nextval"}
 

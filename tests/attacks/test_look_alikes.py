@@ -7,7 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from dpsql import plan, release
+from dpsql import release
+from dpsql.domain import combinations
 from dpsql.facts.public import Listed
 from dpsql.session import Session
 
@@ -84,7 +85,7 @@ def test_no_public_group_is_released_twice(tmp_path: Path) -> None:
             (statement,) = session.plan(
                 f"SELECT w.{column}, COUNT(*) FROM people JOIN days w USING (i) GROUP BY 1").statements
             assert statement.domain is not None and len(statement.domain) == len(set(statement.domain)) == 3
-        twice = plan._combinations((Listed(0, ("a", "b", "a"), True),), 1, session.catalog, session._read_public)
+        twice = combinations((Listed(0, ("a", "b", "a"), True),), 1, session.catalog, session._read_public)
         assert twice == (("a",), ("b",))
 
 

@@ -16,15 +16,17 @@ PICKED = 5
 CONFIDENCE = 0.999
 
 
-def lower_bound(with_unit: Sequence[Output], without: Sequence[Output], delta: float = 0.0) -> float:
-    """The largest epsilon that the outputs disprove, at confidence 0.999; 0 when they disprove none."""
+def lower_bound(
+    with_unit: Sequence[Output], without: Sequence[Output], delta: float = 0.0, confidence: float = CONFIDENCE,
+) -> float:
+    """The largest epsilon that the outputs disprove, at this confidence; 0 when they disprove none."""
     half = len(with_unit) // 2
     sides = (with_unit[:half], without[:half]), (with_unit[half:], without[half:])
     chosen = sorted(
         ((event, flipped) for event in _events(*sides[0]) for flipped in (False, True)),
         key=lambda each: -_plain(*_rates(each, sides[0]), delta, half),
     )[:PICKED]
-    alpha = (1 - CONFIDENCE) / (2 * PICKED)
+    alpha = (1 - confidence) / (2 * PICKED)
     return max(_proved(*_rates(each, sides[1]), delta, half, alpha) for each in chosen)
 
 

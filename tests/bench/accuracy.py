@@ -1,8 +1,8 @@
 """How right dpsql is: python -m tests.bench.accuracy [--runs 200] [--only Q6] [--database tpch.duckdb]
 
-The table of issue 4: TPC-H at scale 1, epsilon 1, delta 1e-6, no bound declared anywhere; relative errors over many runs
-of the whole pipeline but for the scans, whose exact results are kept between runs. Beside each number stands the most
-it may be, and what other systems or clipping at the true maximum reach.
+The table of issue 4: TPC-H at scale 1, epsilon 1, delta 1e-6, no bound declared anywhere; relative errors over many
+runs of the whole pipeline but for the scans, whose exact results are kept between runs. Beside each number stands the
+most it may be, and what other systems or clipping at the true maximum reach.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tests.bench.accuracy_queries import FIVE, OTHERS, POLICIES, Q1, Question
 from tests.bench.overhead import database
 
 RUNS = 200
+TAILS = 5               # times as many runs of queries of one number: their 99th percentiles are shown
 DELTA = 1e-6
 
 
@@ -56,11 +57,11 @@ class Bench:
             self._sessions[policy, scale] = session, Kept(session.engine)
         return self._sessions[policy, scale]
 
-    def answers(self, sql: str, policy: str, scale: str = "1") -> list[ReleasedTable]:
+    def answers(self, sql: str, policy: str, scale: str = "1", times: int = 1) -> list[ReleasedTable]:
         """The released table of a query of one question, as often as asked."""
         session, kept = self.session(policy, scale)
         plan = session.plan(sql, delta=DELTA)
-        return [run(plan, kept, session._scratch)[0] for _ in range(self.runs)]  # type: ignore[arg-type]
+        return [run(plan, kept, session._scratch)[0] for _ in range(times * self.runs)]  # type: ignore[arg-type]
 
     def truth(self, sql: str, scale: str = "1") -> list[tuple[Any, ...]]:
         """What plain SQL answers."""
@@ -81,7 +82,7 @@ def single(bench: Bench, question: Question) -> None:
     clip = 100 * 0.6931 * float(most) / float(exact)
     errors = sorted(
         100 * abs(float(table.rows[0][0]) - float(exact)) / float(exact)  # type: ignore[arg-type]
-        for table in bench.answers(question.sql, question.policy)
+        for table in bench.answers(question.sql, question.policy, times=TAILS)
     )
     bench.line(f"{question.name}, median %", statistics.median(errors), question.most or 2.25 * clip,
                f"{question.reference}, clip at maximum {clip:.4f} %")
@@ -116,9 +117,15 @@ def grouped(bench: Bench) -> None:
     )):
         error = statistics.median(row[i] for row in nation.values())
         bench.line(f"customers by nation, {name} %", error, most, reference)
-    both = cells(bench, "SELECT n_name, c_mktsegment, COUNT(*) FROM customer JOIN nation ON c_nationkey = n_nationkey "
-                 "GROUP BY n_name, c_mktsegment", "flags", 2)
-    bench.line("customers by nation and segment, COUNT %", statistics.median(row[0] for row in both.values()), 0.07,
+    # errors of single groups are whole people, 0 or 1 of 1200: so the mean of the 125, to two places as in the table
+    sql = ("SELECT n_name, c_mktsegment, COUNT(*) FROM customer JOIN nation ON c_nationkey = n_nationkey "
+           "GROUP BY n_name, c_mktsegment")
+    exact = {row[:2]: row[2] for row in bench.truth(sql)}
+    means = [
+        statistics.fmean(100 * abs(row[2] - exact[row[:2]]) / exact[row[:2]] for row in table.rows)  # type: ignore[operator]
+        for table in bench.answers(sql, "flags")
+    ]
+    bench.line("customers by nation and segment, COUNT %, mean of 125", round(statistics.median(means), 2), 0.07,
                "SmartNoise .09, DPSQL+ .45, Qrlew .64")
 
 

@@ -15,14 +15,14 @@ TABLES = {
 }
 OWNED = ("units", "orders", "items")
 PER_UNIT = (
-    "COUNT(*) int", "SUM({int}) int", "MAX({text}) text", "MIN({int}) int", "COUNT(DISTINCT {int}) int", "AVG({num}) num",
+    "COUNT(*) int", "SUM({int}) int", "MAX({text}) text", "MIN({int}) int", "COUNT(DISTINCT {int}) int",
+    "AVG({num}) num",
     "MEDIAN({int}) num", "BOOL_OR({bool}) bool", "STDDEV_POP({num}) num", "MAX({date}) date",
     "COUNT(*) FILTER (WHERE {bool}) int", "QUANTILE_DISC({int}, 0.5) int", "SUM({num}) num", "CORR({num}, {num}) num",
 )
 OVER = (
-    "ROW_NUMBER() OVER ({by}) int", "RANK() OVER ({by}) int", "LAG({int}) OVER ({by}) int", "SUM({int}) OVER ({by}) int",
-    "COUNT(*) OVER ({whole}) int", "MAX({text}) OVER ({whole}) text", "FIRST_VALUE({int}) OVER ({by}) int",
-    "AVG({num}) OVER ({by} ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) num", "NTILE(2) OVER ({by}) int",
+    "RANK() OVER ({by}) int", "SUM({int}) OVER ({by}) int", "COUNT(*) OVER ({whole}) int", "MAX({text}) OVER ({whole}) text",
+    "ROW_NUMBER() OVER ({by}) int", "LAG({int}) OVER ({by}) int", "FIRST_VALUE({int}) OVER ({by}) int", "AVG({num}) OVER ({by} ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) num", "NTILE(2) OVER ({by}) int",
 )
 
 
@@ -66,12 +66,16 @@ class OwnedWords(Words):
                 text = text.replace(f"{{{hole}}}", self.scalar(hole, columns, depth), 1)
         return text, kind
 
+    def shown(self, alias: str, name: str, kind: str) -> Shown:
+        """A column; one that tells people apart is no number where answers are compared: nobody is alone in a group."""
+        return Shown(f"{alias}.{name}", name, "id" if self.plain and name in ("u", "o", "i", "ref") else kind)
+
     # sources
 
     def base(self, name: str) -> Source:
         alias = self.alias()
         listed = [column.split() for column in TABLES[name].split(", ")]
-        columns = tuple(Shown(f"{alias}.{column}", column, kind) for column, kind in listed)
+        columns = tuple(self.shown(alias, column, kind) for column, kind in listed)
         places = {column.name: column.text for column in columns}
         return Source(f"{name} AS {alias}", columns, places.get("u") if name != "pub" else None, places.get("o"))
 
@@ -88,7 +92,7 @@ class OwnedWords(Words):
             sql = f"{name} AS {alias}"
         else:
             sql = f"({block.sql}) AS {alias}"
-        columns = tuple(Shown(f"{alias}.{name}", name, kind) for name, kind in block.columns)
+        columns = tuple(self.shown(alias, name, kind) for name, kind in block.columns)
         return Source(sql, columns, *(None if name is None else f"{alias}.{name}" for name in (block.unit, block.order)))
 
     def public(self) -> Source:
@@ -211,7 +215,7 @@ class OwnedWords(Words):
             kind = self.pick(("text", "int", "bool"))
             items.append((self.scalar(kind, source.columns, 1), "c0", kind))
         keys = ", ".join(str(text) for text, _, _ in items)
-        for form in self.some(PER_UNIT, 1, 3):
+        for form in self.some(PER_UNIT[:5] if self.plain else PER_UNIT, 1, 3):
             text, kind = self.filled(form, source.columns)
             items.append((text, f"c{len(items)}", kind))
         having = f" HAVING {self.pick(('COUNT(*) > 1', 'MAX(' + self.column('int', source.columns) + ') > 0'))}"
@@ -222,9 +226,9 @@ class OwnedWords(Words):
         source = self.owned(depth)
         whole = f"PARTITION BY {source.unit or source.order or self.column('int', source.columns)}"
         by = f"{whole} ORDER BY {', '.join(self.scalar(k, source.columns, 1) for k in self.some(('int', 'num', 'text'), 1, 2))}"
-        windows = [form.replace("{by}", by).replace("{whole}", whole) for form in self.some(OVER, 1, 2)]
+        windows = [form.replace("{by}", by).replace("{whole}", whole) for form in self.some(OVER[:4] if self.plain else OVER, 1, 2)]
         more = [self.filled(form, source.columns) for form in windows]
-        qualify = f" QUALIFY ROW_NUMBER() OVER ({by} DESC) = 1" if self.chance(30) else ""
+        qualify = f" QUALIFY ROW_NUMBER() OVER ({by} DESC) = 1" if self.chance(30) and not self.plain else ""
         return self._selected(source, "SELECT", self.where(source.columns) + qualify, *more)
 
     def _set(self, depth: int) -> Block:

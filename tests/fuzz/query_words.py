@@ -190,7 +190,8 @@ class QueryWords(OwnedWords):
         person = [column.text for column in columns if column.name == "u"]
         if person and inner.unit and self.chance(60):
             on = f"{inner.unit} = {self.pick(person)}"
-        asked = self.filled(self.pick(("MAX({int}) int", "COUNT(*) int", "AVG({int}) num")), inner.columns, 0)[0]
+        menu = ("MAX({int}) int", "COUNT(*) int", "COUNT(*) int" if self.plain else "AVG({int}) num")
+        asked = self.filled(self.pick(menu), inner.columns, 0)[0]
         return f"{self.column('int', columns)} >= (SELECT {asked} FROM {inner.sql} WHERE {on})"
 
     def _exists(self, columns: Columns) -> str:
@@ -205,10 +206,10 @@ class QueryWords(OwnedWords):
     def _in(self, columns: Columns) -> str:
         inner = self.owned(1) if self.chance(70) else self.public()
         name = self.pick(("u", "o"))
-        outer = [column.text for column in columns if column.name == name] or [self.column("int", columns)]
-        mine = (inner.unit if name == "u" else inner.order) or self.column("int", inner.columns)
-        no = self.pick(("", "", "NOT "))
-        return f"{self.pick(outer)} {no}IN (SELECT {mine} FROM {inner.sql}{self.where(inner.columns)})"
+        mine = inner.unit if name == "u" else inner.order
+        outer = [column.text for column in columns if column.name == name and mine] or [self.column("int", columns)]
+        listed = f"SELECT {mine or self.column('int', inner.columns)} FROM {inner.sql}{self.where(inner.columns)}"
+        return f"{self.pick(outer)} {self.pick(('', '', 'NOT '))}IN ({listed})"
 
     def _in_released(self, columns: Columns) -> str:
         inner, kind = self.owned(0), self.pick(("int", "text"))

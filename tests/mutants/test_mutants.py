@@ -151,16 +151,16 @@ def check_prices() -> None:
     for text in ("SELECT kind, SUM(v), COUNT(*) FROM orders GROUP BY kind",
                  "SELECT grp, SUM(n), AVG(x) FROM units GROUP BY grp"):
         _, found = made(text)
-        for statement in found.statements:
-            pairs = list(zip(statement.noises, statement.sensitivities, strict=True))
+        for each in found.statements:
+            pairs = list(zip(each.noises, each.sensitivities, strict=True))
             assert not any(noise.gaussian for noise, _ in pairs if noise is not None)
             spent = sum(Fraction(worst) / noise.scale for noise, worst in pairs if noise is not None)
-            chosen = statement.chosen.event.epsilon if statement.chosen is not None else 0
+            chosen = each.chosen.event.epsilon if each.chosen is not None else 0
             assert spent + chosen <= found.cost.epsilon
 
 
 def check_gaussian_prices() -> None:
-    """Of many cells the changes of one unit, each over its sigma, stay within what one Gaussian of the cost may have."""
+    """Of many cells the changes of a unit, each over its sigma, stay within what one Gaussian of the cost may have."""
     text = f"SELECT kind, {', '.join(f'SUM(v + {i})' for i in range(12))} FROM orders GROUP BY kind"
     _, found = made(text, delta=Fraction(1, 10**6))
     (made_of,) = found.statements

@@ -35,9 +35,9 @@ def check_choice() -> None:
     """When a unit's two rows come, the odds of places move apart by no more than the width says: exp(1/2) here."""
     wanted = quantile.rank(Fraction(1, 2), 2, Fraction(1, 2), 5)
     odds = []
-    for counts in ((2, 8), (4, 8)):
-        _, sizes, scores = quantile._runs(quantile.histogram((2, 4), counts), 0, 4, wanted)
-        weights = [quantile._weight(int(score), wanted) for score in scores]
+    for rows_there in ((2, 8), (4, 8)):
+        _, sizes, scores = quantile._runs(quantile.histogram((2, 4), rows_there), 0, 4, wanted)
+        weights = [quantile._weight(int(score), quantile._rate(wanted)) for score in scores]
         total = sum(int(size) * weight for size, weight in zip(sizes, weights, strict=True))
         odds.append([Fraction(weight, total) for weight in weights])
     ratios = [one / other for one, other in zip(*odds, strict=True)]

@@ -57,6 +57,19 @@ def test_theorem_gaussian_scheme(cells, groups, min_units):
     assert event.rho == change / 2
 
 
+@given(CELLS, st.integers(1, 50), st.sampled_from([None, 1, 5]), st.sampled_from(["laplace", "gaussian"]))
+@settings(max_examples=60)
+def test_theorem_promised(cells, groups, min_units, prefer):
+    """Every price of the promise is at least the price of what is drawn, for other cells of the same worths."""
+    promise = scheme.promised([Cell(1, cell.worth) for cell in cells], ONE, DELTA, min_units, prefer)
+    drawn = scheme.scheme(cells, groups, ONE, DELTA, min_units, prefer)
+    assert drawn.gaussian == (prefer == "gaussian")
+    for amount in ("epsilon", "delta", "rho", "slack"):
+        most, spent = (sum(getattr(event, amount) for event in each) for each in (promise, drawn.events))
+        assert spent <= most
+    assert sum(event.epsilon for event in promise) == 1
+
+
 def test_a_forgotten_share_violates():
     """Mutant: every cell has the noise of a question of one cell."""
     alone = gaussian_scheme([Cell(7)], 1, ONE, DELTA, None).noises[0]

@@ -21,7 +21,6 @@ PSQL = r"""
 \d patients
 \d wards
 \d public.pay*
-\d *
 \dt public.*
 \dt nowhere
 \d nowhere

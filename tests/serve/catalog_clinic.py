@@ -26,7 +26,7 @@ def clinic() -> Iterator[Session]:
             yield session
 
 
-def declarations(tables: Sequence[TableInfo], user: str) -> list[str]:
+def declarations(tables: Sequence[TableInfo]) -> list[str]:
     """CREATE, keys, comments and grants, in PostgreSQL's words."""
     made: list[str] = []
     for table in tables:
@@ -39,7 +39,7 @@ def declarations(tables: Sequence[TableInfo], user: str) -> list[str]:
         made.append(f"COMMENT ON TABLE \"{table.name}\" IS '{whose}'")
         made += [f"COMMENT ON COLUMN \"{table.name}\".\"{c.name}\" IS '{c.facts.replace(chr(39), chr(39) * 2)}'"
                  for c in table.columns if c.facts]
-        made.append(f'GRANT SELECT ON "{table.name}" TO {user}')
+        made.append(f'GRANT SELECT ON "{table.name}" TO PUBLIC')
     for table in tables:
         if table.owner is not None:
             made.append(f'ALTER TABLE "{table.name}" ADD FOREIGN KEY ({table.owner.column}) '

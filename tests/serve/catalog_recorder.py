@@ -56,11 +56,10 @@ def cluster(folder: Path) -> Iterator[None]:
         with psycopg.connect(port=PORT, host="127.0.0.1", user=OWNER, dbname="postgres", autocommit=True) as connection:
             connection.execute(f"CREATE ROLE {USER} LOGIN")
             connection.execute(f"CREATE DATABASE {DATABASE}")
-            connection.execute("UPDATE pg_database SET datallowconn = true")
         with clinic() as session, psycopg.connect(
             port=PORT, host="127.0.0.1", user=OWNER, dbname=DATABASE, autocommit=True,
         ) as connection:
-            for statement in declarations(session.tables(), USER):
+            for statement in declarations(session.tables()):
                 connection.execute(statement.encode())
         yield
     finally:

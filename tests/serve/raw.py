@@ -204,6 +204,10 @@ class Raw:
     def close(self) -> None:
         self.socket.close()
 
+    def __del__(self) -> None:
+        if hasattr(self, "socket"):
+            self.socket.close()
+
     def __enter__(self) -> Raw:
         return self
 

@@ -37,7 +37,8 @@ def test_every_verifier_has_its_own_salt() -> None:
 
 
 @pytest.mark.parametrize("text", [
-    "", "md5abc", "SCRAM-SHA-256$0:AAAA$AAAA:AAAA", "SCRAM-SHA-256$4096:AAAA$AAAA:AAAA", "SCRAM-SHA-256$4096:AAAA$====:AAAA",
+    "", "md5abc", "SCRAM-SHA-256$0:AAAA$AAAA:AAAA", "SCRAM-SHA-256$4096:AAAA$AAAA:AAAA",
+    "SCRAM-SHA-256$4096:AAAA$====:AAAA",
 ])
 def test_what_is_no_verifier_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
@@ -45,7 +46,8 @@ def test_what_is_no_verifier_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(("password", "same"), [
-    ("I\u00adX", "IX"), ("\u00aa", "a"), ("\u2168", "IX"), ("a\u00a0b", "a b"), ("\u0007", "\u0007"), ("\u06271", "\u06271"),
+    ("I\u00adX", "IX"), ("\u00aa", "a"), ("\u2168", "IX"), ("a\u00a0b", "a b"), ("\u0007", "\u0007"),
+    ("\u06271", "\u06271"),
 ])
 def test_saslprep_by_the_examples_of_rfc_4013(password: str, same: str) -> None:
     assert prepared(password) == same
@@ -57,7 +59,8 @@ def test_a_decoy_is_the_same_for_the_same_name() -> None:
 
 
 @pytest.mark.parametrize("first", [
-    b"", b"\xff", b"n,,", b"p=tls-unique,,n=,r=abcdefgh", b"n,,n=,r=short", b"n,,n=,r=" + b"x" * 500, b"n,,m=1,n=,r=abcdefgh",
+    b"", b"\xff", b"n,,", b"p=tls-unique,,n=,r=abcdefgh", b"n,,n=,r=short", b"n,,n=,r=" + b"x" * 500,
+    b"n,,m=1,n=,r=abcdefgh",
 ])
 def test_a_first_message_that_is_malformed_is_refused(first: bytes) -> None:
     with pytest.raises(Failure):

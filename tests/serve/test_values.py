@@ -65,7 +65,8 @@ def test_text_is_as_postgresql_writes_it(original: object, text: str) -> None:
 
 
 @pytest.mark.parametrize(("number", "binary"), [
-    (Decimal(0), (0, 0, 0, 0)), (Decimal("0.00"), (0, 0, 0, 2)), (Decimal("-12345.6789"), (3, 1, 0x4000, 4, 1, 2345, 6789)),
+    (Decimal(0), (0, 0, 0, 0)), (Decimal("0.00"), (0, 0, 0, 2)),
+    (Decimal("-12345.6789"), (3, 1, 0x4000, 4, 1, 2345, 6789)),
     (10**8, (1, 2, 0, 0, 1)), (Decimal("0.0001"), (1, -1, 0, 4, 1)), (Decimal("0.00001"), (1, -2, 0, 5, 1000)),
     (Decimal("NaN"), (0, 0, 0xC000, 0)),
 ])
@@ -74,12 +75,14 @@ def test_numeric_in_binary(number: object, binary: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(("data", "oid", "code"), [
-    (b"x", of.INT4, 0), (b"2147483648", of.INT4, 0), (b"\0", of.INT4, 1), (b"nan", of.FLOAT8, 0), (b"1e999", of.FLOAT8, 0),
+    (b"x", of.INT4, 0), (b"2147483648", of.INT4, 0), (b"\0", of.INT4, 1), (b"nan", of.FLOAT8, 0),
+    (b"1e999", of.FLOAT8, 0),
     (b"NaN", of.NUMERIC, 0), (b"9" * 500, of.NUMERIC, 0), (b"1e-999999999", of.NUMERIC, 0), (b"2", of.BOOL, 1),
     (b"infinity", of.DATE, 0), (b"2025-13-01", of.DATE, 0), (struct.pack("!i", 2**31 - 1), of.DATE, 1),
     (struct.pack("!q", 2**63 - 1), of.TIMESTAMP, 1), (struct.pack("!hhHh", 1, 32767, 0, 0) + b"\0\1", of.NUMERIC, 1),
     (struct.pack("!hhHh", 1, 0, 0, 0) + b"\x7f\xff", of.NUMERIC, 1), (struct.pack("!d", math.nan), of.FLOAT8, 1),
-    (b"{a", 1009, 0), (struct.pack("!iiIii", 1, 0, 25, 1 << 30, 1), 1009, 1), (b"\xff", of.TEXT, 0), (b"1_0", of.INT4, 0),
+    (b"{a", 1009, 0), (struct.pack("!iiIii", 1, 0, 25, 1 << 30, 1), 1009, 1), (b"\xff", of.TEXT, 0),
+    (b"1_0", of.INT4, 0),
 ])
 def test_what_is_no_value_of_its_type_is_refused(data: bytes, oid: int, code: int) -> None:
     with pytest.raises(Failure) as refused:

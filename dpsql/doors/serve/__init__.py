@@ -1,4 +1,4 @@
-"""`dpsql serve`: the protocol of PostgreSQL, versions 3.0 and 3.2, over one `Session`. A user is the analyst of that name.
+"""`dpsql serve`: the protocol of PostgreSQL, 3.0 and 3.2, over one `Session`. A user is the analyst of that name.
 
     server       the sockets: limits, signals, drain        login       from the first byte to ReadyForQuery
     connection   one client's messages, in their order      clerk       what each statement answers

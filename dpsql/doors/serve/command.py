@@ -13,6 +13,7 @@ from dpsql.doors.serve.log import Log
 from dpsql.doors.serve.users import add_user, read_users, remove_user
 from dpsql.errors import InterfaceError, OpenError
 
+
 def run_serve(options: argparse.Namespace) -> int:
     """`dpsql serve`: runs until it is told to stop."""
     names = ("database", "policy", "ledger", "users", "host", "port", "tls_cert", "tls_key", "deadline", "pad")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A question to the session. `sql` stands `offset` characters inside the text sent; `holes[i]` is the number of

@@ -32,6 +32,7 @@ class Connection:
         self.client, self.wire, self.busy = client, wire, False
         self._host, self._clerk = host, Clerk(host, client)
         self._told, self._seen = client.settings.told(), client.settings.changes
+        self._since = time.monotonic()
         self._skips = False         # after an error, until Sync
 
     async def serve(self) -> None:
@@ -39,11 +40,8 @@ class Connection:
         limits = self._host.config
         await self.wire.flush(limits.idle)
         while True:
-            try:
-                async with asyncio.timeout(limits.idle):
-                    kind, data = await self.wire.message(limits.message)
-            except TimeoutError:
-                raise Failure("57P05", "terminating connection due to idle-session timeout", fatal=True) from None
+            self._since = time.monotonic()
+            kind, data = await self.wire.message(limits.message)
             if kind == b"X":
                 return
             self.busy, self.client.cancelled = True, False
@@ -53,6 +51,11 @@ class Connection:
             self.busy = False
             if kind in b"QS" and not self._host.welcome(self.client):
                 raise Failure("57P01", "terminating connection due to administrator command", fatal=True)
+
+    def require_lively(self) -> None:
+        """End the connection when it has been silent for too long."""
+        if not self.busy and time.monotonic() - self._since > self._host.config.idle:
+            self.wire.fail(Failure("57P05", "terminating connection due to idle-session timeout", fatal=True))
 
     async def _handle(self, kind: bytes, data: bytes) -> None:
         """One message. What fails is told; in the extended protocol everything is then skipped until Sync."""
@@ -218,7 +221,7 @@ class Connection:
         for severity, said in portal.outcome.notices:
             if quiet != "error" and (quiet != "warning" or severity == "WARNING"):
                 self.wire.write(say.notice(severity, "01000" if severity == "WARNING" else "00000", said))
-        if isinstance(portal.command, Query):
+        if isinstance(portal.command, Query) and portal.outcome.logged:
             self._host.log("query", connection=self.client.number, user=self.client.user, sql=redacted(text),
                            seconds=round(time.monotonic() - began, 3))
 
@@ -253,7 +256,7 @@ def _offset(command: Command | None) -> int:
 
 
 def _which(body: Body) -> bytes:
-    found = body.bytes(1)
+    found = body.take(1)
     if found not in (b"S", b"P"):
         raise say.malformed("S for a statement or P for a portal was expected")
     return found

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from dpsql.errors import BudgetError, Error, ExecutionError, InterfaceError, NotSupportedError, ProgrammingError, QueryError
+from dpsql.errors import (
+    BudgetError,
+    Error,
+    ExecutionError,
+    InterfaceError,
+    NotSupportedError,
+    ProgrammingError,
+    QueryError,
+)
 
 OWNERS = "the server cannot answer now; the data owner finds the reason in its log"
 
 
 class Failure(Exception):
-    """An error on the wire. `position` counts characters of the statement's text from 1; `fatal` ends the connection."""
+    """An error on the wire. `position` counts characters of the text sent, from 1; `fatal` ends the connection."""
 
     def __init__(
         self, sqlstate: str, reason: str, *, hint: str | None = None, position: int | None = None, fatal: bool = False,

@@ -14,6 +14,7 @@ from itertools import product
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import TokenType
 
 from dpsql.dictionary import TableInfo
 from dpsql.doors.serve import values as of
@@ -27,6 +28,7 @@ SAMPLES: dict[int, object] = {
 TRIED = (of.TEXT, of.INT8, of.NUMERIC, of.DATE, of.BOOL, of.TIMESTAMP)
 MOST_TRIALS = 40        # each plans the query once
 OPEN = (0, of.UNKNOWN)
+HOLE = "dpsql_hole_"
 
 _CASTS = {
     "BOOLEAN": of.BOOL, "SMALLINT": of.INT2, "INT": of.INT4, "BIGINT": of.INT8, "DECIMAL": of.NUMERIC,
@@ -82,22 +84,29 @@ def _trials(known: Sequence[int], guesses: dict[int, int]) -> Iterator[tuple[int
 def _guesses(sql: str, holes: Sequence[int], tables: Sequence[TableInfo], dialect: str) -> dict[int, int]:
     """The types that the text gives away, by number of the parameter."""
     try:
-        tree = sqlglot.parse_one(sql, read=dialect)
+        tree = sqlglot.parse_one(_named(sql, holes, dialect), read=dialect)
     except (SqlglotError, RecursionError):
         return {}
     columns: dict[str, set[int]] = {}
     for table in tables:
         for column in table.columns:
             columns.setdefault(column.name.lower(), set()).add(of.field("", column.type).oid)
-    places = sorted(tree.find_all(exp.Placeholder), key=lambda node: node.meta.get("start", 0))
-    if len(places) != len(holes) or any("start" not in node.meta for node in places):
-        places = list(tree.find_all(exp.Placeholder, bfs=False))
     found: dict[int, int] = {}
-    for number, place in zip(holes, places, strict=False):
-        oid = _expected(place, columns)
-        if oid is not None:
-            found.setdefault(number, oid)
+    for place in tree.find_all(exp.Column):
+        if place.name.startswith(HOLE) and (oid := _expected(place, columns)) is not None:
+            found.setdefault(int(place.name.removeprefix(HOLE)), oid)
     return found
+
+
+def _named(sql: str, holes: Sequence[int], dialect: str) -> str:
+    """The query with a name for each parameter, so that the tree tells which is which."""
+    pieces: list[str] = []
+    last = 0
+    marks = [token for token in sqlglot.tokenize(sql, read=dialect) if token.token_type is TokenType.PLACEHOLDER]
+    for number, mark in zip(holes, marks, strict=False):
+        pieces += [sql[last : mark.start], f"{HOLE}{number} "]
+        last = mark.end + 1
+    return "".join([*pieces, sql[last:]])
 
 
 def _expected(node: exp.Expr, columns: dict[str, set[int]]) -> int | None:

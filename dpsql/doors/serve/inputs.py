@@ -167,7 +167,7 @@ def _items(text: str, oid: int) -> list[Value]:
         raise ValueError
     found: list[Value] = []
     for quoted, bare in re.findall(r'"((?:[^"\\]|\\.)*)"|([^",{}\s]+)', text):
-        item = re.sub(r"\\(.)", r"\1", quoted, flags=re.S) if not bare else bare
+        item = bare or re.sub(r"\\(.)", r"\1", quoted, flags=re.S)
         found.append(None if bare.upper() == "NULL" else _TEXT[oid](item.encode()))
     return found
 

@@ -47,6 +47,7 @@ async def login(host: Host, wire: Wire, number: int) -> Client | None:
     if unknown or spoken != request.version:
         wire.write(say.negotiation(spoken, unknown))
     await _prove(host, wire, name)
+    host.admit(name)
     secret = bytes.fromhex(salt() + salt())
     client = Client(name, settings, number, secret if spoken == say.V3_2 else secret[:4])
     try:

@@ -44,15 +44,15 @@ class Body:
 
     def int16(self) -> int:
         """A signed 16-bit integer."""
-        (value,) = struct.unpack("!h", self.bytes(2))
+        (value,) = struct.unpack("!h", self.take(2))
         return int(value)
 
     def int32(self) -> int:
         """A signed 32-bit integer."""
-        (value,) = struct.unpack("!i", self.bytes(4))
+        (value,) = struct.unpack("!i", self.take(4))
         return int(value)
 
-    def bytes(self, count: int) -> bytes:
+    def take(self, count: int) -> bytes:
         """The next `count` bytes."""
         if count < 0 or self._at + count > len(self._data):
             raise malformed("a message is shorter than what it says it holds")
@@ -62,18 +62,18 @@ class Body:
     def counted(self) -> bytes | None:
         """Bytes behind their length; None for length -1, which is NULL."""
         count = self.int32()
-        return None if count == -1 else self.bytes(count)
+        return None if count == -1 else self.take(count)
 
     def count(self, size: int) -> range:
         """As many as a 16-bit count says, each of at least `size` bytes."""
-        count = int.from_bytes(self.bytes(2))
+        count = int.from_bytes(self.take(2))
         if count * size > len(self._data) - self._at:
             raise malformed("a message is shorter than what it says it holds")
         return range(count)
 
     def rest(self) -> bytes:
         """Everything that is left."""
-        return self.bytes(len(self._data) - self._at)
+        return self.take(len(self._data) - self._at)
 
     def end(self) -> None:
         """Nothing may be left."""

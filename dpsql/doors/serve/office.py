@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dpsql.budget.events import FREE
 from dpsql.doors.serve import values as of
@@ -34,7 +34,8 @@ class Asked:
 class Outcome:
     """What a statement gave: columns (None: no rows at all), rows, the tag, what is said beside it.
 
-    A tag ends in a space when the number of rows belongs behind it. `notices` are (severity, text).
+    A tag ends in a space when the number of rows belongs behind it. `notices` are (severity, text); what reads no
+    table is not `logged`.
     """
 
     fields: tuple[Field, ...] | None
@@ -42,6 +43,7 @@ class Outcome:
     tag: str
     notices: tuple[tuple[str, str], ...] = ()
     form: CopyForm | None = None
+    logged: bool = True
 
 
 class Office:
@@ -102,7 +104,7 @@ class Office:
             asked.sql, analyst=asked.user, epsilon=asked.epsilon or None, delta=asked.delta or None,
             params=list(asked.values) or None, dialect=asked.dialect)
         if plan.cost == FREE and not plan.statements and not plan.program.public:
-            self._constants.put((asked.sql, repr(asked.values), asked.dialect), outcome)
+            self._constants.put((asked.sql, repr(asked.values), asked.dialect), replace(outcome, logged=False))
         return outcome
 
     def explain(self, asked: Asked) -> Outcome:

@@ -236,7 +236,7 @@ def _savepoint(verb: str) -> Callable[[Words], Command]:
 
 def _set(words: Words) -> Command:
     local = words.take("LOCAL")
-    if not local and words.take("SESSION", "CHARACTERISTICS") or words.take("TRANSACTION"):
+    if (not local and words.take("SESSION", "CHARACTERISTICS")) or words.take("TRANSACTION"):
         return Done("SET")
     words.take("SESSION")
     if words.take("TIME", "ZONE"):

@@ -18,8 +18,10 @@ ITERATIONS = 10_000      # of PBKDF2, for new verifiers; RFC 7677 asks for 4096 
 MECHANISM = "SCRAM-SHA-256"
 
 _FORM = re.compile(r"SCRAM-SHA-256\$(\d{1,7}):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)")
-_FIRST = re.compile(r"(?P<header>(?P<flag>[ny]|p=[^,]*),(?:a=[^,]*)?,)(?P<bare>n=[^,]*,r=(?P<nonce>[!-+\--~]{8,200}))(?:,.*)?")
-_LAST = re.compile(r"(?P<bare>c=(?P<channel>[A-Za-z0-9+/=]+),r=(?P<nonce>[!-+\--~]+)(?:,[^,]*)*?),p=(?P<proof>[A-Za-z0-9+/=]+)")
+_FIRST = re.compile(
+    r"(?P<header>(?P<flag>[ny]|p=[^,]*),(?:a=[^,]*)?,)(?P<bare>n=[^,]*,r=(?P<nonce>[!-+\--~]{8,200})(?:,.*)?)")
+_LAST = re.compile(
+    r"(?P<bare>c=(?P<channel>[A-Za-z0-9+/=]+),r=(?P<nonce>[!-+\--~]+)(?:,[^,]*)*?),p=(?P<proof>[A-Za-z0-9+/=]+)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ import hmac
 import itertools
 import signal
 import ssl
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -32,6 +31,7 @@ T = TypeVar("T")
 
 THREADS = 64            # of queries that run or wait for a process
 SPARE = 32              # connections beyond the limit that may still hear that it is reached
+GLANCE = 5.0            # seconds between two looks for silent connections
 LAST = 2.0              # seconds for what was stopped to say so
 
 
@@ -62,6 +62,11 @@ class Host:
             client = connection.client
             if client.number == number and hmac.compare_digest(client.secret, secret):
                 client.cancel()
+
+    def admit(self, user: str) -> None:
+        """A user proved a password. Failure 53300 when as many connections are theirs as may be."""
+        if sum(connection.client.user == user for connection in self._connections()) >= self.config.user_connections:
+            raise Failure("53300", f'too many connections of user "{user}"', fatal=True)
 
     def welcome(self, client: Client) -> bool:
         """Whether a client may go on asking: nobody while the server drains, nobody whom the owner removed."""
@@ -108,13 +113,7 @@ class Host:
                 raise Gone
             raise Failure("53300", "too many connections", fatal=True)
         async with asyncio.timeout(self.config.login):
-            client = await login(self, wire, number)
-        if client is None:
-            return None
-        mine = Counter(connection.client.user for connection in self._connections())[client.user]
-        if mine >= self.config.user_connections:
-            raise Failure("53300", f'too many connections of user "{client.user}"', fatal=True)
-        return client
+            return await login(self, wire, number)
 
     async def _conversation(self, wire: Wire, client: Client) -> None:
         task = asyncio.current_task()
@@ -142,7 +141,7 @@ class Host:
             return
         old, self.office, self.users = self.office, Office(session), users
         old.retire()
-        self._end(lambda connection: connection is not None and not (connection.busy or self.welcome(connection.client)))
+        self._end(lambda each: each is not None and not (each.busy or self.welcome(each.client)))
         self.log("reload", policy=session.policy.version, users=len(users))
 
     async def drain(self) -> None:
@@ -165,6 +164,13 @@ class Host:
     async def _wait(self, seconds: float) -> None:
         if self._open:
             await asyncio.wait(list(self._open), timeout=seconds)
+
+    async def watch(self) -> None:
+        """Ends connections that were silent for too long; one timer for all of them."""
+        while True:
+            await asyncio.sleep(min(GLANCE, self.config.idle / 4))
+            for connection in self._connections():
+                connection.require_lively()
 
     def close(self) -> None:
         """Close the session and its processes."""
@@ -197,9 +203,11 @@ async def serve(config: Config, log: Log) -> None:
     loop.add_signal_handler(signal.SIGHUP, reload)
     log("listening", host=config.host, port=server.sockets[0].getsockname()[1], tls=config.tls_cert is not None,
         policy=host.office.session.policy.version)
+    watch = loop.create_task(host.watch())
     try:
         await over.wait()
     finally:
+        watch.cancel()
         server.close()
         await host.drain()
         with suppress(Error):

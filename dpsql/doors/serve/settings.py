@@ -239,4 +239,5 @@ class Settings:
 
 
 def _unknown(name: str) -> Failure:
-    return Failure("42704", f'there is no setting "{name[:80]}"', hint="SHOW ALL lists them; dpsql.epsilon prices a query")
+    return Failure("42704", f'there is no setting "{name[:80]}"',
+                   hint="SHOW ALL lists them; dpsql.epsilon prices a query")

@@ -120,8 +120,8 @@ def _numeric(value: Any) -> bytes:
     sign, digits, exponent = number.as_tuple()
     assert isinstance(exponent, int)
     scale = max(0, -exponent)
-    text = "".join(map(str, digits)) + "0" * max(0, exponent)
-    whole, part = text[: len(text) - scale].zfill(1), (text[len(text) - scale :] if scale else "").zfill(scale)
+    text = ("".join(map(str, digits)) + "0" * max(0, exponent)).zfill(scale + 1)
+    whole, part = text[: len(text) - scale], text[len(text) - scale :]
     whole = whole.zfill(-(-len(whole) // 4) * 4)
     part = part.ljust(-(-len(part) // 4) * 4, "0")
     groups = [int((whole + part)[i : i + 4]) for i in range(0, len(whole + part), 4)]

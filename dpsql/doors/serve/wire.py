@@ -73,6 +73,11 @@ class Wire(asyncio.Protocol):
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
 
+    def fail(self, error: Exception) -> None:
+        """Whoever waits for a message gets this error instead."""
+        if self._news is not None and not self._news.done():
+            self._news.set_exception(error)
+
     async def _bytes(self, count: int) -> bytearray:
         """Waits until so many bytes are there, and leaves them there."""
         while len(self._in) < count:

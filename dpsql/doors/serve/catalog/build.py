@@ -55,6 +55,7 @@ def build(tables: Sequence[TableInfo]) -> Built:
                    [(kind, oid, name) for kind, each in named.items() for oid, name in each.items()]))
     stored.append(("pg", "spelled_", [("kind", "VARCHAR"), ("spelling", "VARCHAR"), ("oid", "BIGINT")],
                    [(kind, name, oid) for kind, each in spelled.items() for name, oid in each.items()]))
+    stored.append(("pg", "reserved_", [("word", "VARCHAR")], [(word,) for word in sorted(RESERVED)]))
     stored.append(("pg", "defined_", [("kind", "VARCHAR"), ("oid", "BIGINT"), ("words", "VARCHAR")], [*_defined(found)]))
     script = (*inner(reserved=sorted(RESERVED)), views[0], *macros(user_id=USER_ID), *views[1:])
     return Built(MemoryCatalog(stored, script), named, spelled)

@@ -8,26 +8,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-LONGEST_TEXT = 50_000   # characters of a text that a function may make: || of || of || would fill the memory
-LONGEST_SERIES = 2_000  # items of a series
+# What functions make is cut there: || of || of || would fill the memory. An argument stands once in each body below that
+# others are nested in, for a macro copies it.
+LONGEST_TEXT = 50_000   # characters
+LONGEST_SERIES = 2_000  # items
 
 # Not callable by clients: what the others, the views and the translation are made of.
 _INNER = """
 user_() = CAST(getvariable('user') AS VARCHAR)
 database_() = CAST(getvariable('database') AS VARCHAR)
 settings_() = CAST(getvariable('settings') AS MAP(VARCHAR, VARCHAR))
-short_(a) = CASE WHEN length(a) > {text} THEN error('a text of more than {text} characters') ELSE a END
+short_(a) = left(a, {text})
 cat_(a, b) = pg.short_(CAST(a AS VARCHAR) || CAST(b AS VARCHAR))
-cat_list_(a, b) = CASE WHEN len(a) + len(b) > {series} THEN error('an array of more than {series} items') ELSE a || b END
-series_(a, b) = CASE WHEN b - a > {series} THEN error('a series of more than {series} items') ELSE generate_series(a, b) END
+cat_list_(a, b) = (a || b)[1:{series}]
+series_(a, b) = generate_series(a, least(b, a + {series}))
 name_(k, a) = (SELECT first(shown) FROM pg.named_ WHERE kind = k AND oid = a)
 oid_(k, a) = (SELECT first(oid) FROM pg.spelled_ WHERE kind = k AND spelling IN (a, CASE WHEN contains(a, '"') THEN a ELSE lower(a) END))
 show_(k, a) = CASE WHEN a = 0 THEN '-' ELSE COALESCE(pg.name_(k, a), CAST(a AS VARCHAR)) END
 quoted_(a) = CASE WHEN regexp_full_match(a, '[a-z_][a-z0-9_$]*') AND NOT list_contains({reserved}, a) THEN a ELSE '"' || replace(a, '"', '""') || '"' END
 column_(t, n) = (SELECT first(pg.quoted_(attname)) FROM pg.pg_attribute WHERE attrelid = t AND attnum = n)
 defined_(k, o) = (SELECT first(words) FROM pg.defined_ WHERE kind = k AND oid = o)
-upper_(a, n) = CASE WHEN n = 1 AND len(a) > 0 THEN len(a) END
-upper0_(a, n) = CASE WHEN n = 1 AND len(a) > 0 THEN len(a) - 1 END
+upper_(a, n) = CASE WHEN n = 1 THEN NULLIF(len(a), 0) END
+upper0_(a, n) = CASE WHEN n = 1 THEN NULLIF(len(a), 0) - 1 END
 lower_(a, n) = CASE WHEN n = 1 AND len(a) > 0 THEN 1 END
 lower0_(a, n) = CASE WHEN n = 1 AND len(a) > 0 THEN 0 END
 subscripts_(a, n) = CASE WHEN n = 1 THEN generate_series(1, len(a)) END

@@ -1,0 +1,36 @@
+"""The audit table: for every query and every worst unit the epsilon that was charged, and the lower bound on it that
+outputs prove at 99.9 %. `python -m tests.audit`; exits with 1 when a bound passes its charge.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from cases import QUERIES, WHOLE, audit, audit_whole, pairs  # noqa: E402
+
+RUNS, WHOLE_RUNS = 2_000, 250
+
+
+def main() -> int:
+    """Print the table; the number of bounds above their charge."""
+    wrong = found = 0
+    with TemporaryDirectory() as folder, pairs(Path(folder)) as opened:
+        for worst, pair in opened.items():
+            for made in (
+                *(audit(pair, name, worst, RUNS) for name in QUERIES),
+                *(audit_whole(pair, name, worst, WHOLE_RUNS) for name in WHOLE),
+            ):
+                above = made.bound > made.epsilon
+                found, wrong = found + 1, wrong + above
+                print(f"{made.name:24} {made.worst:14} charged {made.epsilon:g}  proved {made.bound:.3f}"
+                      f"{'  ABOVE ITS CLAIM' if above else ''}", flush=True)
+    print(f"{found} audits, {wrong} bounds above their claim")
+    return wrong
+
+
+if __name__ == "__main__":
+    sys.exit(min(main(), 1))

@@ -1,0 +1,168 @@
+"""What is audited: queries, and neighbours that differ in one unit chosen to be the worst in some way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from auditor import CONFIDENCE, Output, lower_bound
+
+from dpsql.choose import choose
+from dpsql.engines.base import Rows
+from dpsql.errors import Error
+from dpsql.release import release
+from dpsql.session import Session
+
+DELTA = 0.01      # large, so that private groups show at all and an audit can see them
+POLICY = f"""
+version = "1"
+unit = "people"
+[budget]
+epsilon = 1e9
+delta = 0.9
+[query]
+epsilon = 1
+delta = {DELTA}
+[limits]
+max_groups = 2
+max_rows_per_group = 3
+[tables.people]
+unit = "u"
+columns.v = {{ range = [0, 10] }}
+columns.n = {{ range = [0, 10] }}
+[tables.visits]
+owner = "u -> people.u"
+columns.cost = {{ range = [0, 100] }}
+"""
+_MAKE = """
+CREATE TABLE people(u BIGINT, kind VARCHAR, v DOUBLE, n INTEGER, note VARCHAR);
+CREATE TABLE visits(u BIGINT, kind VARCHAR, cost DECIMAL(12, 2));
+INSERT INTO people SELECT i, 'big', 1, i % 3, '5' FROM range(1, 9) AS t(i);
+INSERT INTO people VALUES (9, 'few', 1, 2, '5');
+INSERT INTO visits SELECT 1 + i % 9, ['big', 'few'][1 + i % 2], 20 FROM range(14) AS t(i);
+"""
+# The unit that only one side has.
+WORST = {
+    "extreme value": "INSERT INTO people VALUES (0, 'big', 'inf', 2147483647, '2147483647');"
+                     "INSERT INTO visits VALUES (0, 'big', 9999999999.99)",
+    "many rows": "INSERT INTO people SELECT 0, ['big', 'few', 'x', 'y'][1 + i % 4], 10, 10, '9' FROM range(400) t(i);"
+                 "INSERT INTO visits SELECT 0, 'k' || (i % 9), 100 FROM range(900) AS t(i)",
+    "sole member": "INSERT INTO people VALUES (0, 'solo', 10, 10, '9'); INSERT INTO visits VALUES (0, 'solo', 100)",
+    "NULL key": "INSERT INTO people VALUES (0, NULL, NULL, NULL, NULL); INSERT INTO visits VALUES (0, NULL, NULL)",
+    "would raise": "INSERT INTO people VALUES (0, 'few', 'nan', 0, '1e999x');"
+                   "INSERT INTO visits VALUES (0, 'few', -9999999999.99)",
+}
+QUERIES = {
+    "count": "SELECT COUNT(*) FROM people", "units": "SELECT COUNT(DISTINCT u) FROM people",
+    "sum": "SELECT SUM(v) FROM people", "mean": "SELECT AVG(v) FROM people",
+    "variance": "SELECT VAR_POP(n) FROM people", "several": "SELECT COUNT(*), SUM(v), AVG(n), SUM(n) FROM people",
+    "decimal": "SELECT SUM(cost), COUNT(*) FROM visits",
+    "private groups": "SELECT kind, COUNT(DISTINCT u) FROM people GROUP BY kind",
+    "sums of private groups": "SELECT kind, SUM(cost), COUNT(*) FROM visits GROUP BY kind",
+    "public groups": "SELECT kind, COUNT(*) FROM people WHERE kind IN ('big', 'few', 'solo') GROUP BY kind",
+    "median": "SELECT MEDIAN(n) FROM people", "extremes": "SELECT MAX(n), MIN(n) FROM people",
+    "distinct": "SELECT COUNT(DISTINCT note) FROM people",
+    "casts": "SELECT SUM(LEAST(GREATEST(CAST(note AS INTEGER), 0), 9)) FROM people",
+    "quotients": "SELECT SUM(LEAST(GREATEST(100 // n, 0), 9)) FROM people",
+    "units by their rows": "SELECT c, COUNT(*) FROM (SELECT u, COUNT(*) AS c FROM visits GROUP BY u) t GROUP BY c",
+    "marked": "SELECT COUNT(*) FROM people p WHERE EXISTS (SELECT 1 FROM visits v WHERE v.u = p.u AND v.cost > 50)",
+    "totals of groups": "SELECT kind, COUNT(*) FROM people GROUP BY ROLLUP (kind)",
+}
+# Asked of whole sessions: stages, a finish, errors, replays.
+WHOLE = {
+    "two stages": "SELECT COUNT(*) FROM people WHERE v >= (SELECT AVG(v) FROM people)",
+    "rows shown": "SELECT kind FROM people WHERE kind IN ('big', 'few', 'solo') GROUP BY kind HAVING COUNT(*) > 1",
+    "an error": "SELECT COUNT(*) * 9223372036854775807 FROM people",
+    "ratios": "SELECT SUM(v) / COUNT(*), 1 / COUNT(*) FROM people WHERE n > 2",
+    "groups": "SELECT kind, AVG(v) FROM people GROUP BY kind",
+}
+Pair = tuple[Session, Session]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The audit of one query on one pair: its lower bound on epsilon, and what was charged."""
+
+    name: str
+    worst: str
+    bound: float
+    epsilon: float
+
+
+@contextmanager
+def pairs(folder: Path) -> Iterator[dict[str, Pair]]:
+    """For each worst unit the database with it and the one without."""
+    (folder / "policy.toml").write_text(POLICY)
+    opened = {}
+    for place, (name, extra) in enumerate({"": "", **WORST}.items()):
+        path = folder / str(place) / "people.duckdb"
+        path.parent.mkdir()
+        with duckdb.connect(path) as connection:
+            connection.execute(_MAKE + extra)
+        opened[name] = Session(path, folder / "policy.toml", path.with_name("ledger"))
+    try:
+        yield {name: (session, opened[""]) for name, session in opened.items() if name}
+    finally:
+        for session in opened.values():
+            session.close()
+
+
+def audit(pair: Pair, name: str, worst: str, runs: int, confidence: float = CONFIDENCE) -> Audit:
+    """What the numbers, groups, intervals and row counts of one query tell of the unit, the engine's rows kept."""
+    sql = QUERIES[name]
+    both = [_released(session, sql, runs) for session in pair]
+    cost = pair[0].plan(sql).cost
+    return Audit(name, worst, lower_bound(*both, float(cost.delta), confidence), float(cost.epsilon))
+
+
+def audit_whole(pair: Pair, name: str, worst: str, runs: int, confidence: float = CONFIDENCE) -> Audit:
+    """What answers tell: rows, intervals, warnings, errors, costs; and their replays, which must be they again."""
+    sql, cost = WHOLE[name], pair[0].plan(WHOLE[name]).cost
+    both = [[_answered(session, sql) for _ in range(runs)] for session in pair]
+    return Audit(name, worst, lower_bound(*both, float(cost.delta), confidence), float(cost.epsilon))
+
+
+def _released(session: Session, sql: str, runs: int) -> list[Output]:
+    kept: dict[str, Rows] = {}
+
+    def run(sql: str, params: frozenset[str]) -> Rows:
+        if sql not in kept:
+            kept[sql] = session.engine.run(sql, dict.fromkeys(params, "salt"))
+        return kept[sql]
+
+    found = []
+    for _ in range(runs):
+        output: Output = {}
+        for statement in session.plan(sql).statements:
+            chosen, rows = choose(statement, run)
+            table = release(chosen, rows, *(run(side.sql, side.params) for side in chosen.sides))
+            output[f"rows of {table.name}"] = len(table.rows)
+            keys, names = len(statement.question.keys), [f"{table.name}.{name}" for name, _ in table.columns]
+            for row in table.rows:
+                output |= _numbers(str(row[:keys]), zip(names[keys:], row[keys:], strict=True))
+        found.append(output)
+    return found
+
+
+def _answered(session: Session, sql: str) -> Output:
+    try:
+        answer = session.query(sql, fresh=True)
+    except Error as error:
+        return {f"{type(error).__name__}: {error}": 1.0}
+    again = session.query(sql)
+    assert again.replayed and (again.rows, again.intervals) == (answer.rows, answer.intervals)
+    output: Output = {"rows": len(answer.rows), "cost": answer.cost.epsilon, **dict.fromkeys(answer.warnings, 1.0)}
+    for row, ends in zip(answer.rows, answer.intervals, strict=True):
+        key = str([value for value, noisy in zip(row, answer.noisy, strict=True) if not noisy])
+        output |= _numbers(key, ((c, v) for c, v, noisy in zip(answer.columns, row, answer.noisy, strict=True) if noisy))
+        output |= _numbers(key, ((f"{c} from", end[0]) for c, end in zip(answer.columns, ends, strict=True) if end))
+    return output
+
+
+def _numbers(key: str, cells: Iterator[tuple[str, object]]) -> Output:
+    """The numbers of a row by name; a NULL has a name of its own."""
+    return {f"{key} {name}" if value is not None else f"{key} {name} is NULL": float(value or 0)  # type: ignore[arg-type]
+            for name, value in cells}

@@ -1,0 +1,108 @@
+"""`error=`: the cheapest charge whose 95 % intervals are within it, by scales that are public."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from dpsql.errors import BudgetError, QueryError
+from dpsql.session import Session
+
+POLICY = """
+version = "1"
+unit = "people"
+[budget]
+epsilon = 1
+delta = 1e-5
+[query]
+delta = {delta}
+[limits]
+max_groups = 4
+{rows}
+[tables.people]
+unit = "u"
+keys = ["u"]
+columns.v = {{ range = [0, 10] }}
+columns.kind = {{ values = ["a", "b"] }}
+[tables.visits]
+owner = "u -> people.u"
+"""
+_MAKE = """
+CREATE TABLE people AS SELECT i AS u, i % 10 AS v, 'a' AS kind FROM range(1000) AS t(i);
+CREATE TABLE visits AS SELECT i % 1000 AS u, 'w' || i % 7 AS ward FROM range(5000) AS t(i);
+"""
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Any]:
+    made: list[Session] = []
+
+    def session(delta: str = "1e-6", rows: str = "max_rows_per_group = 5") -> Session:
+        path = tmp_path / f"{len(made)}.duckdb"
+        with duckdb.connect(path) as connection:
+            connection.execute(_MAKE)
+        policy = path.with_suffix(".toml")
+        policy.write_text(POLICY.format(delta=delta, rows=rows))
+        made.append(Session(path, policy))
+        return made[-1]
+
+    yield session
+    for each in made:
+        each.close()
+
+
+@pytest.mark.parametrize(("sql", "error"), [
+    ("SELECT COUNT(*) FROM people", 100), ("SELECT SUM(v) FROM people", 2500), ("SELECT COUNT(*) FROM visits", 400),
+    ("SELECT kind, COUNT(*), SUM(v) FROM people GROUP BY kind", 700), ("SELECT COUNT(DISTINCT u) FROM visits", 60),
+])
+@pytest.mark.parametrize("delta", ["1e-6", "0"])
+def test_intervals_are_as_narrow_as_asked_and_hardly_narrower(opened: Any, sql: str, error: int, delta: str) -> None:
+    answer = opened(delta).query(sql, error=error)
+    widths = [(high - low) / 2 for row in answer.intervals for pair in row if pair for low, high in [pair]]
+    assert error * 0.9 < max(widths) <= error
+    assert 0 < answer.cost.epsilon < 1
+    assert (answer.cost.delta > 0) == (delta != "0")
+
+
+def test_a_hundred_counts_for_one_epsilon(opened: Any) -> None:
+    """At epsilon 1 and delta 1e-5: Gaussian noise and zCDP pay for well over a hundred counts within +-100."""
+    session = opened()
+    plan = session.plan("SELECT COUNT(*) FROM people", error=100)
+    (event,) = plan.statements[0].spent()
+    assert event.mechanism == "gaussian" and 100 * event.rho < session.ledger.balance(None).rho_limit
+    asked = 0
+    with pytest.raises(BudgetError):
+        while asked < 200:
+            session.query("SELECT COUNT(*) FROM people", error=100, fresh=True)
+            asked += 1
+    assert asked >= 100
+
+
+def test_without_delta_fewer_epsilon_is_taken_by_laplace(opened: Any) -> None:
+    plan = opened("0").plan("SELECT COUNT(*) FROM people", error=100)
+    assert [event.mechanism for event in plan.statements[0].spent()] == ["laplace"]
+    assert float(plan.cost.epsilon) == pytest.approx(2.9957 / 100, rel=0.02)
+
+
+@pytest.mark.parametrize(("sql", "given", "told"), [
+    ("SELECT AVG(v) FROM people", {"error": 5}, "counts and sums alone"),
+    ("SELECT COUNT(*) FROM people", {"error": 5, "epsilon": 1}, "not both"),
+    ("SELECT COUNT(*) FROM people", {"error": 0}, "greater than 0"),
+    ("SELECT COUNT(*) FROM people", {"error": "much"}, "must be a number"),
+    ("SELECT COUNT(*) FROM people", {"error": -1}, "greater than 0"),
+    ("SELECT SUM(v) FROM people", {"error": 1e-8}, "no epsilon gives"),
+])
+def test_refused(opened: Any, sql: str, given: dict[str, Any], told: str) -> None:
+    with pytest.raises(QueryError, match=told):
+        opened().query(sql, **given)
+
+
+def test_searched_bounds_have_no_error_beforehand(opened: Any) -> None:
+    session = opened(rows="")
+    with pytest.raises(QueryError, match="not known beforehand"):
+        session.query("SELECT COUNT(*) FROM visits", error=100)
+    assert session.query("SELECT COUNT(*) FROM people", error=100).cost.epsilon < 1
