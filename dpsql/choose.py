@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from dpsql.bound import Question
 from dpsql.domain import Group
@@ -119,4 +120,4 @@ def _closed(planned: Statement, opening: Opening, question: Question) -> Stateme
     for amount in ("epsilon", "delta", "rho", "slack"):
         if sum(getattr(event, amount) for event in made.spent()) > sum(getattr(event, amount) for event in left):
             raise InternalError("a statement costs more than was promised before its bounds were chosen")
-    return made
+    return replace(made, level=planned.level)

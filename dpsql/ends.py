@@ -19,13 +19,15 @@ Names = tuple[str, str]             # of the columns that hold the ends
 Ends = dict[int, Names]             # by measure: each appearance of one counts apart, for rows differ
 Read = dict[tuple[str, str], tuple[str, Ends]]      # by table and name as written: the source, and what it knows
 
+MOST = 2000                         # hidden columns and CTEs written out: a chain of CTEs may double at each link
+
 _BLOCK = ("group", "having", "distinct", "laterals", "pivots", "kind")
 _RELEASED = "released_"
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An output of a block: its name, and its ends (none: exact; None: noisy, and not known how much)."""
+    """An output of a block: its name, and its ends (empty: exact; None: noisy, and not known how much)."""
 
     name: str
     ends: Ends | None
@@ -47,22 +49,24 @@ class _Source:
     name: str
     outputs: tuple[Output, ...] | None
     measures: dict[str, int] | None = None
+    table: str = ""
 
 
 @dataclass(slots=True)
 class _Scope:
-    """Where names are looked up: the CTEs in sight, and a supply of numbers."""
+    """Where names are looked up: the CTEs in sight; a supply of numbers; the released cells behind each measure."""
 
     ctes: Mapping[str, exp.CTE]
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    cells: dict[int, frozenset[tuple[str, str]]] = field(default_factory=dict)
 
     def within(self, select: exp.Query) -> _Scope:
         listed = select.args.get("with_")
         found = {cte.alias.lower(): cte for cte in listed.expressions} if listed is not None else {}
-        return _Scope({**self.ctes, **found}, self.numbers)
+        return _Scope({**self.ctes, **found}, self.numbers, self.cells)
 
 
-def ends(tree: exp.Query) -> Block | None:
+def ends(tree: exp.Expr) -> Block | None:
     """The finish with the ends of its outputs. None where rows do not pass through one by one. Pure."""
     return _block(tree.copy(), _Scope({}))
 
@@ -134,8 +138,8 @@ def _source(node: exp.Expr, scope: _Scope) -> _Source | None:
     """A source, rewritten in place; None for one that is noisy in a way not known."""
     if isinstance(node, exp.Table) and not node.args.get("db"):
         if node.name.startswith(_RELEASED):
-            return _Source(node.alias_or_name, None, {})
-        if (cte := scope.ctes.get(node.name.lower())) is not None:
+            return _Source(node.alias_or_name, None, {}, node.name)
+        if (cte := scope.ctes.get(node.name.lower())) is not None and next(scope.numbers) < MOST:
             alias = node.args.get("alias") or exp.TableAlias(this=exp.to_identifier(node.name, True))
             given = cte.args["alias"].columns if not alias.columns else alias.columns
             inner = exp.Subquery(this=cte.this.copy(), alias=exp.TableAlias(this=alias.this.copy(), columns=[
@@ -143,7 +147,10 @@ def _source(node: exp.Expr, scope: _Scope) -> _Source | None:
             ]))
             node.replace(inner)
             return _source(inner, scope)
-    if isinstance(node, exp.Subquery) and node.alias:
+    if isinstance(node, exp.Subquery):
+        if not node.alias:
+            named = exp.to_identifier(f"source_{next(scope.numbers)}", True)
+            node.set("alias", exp.TableAlias(this=named))
         block = _block(node.this, scope)
         if block is not None:
             node.set("this", block.query)
@@ -168,6 +175,9 @@ def _read(item: exp.Expr, sources: list[_Source], aliases: set[str], scope: _Sco
             return None
         if known[1]:
             found[_key(column)] = known
+    measures = {measure for _, known in found.values() for measure in known}
+    if sum(len(scope.cells[m]) for m in measures) > len(frozenset().union(*(scope.cells[m] for m in measures))):
+        return None                                # one released column twice, perhaps of one row: not independent
     if found and item.find(exp.Window, exp.Query):
         return None
     return None if any(_noisy(table, scope) for table in item.find_all(exp.Table)) else found
@@ -203,6 +213,7 @@ def _ends_in(source: _Source, name: str, scope: _Scope) -> list[Ends | None]:
     if not name.startswith("a"):
         return [{}]
     measure = source.measures.setdefault(name, next(scope.numbers))
+    scope.cells[measure] = frozenset({(source.table, name)})
     return [{measure: (f"{name}_low", f"{name}_high")}]
 
 
@@ -231,7 +242,9 @@ def _union(union: exp.Union, scope: _Scope) -> Block | None:
         return None
     if any(len({output.name.lower() for output in block.outputs}) < len(block.outputs) for block in (left, right)):
         return None
-    measures = [list(dict.fromkeys(m for output in block.outputs for m in output.ends or ())) for block in (left, right)]
+    measures = [
+        list(dict.fromkeys(m for output in block.outputs for m in output.ends or ())) for block in (left, right)
+    ]
     outputs: list[Output] = []
     hidden: list[tuple[int, int, int]] = []        # output, pair, side
     pairs = [next(scope.numbers) for _ in range(max(map(len, measures)))]
@@ -244,6 +257,7 @@ def _union(union: exp.Union, scope: _Scope) -> Block | None:
             if any(k < len(of) and of[k] in (output.ends or {}) for of, output in zip(measures, both, strict=True)):
                 ends_[pair] = (f"dpsql_end_{next(scope.numbers)}", f"dpsql_end_{next(scope.numbers)}")
                 hidden += [(i, k, 0), (i, k, 1)]
+                scope.cells[pair] = frozenset().union(*(scope.cells[of[k]] for of in measures if k < len(of)))
         outputs.append(Output(both[0].name, ends_))
     names = [name for output in outputs for pair_names in (output.ends or {}).values() for name in pair_names]
     for side, block, of in zip(("this", "expression"), (left, right), measures, strict=True):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dpsql.ends import ends
 from dpsql.engines.scratch import Scratch, Table
+from dpsql.errors import DatabaseError
 from dpsql.plan import Plan
 from dpsql.release import ReleasedTable
 from dpsql.render import checked
@@ -38,10 +39,12 @@ def finish(plan: Plan, released: Sequence[ReleasedTable], scratch: Scratch) -> F
     within a few points of 95 % for sums and ratios of independent ones. Others (windows, aggregates of released
     values, DISTINCT) have none. Raises ExecutionError when the engine fails.
     """
-    block = ends(plan.program.finish)
-    loaded = [(Table(table.name, table.columns), table.rows) for table in released]
-    sql = plan.finish if block is None else checked(block.query)
-    names, quoted, rows = scratch.run(sql, loaded, plan.program.public)
+    block, loaded = ends(plan.program.finish), [(Table(table.name, table.columns), table.rows) for table in released]
+    try:
+        found = None if block is None else scratch.run(checked(block.query), loaded, plan.program.public)
+    except DatabaseError:           # what is paid for does not fail for its intervals
+        block = found = None
+    names, quoted, rows = found or scratch.run(plan.finish, loaded, plan.program.public)
     types = [type_.strip('"') for type_ in quoted]      # DuckDB writes the type of a bare NULL in quotes
     if block is None:
         noisy = bool(plan.statements)

@@ -17,6 +17,7 @@ from dpsql.domain import Reader
 from dpsql.errors import QueryError
 from dpsql.limits import planning
 from dpsql.lower import Describe, lower
+from dpsql.noise.scheme import USUAL
 from dpsql.parse import Params
 from dpsql.plan import Plan, plan
 from dpsql.price import priced
@@ -26,10 +27,12 @@ from dpsql.privacy_clause import Stated
 def planned(
     sql: str, catalog: Catalog, ask: Cost, reader: Reader, describe: Describe, params: Params = None,
     dialect: str = "duckdb", passed: tuple[bool, bool] = (False, False), error: Fraction | None = None,
+    level: float = USUAL,
 ) -> Plan:
     """The plan of a query for the epsilon and delta of `ask`; `passed` says which of them the caller insists on.
 
     With an `error` it is the cheapest plan whose 95 % intervals are within it (`priced`); of `ask` the delta counts.
+    `level` is the confidence of intervals.
 
     `reader` reads public tables, to list public groups; `describe` types SQL over empty tables. Raises QueryError, with
     a caret over `sql`, for whatever cannot be answered; InternalError when a bound cannot be proved.
@@ -41,8 +44,8 @@ def planned(
             tight = catalog.tightened(stated.max_groups, stated.min_units)
             program, cost = lower(tree, tight, describe), asked(stated, ask, passed)
             if error is None:
-                return plan(program, tight, cost, reader)
-            return priced(lambda at, prefer: plan(program, tight, at, reader, prefer), cost, error)
+                return plan(program, tight, cost, reader, level=level)
+            return priced(lambda at, prefer: plan(program, tight, at, reader, prefer, level), cost, error)
     except QueryError as error:
         raise error.at(sql) from None
     except RecursionError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from dpsql import scalars
@@ -14,6 +14,7 @@ from dpsql.derive import derive
 from dpsql.domain import Group, Reader, combinations, with_public_ranges
 from dpsql.errors import InternalError
 from dpsql.facts.public import public_domain
+from dpsql.noise.scheme import USUAL
 from dpsql.parse import refusal
 from dpsql.plan_form import plan_form
 from dpsql.program import Ask, Program
@@ -42,8 +43,11 @@ class Plan:
         return plan_form(self).to_json()
 
 
-def plan(program: Program, catalog: Catalog, ask: Cost, reader: Reader, prefer: str | None = None) -> Plan:
-    """The plan of a program for the epsilon and delta of `ask`; `prefer` names its noise, "laplace" or "gaussian".
+def plan(
+    program: Program, catalog: Catalog, ask: Cost, reader: Reader, prefer: str | None = None, level: float = USUAL,
+) -> Plan:
+    """The plan of a program for the epsilon and delta of `ask`; `prefer` names its noise, "laplace" or "gaussian";
+    `level` is the confidence of intervals.
 
     Raises QueryError for a question that cannot be answered under the policy, InternalError when a bound is not proved.
     """
@@ -56,7 +60,7 @@ def plan(program: Program, catalog: Catalog, ask: Cost, reader: Reader, prefer: 
         raise _needs_delta(selecting[0])
     shares = _shares(bounded, ask)
     statements = tuple(
-        statement(question, domain, catalog, share, prefer)
+        replace(statement(question, domain, catalog, share, prefer), level=level)
         for (question, domain), share in zip(bounded, shares, strict=True)
     )
     events = [event for each in statements for event in each.spent()]
@@ -105,7 +109,7 @@ def _key(statements: tuple[Statement, ...], post: tuple[str, ...], cost: Cost, c
     for each in statements:
         parts += [each.sql, str(each.spent()), str(each.question.partials), str(each.question.uses), str(each.domain)]
         parts += [str((side.sql, side.choices)) for side in each.sides] + [str(each.question.lookups)]
-        parts += [str(each.columns), str(each.noises), str(each.chosen)]
+        parts += [str(each.columns), str(each.noises), str(each.chosen)] + [str(each.level)] * (each.level != USUAL)
         if each.opening is not None:
             parts += [each.opening.sql, str(each.opening.probe), each.opening.prefer]
     return hashlib.sha256("\x00".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()

@@ -66,7 +66,7 @@ def _width(statement: Statement) -> Fraction:
             hint="declare max_rows_per_group, max_groups and ranges in the policy, or say what the query may cost",
         )
     return max((
-        Fraction(noise.reach()) * partial.unit
+        Fraction(noise.reach(statement.level)) * partial.unit
         for noise, partial in zip(
             (statement.chosen.noise if each is None and statement.chosen is not None else each
              for each in statement.noises), question.partials, strict=True)

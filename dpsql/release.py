@@ -60,7 +60,7 @@ def release(statement: Statement, rows: Rows, *tables: Rows) -> ReleasedTable:
             partials = tuple(question.partials[use] for use in uses)
             released = FAMILIES[measure.family].finish(partials, tuple(noisy[use] for use in uses), type_)
         else:
-            released = _read(looked[lookup], lookup, type_)
+            released = _read(looked[lookup], lookup, type_, statement.level)
         cells.append(released.values)
         ends += [released.lows, released.highs]
     return ReleasedTable(
@@ -98,7 +98,7 @@ def _histograms(side: Side, grid: Cells, rows: Sequence[Row], groups: list[Row])
     of = np.array([_at(index, row[:keys]) for row in rows], dtype=np.int64)
     cells, *counts = zip(*(row[keys:] for row in rows), strict=True) if rows else ((), (), (), ())
     numbers = np.array([placed(grid, cells), *counts][: 4 if side.near else 2], dtype=np.int64)
-    order = np.lexsort((*numbers[::-1], of))
+    order = np.lexsort((*numbers[2:3], numbers[0], of))     # cells at one place in the order of their rows
     ends = np.searchsorted(of[order], np.arange(len(groups) + 1))
     numbers = numbers[:, order]
     return [_histogram(numbers[:, start:end]) for start, end in pairwise(ends)]
@@ -124,11 +124,11 @@ def _histogram(numbers: quantile.Integers) -> quantile.Histogram:
     return quantile.Histogram(places[first], (upto - rows)[first], upto[last], int(total[0]))
 
 
-def _read(found: tuple[Fraction, list[int]], lookup: Lookup, type_: SqlType) -> Released:
+def _read(found: tuple[Fraction, list[int]], lookup: Lookup, type_: SqlType, level: float) -> Released:
     """The released column of a lookup. A value chosen by rank has no interval: the data between ranks are private."""
     scale, values = found
     if lookup.grid is None:
-        return FAMILIES["count"].finish((), (Noisy(values, Noise(False, scale), Fraction(1)),), type_)
+        return FAMILIES["count"].finish((), (Noisy(values, Noise(False, scale), Fraction(1), level),), type_)
     nothing: list[object] = [None] * len(values)
     return Released([value_at(place, lookup.grid, type_) for place in values], nothing, nothing)
 
@@ -192,10 +192,10 @@ def _noisy(statement: Statement, index: int, exact: list[int], units: list[int])
     noise, partial = statement.noises[index], statement.question.partials[index]
     if noise is None:
         assert statement.chosen is not None, "a partial without noise is the selection's own count"
-        return Noisy(units, statement.chosen.noise, partial.unit)
+        return Noisy(units, statement.chosen.noise, partial.unit, statement.level)
     values = noise.added(exact)
     if not partial.first:
-        return Noisy(values, noise, partial.unit)
+        return Noisy(values, noise, partial.unit, statement.level)
     assert statement.chosen is not None, "the first row of each unit is the selection's own count"
     both = [beyond + first for beyond, first in zip(values, units, strict=True)]
-    return Noisy(both, noise.plus(statement.chosen.noise), partial.unit)
+    return Noisy(both, noise.plus(statement.chosen.noise), partial.unit, statement.level)

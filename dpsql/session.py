@@ -32,6 +32,7 @@ from dpsql.expression import NULL, SqlType
 from dpsql.finish import finish, tables
 from dpsql.misfit import misfit, placed
 from dpsql.noise.entropy import salt
+from dpsql.noise.scheme import USUAL
 from dpsql.parse import Params
 from dpsql.pipeline import planned
 from dpsql.plan import Plan
@@ -93,18 +94,19 @@ class Session:
     def query(
         self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
         params: Params = None, fresh: bool = False, dialect: str = "duckdb", stop: Stop | None = None,
-        error: Amount = None,
+        error: Amount = None, level: float = USUAL,
     ) -> Answer:
         """The answer to one query: noisy rows with intervals and cost, charged before anything private is read.
 
         `epsilon` and `delta` default to the policy's `[query]`. The same plan asked again is a replay, free, unless
         `fresh`. `stop.now()`, from another thread, ends it; the charge stays. Raises QueryError or BudgetError before
         any charge, ExecutionError after one. With `error`, instead of an epsilon, it costs as little as 95 % intervals
-        within +-error take, for counts and sums.
+        within +-error take, for counts and sums. `level` is the confidence of intervals, for 95 % by default.
         """
         with self._watch.over(stop):
             plan = self.plan(
-                sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params, dialect=dialect, error=error
+                sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params, dialect=dialect, error=error,
+                level=level,
             )
             return self._charged(plan, sql, analyst, fresh)
 
@@ -128,6 +130,7 @@ class Session:
     def plan(
         self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
         params: Params = None, dialect: str = "duckdb", error: Amount = None,
+        level: float = USUAL,
     ) -> Plan:
         """What would happen, without touching private data or the budget. Raises QueryError, BudgetError."""
         if error is not None and epsilon is not None:
@@ -142,13 +145,15 @@ class Session:
         within = None if error is None else _amount("error", error, ask.epsilon)
         if within == 0:
             raise QueryError("error must be greater than 0: only noise hides anybody")
-        key = (sql, repr(params), ask, dialect, passed, within)
+        if not 0 < level < 1:
+            raise QueryError("level is the confidence of intervals, between 0 and 1")
+        key = (sql, repr(params), ask, dialect, passed, within, level)
         with self._lock:
             known = self._plans.get(key)
             if known is not None:
                 self._plans.move_to_end(key)
                 return known
-        made = self._planned(sql, ask, params, dialect, passed, within)
+        made = self._planned(sql, ask, params, dialect, passed, within, level)
         with self._lock:
             self._plans[key] = made
             while len(self._plans) > PLANS_KEPT:
@@ -202,11 +207,14 @@ class Session:
 
     def _planned(
         self, sql: str, ask: Cost, params: Params, dialect: str, passed: tuple[bool, bool], error: Fraction | None,
+        level: float,
     ) -> Plan:
         """A plan made. QueryError when the public tables it reads take too long: nothing was charged yet."""
         with self._watch.over():
             try:
-                made = planned(sql, self.catalog, ask, self._read_public, self._typed, params, dialect, passed, error)
+                made = planned(
+                    sql, self.catalog, ask, self._read_public, self._typed, params, dialect, passed, error, level
+                )
                 self._require_bound(made)
             except ExecutionError:
                 pass

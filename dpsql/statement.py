@@ -16,7 +16,7 @@ from dpsql.domain import Group
 from dpsql.expression import BIGINT, Column, Ref
 from dpsql.noise import quantile
 from dpsql.noise.laplace import laplace_event
-from dpsql.noise.scheme import Cell, Chosen, Noise, promised, scheme
+from dpsql.noise.scheme import USUAL, Cell, Chosen, Noise, promised, scheme
 from dpsql.parse import refusal
 from dpsql.probe import SEARCHES, Probe, counted, probe
 from dpsql.relation import Aggregate, Fold
@@ -98,6 +98,7 @@ class Statement:
     domain: tuple[Group, ...] | None
     sides: tuple[Side, ...] = ()
     opening: Opening | None = None
+    level: float = USUAL        # the confidence of its intervals
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:

@@ -87,7 +87,7 @@ def _single(statement: Statement, catalog: Catalog) -> list[str]:
 
 def _inside(statement: Statement) -> list[str]:
     """How near a chosen value is: by rank, for what lies between ranks is private; extremes keep away from the ends."""
-    found = []
+    found, reach = [], 0
     for side in statement.sides:
         who = "rows" if side.table.kept is Kept.ROWS else "people"
         for rank, grid in ((choice.rank, choice.lookup.grid) for choice in side.choices):
@@ -96,12 +96,13 @@ def _inside(statement: Statement) -> list[str]:
             if statement.opening is not None and statement.opening.probe.groups is None:
                 found.append("quantiles, MIN and MAX have no interval")     # ranks are known once groups are
             elif rank.margin is None or rank.margin < 2:
-                reach, of = math.ceil(quantile.reach(rank, grid.places)), f"{float(rank.fraction):g}"
-                found.append(f"a quantile has no interval: with 95 % it is within {reach} {who} of the fraction {of}")
+                reach = max(reach, math.ceil(quantile.reach(rank, grid.places)))
             else:
                 name, way = ("MIN", "below") if rank.fraction * 2 < 1 else ("MAX", "above")
                 count = math.ceil(rank.margin)
                 found.append(f"{name} is a value with about {count} {who} {way} it: the last one's is private")
+    if reach:
+        found.append(f"a quantile has no interval: with 95 % at most {reach} rows lie between it and the true one")
     return found
 
 

@@ -106,3 +106,29 @@ def test_searched_bounds_have_no_error_beforehand(opened: Any) -> None:
     with pytest.raises(QueryError, match="not known beforehand"):
         session.query("SELECT COUNT(*) FROM visits", error=100)
     assert session.query("SELECT COUNT(*) FROM people", error=100).cost.epsilon < 1
+
+
+@pytest.mark.parametrize("sql", [
+    "SELECT COUNT(*) FROM visits", "SELECT SUM(v) FROM people", "SELECT COUNT(DISTINCT ward) FROM visits",
+    "SELECT kind, SUM(v) FROM people GROUP BY kind",
+])
+def test_a_higher_level_is_a_wider_interval(opened: Any, sql: str) -> None:
+    session, widths = opened(), []
+    for level in (0.5, 0.95, 0.999):
+        low, high = session.query(sql, epsilon=0.01, level=level).intervals[0][-1]
+        widths.append(float(high) - float(low))
+    assert widths[0] < widths[1] < widths[2]
+    with pytest.raises(QueryError, match="between 0 and 1"):
+        session.query(sql, level=1)
+
+
+def test_the_level_of_a_mean(opened: Any) -> None:
+    """Wider on average over draws."""
+    session = opened()
+
+    def width(level: float) -> float:
+        answer = session.query("SELECT AVG(v) FROM people", epsilon=0.02, level=level, fresh=True)
+        low, high = answer.intervals[0][0]
+        return float(high - low)
+
+    assert sum(width(0.5) for _ in range(6)) < sum(width(0.999) for _ in range(6))

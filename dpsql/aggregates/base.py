@@ -12,7 +12,7 @@ from enum import Enum
 from fractions import Fraction
 
 from dpsql.expression import Scalar, SqlType
-from dpsql.noise.scheme import Noise
+from dpsql.noise.scheme import USUAL, Noise
 from dpsql.program import Measure
 from dpsql.relation import Fold
 
@@ -76,6 +76,12 @@ class Noisy:
     values: Sequence[int]
     noise: Noise
     unit: Fraction
+    level: float = USUAL     # the confidence of intervals
+
+    @property
+    def margin(self) -> int:
+        """The half-width of its interval, in steps."""
+        return self.noise.reach(self.level)
 
     @property
     def scale(self) -> Fraction:

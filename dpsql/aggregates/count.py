@@ -32,7 +32,7 @@ def _units(measure: Measure, given: Given) -> tuple[Partial, ...]:
 def _finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlType) -> Released:
     """The noisy count itself, plus and minus the 95 % quantile of its noise. It may be negative: sums stay unbiased."""
     (total,) = noisy
-    margin = total.noise.reach()
+    margin = total.margin
     return Released(
         total.values, [value - margin for value in total.values], [value + margin for value in total.values]
     )

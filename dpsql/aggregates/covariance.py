@@ -64,7 +64,7 @@ def _moments(measure: Measure, given: Given) -> dict[str, Partial]:
 def _pair(found: dict[str, tuple[Partial, Noisy]]) -> Pair:
     """The moments that were bought; what was not bought is unknown (NaN)."""
     count = found["n"][1]
-    confidence = confidence_of_each(len(found))
+    confidence = confidence_of_each(len(found), count.level)
     nothing = np.full(len(count.values), np.nan)
     means = {letter: mean_of(*found[letter], count, confidence) for letter in found if letter != "n"}
     unknown = Estimate(nothing, nothing, nothing)

@@ -16,12 +16,9 @@ from dpsql.noise.ratio import ratio_interval
 
 Floats = NDArray[np.float64]
 
-CONFIDENCE = 0.95
-
-
-def confidence_of_each(intervals: int) -> float:
-    """The confidence of each of so many intervals that all hold together with 95 %."""
-    return 1 - (1 - CONFIDENCE) / intervals
+def confidence_of_each(intervals: int, level: float) -> float:
+    """The confidence of each of so many intervals that all hold together with the confidence `level`."""
+    return 1 - (1 - level) / intervals
 
 
 @dataclass(frozen=True, slots=True)

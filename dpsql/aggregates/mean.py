@@ -41,7 +41,7 @@ def _finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlT
         return min(max(shift + theta, low), high) * up / down
 
     lows, highs = ratio_interval(
-        total.values, count.values, total.scale, count.scale, bound, gaussian=total.noise.gaussian
+        total.values, count.values, total.scale, count.scale, bound, total.level, total.noise.gaussian
     )
     values = [value(s, max(n, 1)) for s, n in zip(total.values, count.values, strict=True)]
     return Released(

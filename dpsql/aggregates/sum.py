@@ -45,7 +45,7 @@ def _type(measure: Measure, given: Given) -> SqlType:
 
 def _finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlType) -> Released:
     (total,) = noisy
-    margin = total.noise.reach()
+    margin = total.margin
 
     def shown(steps: int) -> object:
         match type_.kind:

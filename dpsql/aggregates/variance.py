@@ -35,7 +35,7 @@ def variance(sample: bool, root: bool) -> Family:
 
     def finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlType) -> Released:
         first, second, count = zip(partials, noisy, strict=True)
-        confidence = confidence_of_each(3 if sample else 2)
+        confidence = confidence_of_each(3 if sample else 2, count[1].level)
         _, found = spread(first, second, count[1], confidence)
         if sample:
             found = found * _bessel(number_of(count[1], 2, confidence))

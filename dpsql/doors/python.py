@@ -24,7 +24,7 @@ KEPT = 4        # sessions kept open between calls
 def query(
     sql: str, *, database: Database | None = None, policy: File | None = None, ledger: File | None = None,
     analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
-    params: Params = None, fresh: bool = False, dialect: str = "duckdb",
+    params: Params = None, fresh: bool = False, dialect: str = "duckdb", error: Amount = None, level: float = 0.95,
 ) -> Answer:
     """Answers `sql` privately, charging the ledger before anything runs.
 
@@ -33,7 +33,8 @@ def query(
     DPSQL_POLICY, DPSQL_LEDGER and DPSQL_ANALYST; the policy's last default is policy.toml beside the database.
     `epsilon` and `delta` are what this query may cost (default: the policy's). `params` fill `?` (a sequence) or
     `$name` (a mapping). `dialect` is whose SQL it is: duckdb, postgres, snowflake, bigquery, ... The same query again
-    is answered from the ledger, free; `fresh` buys a new answer.
+    is answered from the ledger, free; `fresh` buys a new answer. `error`, in place of `epsilon`, asks for counts and sums
+    whose intervals are within +-error, as cheaply as that goes; `level` is the confidence of intervals.
 
     The database stays open, read-only, for the next call; `dpsql.doors.python.close()` lets go of it.
 
@@ -43,7 +44,8 @@ def query(
     where = place(database, policy, ledger, analyst)
     with _borrowed(where) as session:
         return session.query(
-            sql, analyst=where.analyst, epsilon=epsilon, delta=delta, params=params, fresh=fresh, dialect=dialect
+            sql, analyst=where.analyst, epsilon=epsilon, delta=delta, params=params, fresh=fresh, dialect=dialect,
+            error=error, level=level,
         )
 
 

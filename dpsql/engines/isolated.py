@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from dpsql.engines.base import Params, Rows, open_engine
 from dpsql.engines.duckdb import DuckDB
@@ -77,6 +77,13 @@ class Child:
         self._line.close()
 
 
+class Closable(Protocol):
+    """What is let go of at the end."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
 class Isolated:
     """An Engine, and the finish's database, over child processes. Safe to use from several threads.
 
@@ -87,8 +94,12 @@ class Isolated:
         self.schema, self.verifies_keys, self.name = inner.schema, inner.verifies_keys, inner.name
         self.default_ledger, self.identity = inner.default_ledger, inner.identity
         self.key_holds, self.public_stream = inner.key_holds, inner.public_stream
+        self._prepare(Opening(path, inner.files, inner.identity, inner.schema, memory), inner)
+
+    def _prepare(self, opening: Opening, inner: Closable) -> None:
+        """No child yet; each will open what `opening` says."""
         self._inner = inner     # stays open: while one process reads a DuckDB file, none may write to it
-        self._opening = Opening(path, inner.files, inner.identity, inner.schema, memory)
+        self._opening = opening
         self._public: tuple[TableSchema, ...] = ()
         self._idle: list[Child] = []
         self._busy: set[Child] = set()

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 _WRITTEN = {"order": "ORDER BY", "group": "GROUP BY", "pivots": "PIVOT", "laterals": "LATERAL VIEW",
             "windows": "WINDOW"}
+_FEWER = "of each person, QUALIFY ROW_NUMBER() OVER (PARTITION BY the person ORDER BY ...) <= n keeps some rows"
 _INSTEAD = {
+    "order": _FEWER, "limit": _FEWER, "offset": _FEWER,
     "qualify": "filter in an outer SELECT", "pivots": "write SUM(x) FILTER (WHERE k = 'a') AS a, one for each value",
     "laterals": "write CROSS JOIN LATERAL or UNNEST", "windows": "write the window itself after OVER",
 }

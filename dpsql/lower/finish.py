@@ -7,8 +7,8 @@ from sqlglot import exp
 from dpsql import scalars
 from dpsql.lower.context import Context, Env, Origin, check_args
 from dpsql.lower.correlated import KEY, VALUE, Correlated, correlated, outer_columns
-from dpsql.lower.grouping import regrouped
-from dpsql.lower.question import Replace, lower_question
+from dpsql.lower.grouping import level_keys, regrouped
+from dpsql.lower.question import Replace, lower_question, refuse_unit_groups
 from dpsql.lower.rows import lower_from, lower_rows
 from dpsql.lower.scope import Scope, output_name
 from dpsql.lower.sources import aggregated, alias_of, extended, origin_of, sources
@@ -27,7 +27,7 @@ _SET = {"this", "expression", "distinct", "order", "limit", "offset", "with_", "
 _STRUCTURE = (
     exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Offset, exp.Distinct,
     exp.Qualify, exp.Alias, exp.TableAlias, exp.Identifier, exp.Column, exp.Star, exp.Tuple, exp.Subquery,
-    exp.Window, exp.WindowSpec, exp.Filter, exp.Var, exp.Rollup, exp.Cube, exp.GroupingSets, exp.Grouping,
+    exp.Window, exp.WindowSpec, exp.Filter, exp.Var, exp.Values, exp.Rollup, exp.Cube, exp.GroupingSets, exp.Grouping,
 )
 
 
@@ -68,6 +68,7 @@ def _select(select: exp.Select, context: Context, env: Env, outer: Env) -> exp.Q
     origins = {node: _source_origin(node, context, env) for node in sources(select)}
     if Origin.OWNED in origins.values():
         if (plain_groups := regrouped(select)) is not None:
+            refuse_unit_groups(level_keys(select), lower_from(select, context.probe(), env), context)
             return lower_open(plain_groups, context, outer)
         if not aggregated(select):
             plain = exp.Select(**{name: value for name, value in select.args.items() if name in _ROWS}).copy()

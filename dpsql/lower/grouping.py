@@ -31,12 +31,25 @@ def regrouped(select: exp.Select) -> exp.Query | None:
     group = select.args.get("group")
     if group is None:
         return _distinct(select) if _only_distinct(select) else None
-    short = [node for clause in _CLAUSES for node in group.args.get(clause) or ()]
-    if not short and not any(isinstance(node, (*_SETS, exp.Tuple)) for node in group.expressions):
+    if not _short(group):
         if (call := next(_groupings(select), None)) is not None:
             raise refusal("GROUPING tells the levels of GROUPING SETS, ROLLUP and CUBE", call, "leave it out")
         return None
     return _united(select, group)
+
+
+def level_keys(select: exp.Select) -> list[exp.Expr]:
+    """Every key of the grouping sets of a block; none where it has no sets."""
+    group = select.args.get("group")
+    if group is None or not _short(group):
+        return []
+    return list(dict.fromkeys(key for one in _sets(select, group) for key in one))
+
+
+def _short(group: exp.Group) -> bool:
+    """Whether GROUP BY writes several groupings, or keys, in short."""
+    clauses = any(group.args.get(clause) for clause in _CLAUSES)
+    return clauses or any(isinstance(node, (*_SETS, exp.Tuple)) for node in group.expressions)
 
 
 def _only_distinct(select: exp.Select) -> bool:

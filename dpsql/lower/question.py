@@ -66,7 +66,7 @@ def lower_question(select: exp.Select, context: Context, env: Env, rebuild: Rebu
         raise refusal("DISTINCT ON is not answered", select)
     rows_keys = _group_items(select)
     rows = lower_from(select, context, env)
-    _refuse_unit_groups(rows_keys, rows, context)
+    refuse_unit_groups(rows_keys, rows, context)
     names = [output_name(item) for item in select.expressions]
     select, rows = context.embedded(select, rows, env)
     rows_keys = _group_items(select)
@@ -112,7 +112,7 @@ def _group_items(select: exp.Select) -> list[exp.Expr]:
     return found
 
 
-def _refuse_unit_groups(items: list[exp.Expr], rows: Rows, context: Context) -> None:
+def refuse_unit_groups(items: list[exp.Expr], rows: Rows, context: Context) -> None:
     """Refuses keys that single out one unit; the noise would hide every group, so the question has no answer."""
     for node in items:
         if not isinstance(node, exp.Column):

@@ -41,9 +41,14 @@ def bits(width: int, n: int) -> list[int]:
     return [int.from_bytes(pool[at : at + size], "big") >> spare for at in range(0, size * n, size)]
 
 
+def uniform(bound: int) -> int:
+    """One integer, exactly uniform on 0 .. bound-1, of any size. ValueError unless `bound` is positive."""
+    return secrets.randbelow(bound)
+
+
 def weighted(weights: Sequence[int]) -> int:
     """A place, drawn with probability exactly its weight over the sum. ValueError unless some weight is positive."""
-    drawn = secrets.randbelow(sum(weights))
+    drawn = uniform(sum(weights))
     return next(place for place, upto in enumerate(accumulate(weights)) if drawn < upto)
 
 

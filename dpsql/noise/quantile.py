@@ -7,7 +7,6 @@ score, so that they are drawn together, weighted by how many they are.
 from __future__ import annotations
 
 import math
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, Context, Decimal
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsql.budget.events import Event
-from dpsql.noise.entropy import below, weighted
+from dpsql.noise.entropy import below, uniform, weighted
 
 Integers = NDArray[np.int64]
 
@@ -175,7 +174,7 @@ def choose(histogram: Histogram, low: int, high: int, wanted: Rank) -> int:
         run = int(np.searchsorted(ends, at, side="right"))
         place, weight = order[run], _weight(int(scores[order[run]]), rate)
         assert weight <= envelopes[drawn], "weights fall with the score"
-        if secrets.randbelow(envelopes[drawn]) < weight:
+        if uniform(envelopes[drawn]) < weight:
             return int(first[place]) + at - int(ends[run] - sizes[place])
 
 

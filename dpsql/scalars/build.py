@@ -118,8 +118,8 @@ def _unknown(node: exp.Expr) -> ScalarError:
         return reason
     name = spelling.name(node)
     known = sorted({*_by_name(), *(row.name for row in ROWS.values() if not row.guard and row.name.isidentifier())})
-    near = difflib.get_close_matches(name.lower(), known, n=1)
-    hint = f"did you mean {near[0]}?" if near and near[0] != name.lower() else None
+    near = difflib.get_close_matches(name.removesuffix("()").lower(), known, n=1, cutoff=0.8)
+    hint = f"did you mean {near[0]}?" if near else "grammar_fixtures/expressions shows what is"
     return ScalarError(f"{name} is not admitted", node, hint)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlglot import exp
+from sqlglot.errors import ErrorLevel
 
 from dpsql.expression import (
     BIGINT,
@@ -26,6 +27,7 @@ _TYPES = {
     "TIMESTAMPNTZ": TIMESTAMP, "DATETIME": TIMESTAMP,
 }
 _DECIMAL_DEFAULT = (18, 3)     # of DuckDB
+_LONGEST = 40       # characters of a text that stands in a message
 
 
 def type_of(node: exp.Expr) -> SqlType:
@@ -68,12 +70,13 @@ _CHANCE = {"random", "rand", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "set
 
 
 def name(node: exp.Expr) -> str:
-    """What the analyst calls a node: a function by its name, anything else by its kind."""
+    """What the analyst calls a node: a function by its name, anything else by its text."""
     if isinstance(node, exp.Anonymous):
         return f"{str(node.this).lower()}()"
     if isinstance(node, exp.Func):
         return f"{str(node.meta.get('written') or node.sql_name()).lower()}()"
-    return f"this expression ({type(node).__name__})"
+    text = node.sql("duckdb", comments=False, unsupported_level=ErrorLevel.IGNORE).strip()
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
 def reason(node: exp.Expr) -> ScalarError | None:

@@ -5,12 +5,13 @@ outputs prove at 99.9 %. `python -m tests.audit`; exits with 1 when a bound pass
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cases import QUERIES, WHOLE, audit, audit_whole, pairs  # noqa: E402
+from cases import QUERIES, WHOLE, audit, audit_whole, pairs
 
 RUNS, WHOLE_RUNS = 2_000, 250
 
@@ -20,9 +21,9 @@ def main() -> int:
     wrong = found = 0
     with TemporaryDirectory() as folder, pairs(Path(folder)) as opened:
         for worst, pair in opened.items():
-            for made in (
-                *(audit(pair, name, worst, RUNS) for name in QUERIES),
-                *(audit_whole(pair, name, worst, WHOLE_RUNS) for name in WHOLE),
+            for made in chain(
+                (audit(pair, name, worst, RUNS) for name in QUERIES),
+                (audit_whole(pair, name, worst, WHOLE_RUNS) for name in WHOLE),
             ):
                 above = made.bound > made.epsilon
                 found, wrong = found + 1, wrong + above

@@ -156,8 +156,9 @@ def _answered(session: Session, sql: str) -> Output:
     assert again.replayed and (again.rows, again.intervals) == (answer.rows, answer.intervals)
     output: Output = {"rows": len(answer.rows), "cost": answer.cost.epsilon, **dict.fromkeys(answer.warnings, 1.0)}
     for row, ends in zip(answer.rows, answer.intervals, strict=True):
-        key = str([value for value, noisy in zip(row, answer.noisy, strict=True) if not noisy])
-        output |= _numbers(key, ((c, v) for c, v, noisy in zip(answer.columns, row, answer.noisy, strict=True) if noisy))
+        cells = list(zip(answer.columns, row, answer.noisy, strict=True))
+        key = str([value for _, value, noisy in cells if not noisy])
+        output |= _numbers(key, ((name, value) for name, value, noisy in cells if noisy))
         output |= _numbers(key, ((f"{c} from", end[0]) for c, end in zip(answer.columns, ends, strict=True) if end))
     return output
 

@@ -20,7 +20,7 @@ from dpsql.session import Session
 
 pytestmark = pytest.mark.audit
 
-RUNS = 6_000
+RUNS = 3_000
 DELTA = 1e-2
 POLICY = """
 version = "1"

@@ -1,10 +1,9 @@
-"""Intervals hold the truth as often as they say, and searched bounds cost what the design measured, on a small crowd."""
+"""Intervals hold the truth as often as they say, and searched bounds cost what the design measured, on a crowd."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -80,6 +79,7 @@ def covered(session: Session, sql: str, runs: int) -> list[float]:
     return [each / total for each in held]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sql", UNBIASED)
 def test_intervals_cover_what_they_say(sessions: dict[str, Session], sql: str) -> None:
     """93 to 97 %, where a step is small beside the noise; whole numbers of few steps reach a little beyond 95 %."""
@@ -88,12 +88,14 @@ def test_intervals_cover_what_they_say(sessions: dict[str, Session], sql: str) -
 
 
 def test_few_steps_take_the_smallest_whole_interval(sessions: dict[str, Session]) -> None:
-    """A count at epsilon 1: +-3 holds 96.4 %, +-2 would hold 89 %."""
+    """A count at epsilon 1: +-3 holds 97.3 %, +-2 would hold 92.7 %."""
     (share,) = covered(sessions["declared"], "SELECT COUNT(*) FROM people", RUNS)
-    assert 0.945 < share < 0.98
+    assert 0.953 < share < 0.992
 
 
-@pytest.mark.parametrize("sql", ["SELECT COUNT(*) FROM visits", "SELECT SUM(cost) FROM visits", "SELECT SUM(v) FROM people"])
+@pytest.mark.parametrize("sql", [
+    "SELECT COUNT(*) FROM visits", "SELECT SUM(cost) FROM visits", "SELECT SUM(v) FROM people",
+])
 def test_a_searched_bound_is_near_the_true_maximum(sessions: dict[str, Session], sql: str) -> None:
     """Median error against clipping at the largest contribution: the design measured 1.3 to 1.5 times."""
     session, kept = sessions["open"], Kept(sessions["open"].engine)
@@ -102,6 +104,7 @@ def test_a_searched_bound_is_near_the_true_maximum(sessions: dict[str, Session],
     value = sql.split(" ")[1]
     ((most,),) = session.engine.run(f"SELECT MAX(s) FROM (SELECT {value} AS s FROM {table} GROUP BY u)", {}).values
     plan = session.plan(sql)
-    errors = [abs(float(run(plan, kept, session._scratch)[0].rows[0][0]) - float(truth)) for _ in range(300)]  # type: ignore[arg-type]
+    found = [run(plan, kept, session._scratch)[0].rows[0][0] for _ in range(300)]  # type: ignore[arg-type]
+    errors = [abs(float(value) - float(truth)) for value in found]  # type: ignore[arg-type]
     assert statistics.median(errors) < 2.5 * 0.6931 * float(most)
     assert any("chosen privately" in warning for warning in plan.warnings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -19,6 +20,9 @@ from dpsql.expression import Kind, SqlType
 from dpsql.pipeline import planned
 from dpsql.plan import Plan
 from dpsql.program import Feed
+from dpsql.render import render_with
+from dpsql.statement import Side
+from dpsql.tabulate import tabulated
 from tests.fuzz.query_words import Written
 
 _DATES = (None, datetime.date(2020, 2, 29), datetime.date(1, 1, 1), datetime.date(9999, 12, 31))
@@ -89,3 +93,32 @@ def check_distances(plan: Plan, mode: str, values: Mapping[str, object], databas
         check_groups(here, statement, database, unit)
         check_magnitudes(here, statement, database, unit)
         check_rows_counted(here, statement, database, unit)
+        for side in statement.sides:
+            if side.near:
+                check_near(here, side)
+
+
+def check_near(here: World, side: Side) -> None:
+    """The rows near a rank are those of the whole table, with the rows up to each and all beside them; none is missing."""
+    keys = len(side.table.keys)
+    sql, params = render_with(tabulated(side.table), here.catalog)
+    upto: Counter[str] = Counter()
+    whole: Counter[str] = Counter()
+    rows = here.run(sql, params)
+    for row in rows:
+        whole[repr(row[:keys])] += _whole(row[-1])
+    expected, given = [], {repr(row) for row in here.run(side.sql, side.params)}
+    for row in sorted(rows, key=lambda row: (row[keys] != row[keys], row[keys])):
+        group, below = repr(row[:keys]), upto[repr(row[:keys])]
+        upto[group] += _whole(row[-1])
+        found = repr((*row, upto[group], whole[group]))
+        aims = [(choice.rank.fraction * whole[group], choice.rank.near) for choice in side.choices if choice.rank]
+        if any(upto[group] >= aim - near and below <= aim + near for aim, near in aims):
+            expected.append(found)
+            assert found in given, "a row near a rank is left out"
+    assert len(given) <= len(rows) and len(expected) <= len(given)
+
+
+def _whole(count: object) -> int:
+    assert isinstance(count, int)
+    return count

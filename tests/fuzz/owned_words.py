@@ -68,7 +68,7 @@ class OwnedWords(Words):
 
     def shown(self, alias: str, name: str, kind: str) -> Shown:
         """A column; one that tells people apart is no number where answers are compared: nobody is alone in a group."""
-        return Shown(f"{alias}.{name}", name, "id" if self.plain and name in ("u", "o", "i", "ref") else kind)
+        return Shown(f"{alias}.{name}" if alias else name, name, "id" if self.plain and name in ("u", "o", "i", "ref") else kind)
 
     # sources
 
@@ -125,6 +125,8 @@ class OwnedWords(Words):
 
     def _joined(self, depth: int) -> Source:
         """Two sources about people, of the same person unless it is a mistake."""
+        if self.chance(15):
+            return self._using()
         a, b = self.owned(depth - 1), self.owned(0 if self.chance(70) else depth - 1)
         shown = (*a.columns, *b.columns)
         if self.clumsy and self.below(self.clumsy) == 0:
@@ -137,10 +139,23 @@ class OwnedWords(Words):
             return a
         if self.chance(25):
             on += f" AND {self.scalar('bool', shown, 1)}"
+        if self.chance(12):
+            return Source(f"{a.sql} {self.pick(('SEMI', 'ANTI'))} JOIN {b.sql} ON {on}", a.columns, a.unit, a.order)
         if self.chance(20):
             return Source(f"{a.sql} CROSS JOIN {b.sql}" if self.chance(5) else f"{a.sql} {self._side()} JOIN {b.sql} ON {on}",
                           shown, b.unit or a.unit, b.order or a.order)
         return Source(f"{a.sql} JOIN {b.sql} ON {on}", shown, a.unit or b.unit, a.order or b.order)
+
+    def _using(self) -> Source:
+        """Two tables with columns in common, of which one is shown."""
+        a, b = self.base("orders"), self.base(self.pick(("units", "items")))
+        name = "u" if b.unit else "o"
+        how = f"{self.pick(('', 'LEFT', 'RIGHT', 'FULL'))} JOIN {b.sql} USING ({name})"
+        both = {column.name for column in a.columns} & {column.name for column in b.columns}
+        columns = [column for column in (*a.columns, *b.columns) if column.name not in both]
+        return Source(f"{a.sql} {how}", (*columns, self.shown("", name, "int")), *(
+            (name, a.order) if name == "u" else (a.unit, name)
+        ))
 
     def _side(self) -> str:
         return self.pick(("LEFT", "RIGHT", "FULL"))

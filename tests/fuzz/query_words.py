@@ -30,9 +30,12 @@ AFTER = {
     "text": ("UPPER({})",), "bool": ("NOT {}",), "date": ("year({})",),
 }
 SHOWN = ("ROW_NUMBER() OVER (ORDER BY {int}) int", "SUM({int}) OVER () num", "RANK() OVER (ORDER BY {num} DESC) int",
-         "LAG({int}) OVER (ORDER BY {text}) int", "AVG({num}) OVER (PARTITION BY {text}) num")
+         "LAG({int}) OVER (ORDER BY {text}) int", "(SELECT MAX(size) FROM pub) int", "{num} num", "{text} text",
+         "(SELECT COUNT(*) FROM orders WHERE {bool}) int", "NTILE(2) OVER (ORDER BY {num}) int",
+         "AVG({num}) OVER (PARTITION BY {text}) num")
 AGAIN = ("COUNT(*) int", "SUM({int}) num", "AVG({num}) num", "MAX({int}) int", "MIN({text}) text", "MEDIAN({int}) num",
-         "COUNT(DISTINCT {text}) int", "STDDEV({num}) num", "LIST({int}) text", "ANY_VALUE({text}) text")
+         "COUNT(DISTINCT {text}) int", "STDDEV({num}) num", "BOOL_OR({bool}) bool", "QUANTILE_CONT({num}, 0.5) num",
+         "COUNT(*) FILTER (WHERE {bool}) int", "CORR({num}, {int}) num")
 
 
 @dataclass
@@ -53,7 +56,7 @@ class QueryWords(OwnedWords):
         forms = [self.question, self.question]
         if depth > 0 and self.left > 1:
             forms += [self.question, self._after, self._after, self._united, self._groups]
-            forms += [] if self.plain else [self._public_only]
+            forms += [] if self.plain else [self._public_only, self._for_each]
         return self.pick(forms)(depth)
 
     # questions
@@ -86,7 +89,7 @@ class QueryWords(OwnedWords):
             text = self.pick(AFTER[kind]).replace("{}", text)
         if self.chance(6) and self.left > 0:
             self.left -= 1
-            text += f" + (SELECT COUNT(*) FROM {self.base(self.pick(('units', 'orders'))).sql})"
+            text += f" + (SELECT COUNT(*) FROM {self.base(self.pick(('units', 'orders', 'pub'))).sql})"
         return text, kind
 
     def _grouped(self, keys: list[str], source: Source) -> str:
@@ -105,7 +108,8 @@ class QueryWords(OwnedWords):
             test = self.pick(("COUNT(*) > 1", "AVG({int}) > (SELECT AVG(size) FROM pub)", "k0 IS NOT NULL", "SUM({int}) < 9"))
             text += f" HAVING {self.filled(test + ' bool', source.columns, 0)[0]}"
         if self.chance(10):
-            text += " QUALIFY ROW_NUMBER() OVER (ORDER BY COUNT(*) DESC) <= 2"
+            text += self.pick((" QUALIFY ROW_NUMBER() OVER (ORDER BY COUNT(*) DESC) <= 2", " QUALIFY RANK() OVER w < 3 "
+                               "WINDOW w AS (ORDER BY COUNT(*))", f" QUALIFY SUM(COUNT(*)) OVER () > {self.below(9)}"))
         return text + (f" ORDER BY {self.pick(places.split(', '))}" if self.chance(15) else "")
 
     # over what is released
@@ -157,6 +161,19 @@ class QueryWords(OwnedWords):
         tail = " GROUP BY " + ", ".join(str(i + 1) for i in range(len(keys))) if grouped else ""
         listed = ", ".join(f"{text} AS {name}" for text, name, _ in items)
         return Block(f"SELECT {listed} FROM {source.sql}{where}{tail}", tuple((name, kind) for _, name, kind in items))
+
+    def _for_each(self, depth: int) -> Block:
+        """What people are asked for each row of a public table."""
+        self.left -= 1
+        outer, inner, kind = self.base("pub"), self.base(self.pick(("orders", "items", "units"))), self.pick(("int", "text"))
+        key = self.column(kind, outer.columns)
+        asked = self._aggregate(self.pick(EXACT if self.plain else AGGREGATES), inner)[0]
+        where = f"{self.column(kind, inner.columns)} = {key}"
+        if self.chance(50):
+            text = f"{key} AS k0, (SELECT {asked} FROM {inner.sql} WHERE {where}) AS a0 FROM {outer.sql}"
+        else:
+            text = f"{key} AS k0, {asked} AS a0 FROM {outer.sql} LEFT JOIN {inner.sql} ON {where} GROUP BY {key}"
+        return Block(f"SELECT {text}", (("k0", kind), ("a0", "num")))
 
     def _public_only(self, depth: int) -> Block:
         source = self.public()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from small_worlds import MODES, databases
 
+from tests.fuzz.lengths import MANY, examples, for_minutes
 from tests.fuzz.measured import check_distances, fed, plan_of
 from tests.fuzz.query_words import Written, queries
 
 
-def attack(examples: int) -> Any:
+def attack(many: int) -> Callable[[], None]:
     """The attack on so many queries."""
 
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @examples(many)
     @given(st.data(), queries(), st.sampled_from(MODES), st.sampled_from([1, 2, 3]))
     def run(data: Any, written: Written, mode: str, unit: int) -> None:
         plan = plan_of(written, mode)
@@ -26,4 +28,10 @@ def attack(examples: int) -> Any:
     return run
 
 
-test_queries = attack(200)
+test_queries = attack(120)
+test_twenty_thousand_queries = pytest.mark.slow(attack(MANY))
+
+
+@pytest.mark.fuzz
+def test_queries_for_minutes() -> None:
+    for_minutes(attack)()

@@ -7,21 +7,30 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+import sqlglot
+from hypothesis import given
 from hypothesis import strategies as st
 from pages import cases
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from dpsql.errors import QueryError
 from dpsql.session import Session
+from tests.fuzz.lengths import examples, for_minutes
 from tests.fuzz.query_words import queries
 
+Item = TypeVar("Item")
 SECONDS = 5         # of computing, far above what planning takes, so that no slow machine fails
 INNARDS = re.compile(r"Traceback|sqlglot|object at 0x|<class|InternalError|\bexp\.|dpsql\.")
 DIALECTS = ("duckdb",) * 6 + ("postgres", "bigquery", "snowflake", "tsql", "spark", "mysql", "sqlite", "trino")
-PIECES = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\w+|\s+|[^\w\s]")
+PIECES = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\d+(?:\.\d+)?|\w+|::|<>|<=|>=|!=|\|\||->>|->|=>|//|[^\w\s]")
 ODD = (
     "\x00", "\ufeff", "\u202e", "\u00a0", "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"), "\u0130",
     "é", "'", '"', "''", "$$", "`", "\\", "--", "/*", "*/", "/**/", "-- x\n", ";", "(", ")", "[", "]", "{", "}", ",", ".",
@@ -37,54 +46,108 @@ ODD = (
 
 
 @cache
-def corpus() -> tuple[tuple[str, ...], ...]:
-    """The texts of the grammar pages, in pieces."""
-    return tuple(tuple(PIECES.findall(case.blocks["sql query"])) for case in cases())
+def corpus() -> tuple[str, ...]:
+    """The texts of the grammar pages."""
+    return tuple(case.blocks["sql query"] for case in cases())
 
 
-@st.composite
-def mangled(draw: st.DrawFn) -> str:
-    """A text that was a query once, or almost."""
-    def below(most: int) -> int:
-        return draw(st.integers(0, max(0, most - 1)))
+@cache
+def pieces_of(kind: str) -> tuple[str, ...]:
+    """Every word, text, number or sign of the corpus, and the odd ones."""
+    found = {piece for text in corpus() for piece in PIECES.findall(text)}
+    return tuple(sorted(piece for piece in found | set(ODD) if kind_of(piece) == kind))
 
-    def a_text() -> list[str]:
-        if below(8) == 0:
-            return PIECES.findall(draw(queries()).sql)
-        return list(corpus()[below(len(corpus()))])
 
-    pieces = a_text()
-    for _ in range(1 + below(5)):
-        start, length = below(len(pieces) + 1), 1 + below(4)
-        part = pieces[start : start + length]
-        match below(9):
+def kind_of(piece: str) -> str:
+    return "text" if piece[0] in "'\"" else "number" if piece[0].isdigit() else "word" if piece[0].isalpha() else "sign"
+
+
+@dataclass(frozen=True)
+class Mangler:
+    """Makes texts that were queries once, or almost."""
+
+    draw: Callable[[st.SearchStrategy[Any]], Any]
+
+    def below(self, most: int) -> int:
+        return int(self.draw(st.integers(0, max(0, most - 1))))
+
+    def pick(self, items: Sequence[Item]) -> Item:
+        return items[self.below(len(items))]
+
+    def text(self) -> str:
+        return str(self.draw(queries()).sql) if self.below(8) == 0 else self.pick(corpus())
+
+    def mangled(self) -> str:
+        """A text some of whose pieces are others now, of the same kind or of any."""
+        pieces = PIECES.findall(self.text())
+        for _ in range(1 + self.below(4)):
+            if pieces and self.below(5) > 1:
+                place = self.below(len(pieces))
+                pieces[place] = self.pick(pieces_of(kind_of(pieces[place])))
+            else:
+                self._cut(pieces)
+        return (" " if self.below(12) else "").join(pieces)
+
+    def _cut(self, pieces: list[str]) -> None:
+        start, length = self.below(len(pieces) + 1), 1 + self.below(4)
+        part, other = pieces[start : start + length], self.below(len(pieces) + 1)
+        match self.below(8):
             case 0:
                 pieces[start : start + length] = []
             case 1:
-                pieces[start:start] = part * (1 + below(3))
+                pieces[start:start] = part * (1 + self.below(3))
             case 2:
-                other = below(len(pieces) + 1)
-                pieces[start:start], pieces[other:other] = pieces[other : other + 1], part
+                pieces[start : start + 1], pieces[other:other] = pieces[other : other + 1], part
             case 3 | 4:
-                pieces[start:start] = [" ", ODD[below(len(ODD))], " "]
+                pieces[start:start] = [self.pick(ODD)]
             case 5:
-                pieces[start : start + 1] = [ODD[below(len(ODD))]]
+                more = PIECES.findall(self.text())
+                cut = self.below(len(more))
+                pieces[start : start + length] = more[cut : cut + 1 + self.below(12)]
             case 6:
-                more = a_text()
-                cut = below(len(more))
-                pieces[start : start + length] = more[cut : cut + 1 + below(12)]
-            case 7:
                 pieces[start : start + length] = ["(", *part, ")"]
             case _:
-                pieces[start:start] = [draw(st.text(max_size=6))]
-    return "".join(pieces)
+                pieces[start:start] = [self.draw(st.text(min_size=1, max_size=6))]
+
+    def grafted(self) -> str:
+        """A text with subtrees of others in it: it mostly parses, and seldom makes sense."""
+        tree = self._tree()
+        for _ in range(1 + self.below(3)):
+            old, new = self.pick(list(tree.walk())), self.pick(list(self._tree().walk())).copy()
+            if old.parent is not None and isinstance(old, exp.Query) <= isinstance(new, exp.Query | exp.Table):
+                old.replace(new)
+        return tree.sql("duckdb")
+
+    def _tree(self) -> exp.Expr:
+        return sqlglot.parse_one(self.pick(_parsed()), read="duckdb")
 
 
-def attack(examples: int) -> Any:
+@cache
+def _parsed() -> tuple[str, ...]:
+    """The texts of the corpus that DuckDB's dialect reads."""
+    found = []
+    for text in (text for text in corpus() if text.upper().lstrip("( ").startswith(("SELECT", "WITH"))):
+        with suppress(SqlglotError):
+            if isinstance(sqlglot.parse_one(text, read="duckdb"), exp.Query):
+                found.append(text)
+    return tuple(found)
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    """What an analyst would not write."""
+    mangler = Mangler(draw)
+    if mangler.below(2):
+        with suppress(Exception):       # sqlglot prints what it likes of a tree that makes no sense
+            return mangler.grafted()
+    return mangler.mangled()
+
+
+def attack(many: int) -> Callable[[Session], None]:
     """The attack with so many texts."""
 
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(mangled(), st.sampled_from(DIALECTS))
+    @examples(many)
+    @given(texts(), st.sampled_from(DIALECTS))
     def run(clinic: Session, sql: str, dialect: str) -> None:
         began = time.thread_time()
         try:
@@ -97,4 +160,9 @@ def attack(examples: int) -> Any:
     return run
 
 
-test_texts = attack(300)
+test_texts = attack(150)
+
+
+@pytest.mark.fuzz
+def test_texts_for_minutes(clinic: Session) -> None:
+    for_minutes(attack)(clinic)

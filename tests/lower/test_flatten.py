@@ -55,9 +55,8 @@ def test_intervals_survive(session: Session, sql: str, columns: tuple[str, ...])
 
 
 @pytest.mark.parametrize("sql", [
-    f"SELECT n FROM ({GROUPS} LIMIT 1) x", f"SELECT MAX(n) FROM ({GROUPS}) x", f"SELECT DISTINCT s FROM ({GROUPS}) x",
-    f"SELECT n, RANK() OVER (ORDER BY n) FROM ({GROUPS}) x", f"SELECT a.n - b.n FROM ({GROUPS}) a, ({GROUPS}) b",
-    f"SELECT * EXCLUDE (n) FROM ({GROUPS}) x", f"SELECT c FROM ({GROUPS}) x(a, c, d)",
+    f"SELECT MAX(n) FROM ({GROUPS}) x", f"SELECT DISTINCT s FROM ({GROUPS}) x",
+    f"SELECT RANK() OVER (ORDER BY n) FROM ({GROUPS}) x", f"SELECT * EXCLUDE (n) FROM ({GROUPS}) x",
 ])
 def test_what_does_not_merely_pass_rows_on_stays(session: Session, sql: str) -> None:
     answer = session.query(sql)

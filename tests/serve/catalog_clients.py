@@ -72,7 +72,8 @@ SELECT 'visits'::regclass;
 SELECT to_regclass('visits'), to_regclass('nowhere');
 SELECT has_table_privilege('visits', 'SELECT'), has_schema_privilege('public', 'USAGE');
 SELECT table_schema, table_name, table_type FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1, 2;
-SELECT column_name, data_type, is_nullable, numeric_precision FROM information_schema.columns WHERE table_name = 'visits' ORDER BY ordinal_position;
+SELECT column_name, data_type, is_nullable, numeric_precision
+FROM information_schema.columns WHERE table_name = 'visits' ORDER BY ordinal_position;
 """
 
 

@@ -1,6 +1,8 @@
 """Records the catalog statements that real clients send to a real PostgreSQL, with its answers.
 
-    python -m tests.serve.catalog_recorder FOLDER      # needs PostgreSQL 15 and psql; Java with pgjdbc for the metadata of JDBC
+    python -m tests.serve.catalog_recorder FOLDER [CLIENT ...]
+
+It needs root, PostgreSQL 15 and psql, and Java with pgjdbc.
 
 A throw-away cluster in FOLDER gets the tables of the grammar pages' clinic, as the catalog shows them: the same keys,
 types and comments. Each client works through a proxy that notes its statements; then every statement is asked once

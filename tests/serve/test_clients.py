@@ -110,8 +110,8 @@ def test_asyncpg(tpch: Served) -> None:
     async def story() -> None:
         connection = await asyncpg.connect(
             host="127.0.0.1", port=tpch.port, user="bob", password=PASSWORDS["bob"], database="x", ssl=trusting())
-        sql = "SELECT n_name, COUNT(*) AS n FROM customer JOIN nation ON c_nationkey = n_nationkey WHERE n_regionkey = $1" \
-              " GROUP BY n_name"
+        sql = "SELECT n_name, COUNT(*) AS n FROM customer JOIN nation ON c_nationkey = n_nationkey " \
+              "WHERE n_regionkey = $1 GROUP BY n_name"
         assert len(await connection.fetch(sql, 1)) == 5
         await connection.close()
 

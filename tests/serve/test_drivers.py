@@ -112,12 +112,14 @@ def test_asyncpg_describes_binds_and_fetches(served: Served) -> None:
             statement = await connection.prepare(
                 "SELECT ward, COUNT(*) AS n, SUM(price) AS p, AVG(cost) AS c FROM visits "
                 "WHERE cost < $1 AND at >= $2 AND emergency = $3 AND price < $4 GROUP BY ward LIMIT $5")
-            assert [each.name for each in statement.get_parameters()] == ["float8", "timestamp", "bool", "numeric", "int8"]
+            types = [each.name for each in statement.get_parameters()]
+            assert types == ["float8", "timestamp", "bool", "numeric", "int8"]
             rows = await statement.fetch(800.5, datetime.datetime(2025, 1, 1), True, Decimal(99), 5)
             assert {row["ward"] for row in rows} == {"surgery", "cardiology"}
             assert all(isinstance(row["n"], int) and isinstance(row["p"], Decimal) for row in rows)
             async with connection.transaction():
-                found = [row["ward"] async for row in connection.cursor("SELECT ward FROM wards ORDER BY 1", prefetch=1)]
+                cursor = connection.cursor("SELECT ward FROM wards ORDER BY 1", prefetch=1)
+                found = [row["ward"] async for row in cursor]
             assert found == ["cardiology", "surgery"]
             with pytest.raises(asyncpg.PostgresError) as refused:
                 await connection.fetch("SELECT nope FROM patients")

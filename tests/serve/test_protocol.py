@@ -236,3 +236,13 @@ def test_the_log_holds_no_literals_and_no_values(served: Served) -> None:
     text = served.log.read_text()
     assert "ward = ?" in text
     assert not [word for word in ("secret ward", "987654", "hidden", *PASSWORDS.values()) if word in text]
+
+
+def test_columns_are_named_as_postgresql_names_them(served: Served) -> None:
+    with served.raw() as raw:
+        found = raw.query('SELECT COUNT(*), MAX(floor) AS Top, 1, floor::BIGINT, lower(ward), floor AS "F" '
+                          "FROM wards GROUP BY ward, floor")
+        assert [name for name, _, _ in found[0].columns] == ["count", "top", "?column?", "floor", "lower", "F"]
+        assert [name for name, _, _ in raw.query("SELECT * FROM wards")[0].columns] == ["ward", "floor"]
+        found = raw.query("SELECT COUNT(*), COUNT(DISTINCT patient_id) FROM visits UNION ALL SELECT 1, 2")
+        assert [name for name, _, _ in next(each for each in found if each.kind == "T").columns] == ["count", "count"]

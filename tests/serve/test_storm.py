@@ -100,8 +100,9 @@ def test_fifty_clients_get_right_answers_and_no_charge_is_lost(serve: Callable[.
             if found != [[str(value + 1).encode()]]:
                 wrong.append(found)
         elif what < 0.75:
-            if (state := [each.fields["C"] for each in raw.query("SELECT nope FROM patients") if each.kind == "E"]) != ["42000"]:
-                wrong.append(state)
+            refused = raw.query("SELECT nope FROM patients")
+            if [each.fields["C"] for each in refused if each.kind == "E"] != ["42000"]:
+                wrong.append(refused)
         elif what < 0.9:
             fresh(raw)
         elif what < 0.93:

@@ -149,7 +149,8 @@ def _exact(statement: Statement, rows: list[tuple[Any, ...]]) -> dict[str, list[
 TEXTS = (
     "SELECT COUNT(*) FROM orders", "SELECT SUM(v), SUM(d), AVG(v) FROM orders", "SELECT SUM(x), AVG(x) FROM units",
     "SELECT grp, COUNT(*), SUM(q) FROM units JOIN orders USING (u) JOIN items USING (o) GROUP BY grp",
-    "SELECT kind, COUNT(*), SUM(v) FROM orders GROUP BY kind", "SELECT kind, COUNT(DISTINCT u) FROM orders GROUP BY kind",
+    "SELECT kind, COUNT(*), SUM(v) FROM orders GROUP BY kind",
+    "SELECT kind, COUNT(DISTINCT u) FROM orders GROUP BY kind",
     "SELECT kind, MEDIAN(v), COUNT(*) FROM orders WHERE v BETWEEN 0 AND 9 GROUP BY kind",
 )
 

@@ -14,7 +14,9 @@ from dpsql.aggregates import Kept
 from dpsql.derive import derive
 from dpsql.facts.stability import rows_per_group
 from dpsql.relation import columns_out
+from dpsql.render import render_with
 from dpsql.statement import Side, Statement
+from dpsql.tabulate import tabulated
 
 CASES = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 Counts = Counter[tuple[object, ...]]
@@ -24,7 +26,9 @@ def counts(here: World, side: Side, statement: Statement, database: Database) ->
     """The counts of a side by key and cell, or by key where distinct cells are counted; released groups only."""
     here.load(database)
     keys, found = len(side.table.keys), Counter[tuple[object, ...]]()
-    for *key, count in here.run(side.sql, side.params):
+    # of rows near a rank alone, the privacy is that of all rows: what is chosen is the same
+    sql, params = render_with(tabulated(side.table), here.catalog) if side.near else (side.sql, side.params)
+    for *key, count in here.run(sql, params):
         if statement.domain is None or tuple(key[:keys]) in statement.domain:
             assert isinstance(count, int)
             found[tuple(map(plain, key))] += count

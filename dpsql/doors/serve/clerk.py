@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from dpsql.doors.serve import values as of
+from dpsql.doors.serve.catalog.answer import Asker, Statement
+from dpsql.doors.serve.catalog.text import looks_like_catalog
 from dpsql.doors.serve.client import Client
 from dpsql.doors.serve.commands import (
     Close,
@@ -24,7 +26,7 @@ from dpsql.doors.serve.commands import (
 from dpsql.doors.serve.failure import Failure
 from dpsql.doors.serve.inference import OPEN, inferred, sample
 from dpsql.doors.serve.messages import Field
-from dpsql.doors.serve.office import BUDGET, PLAN, Asked, Outcome
+from dpsql.doors.serve.office import BUDGET, PLAN, Asked, Outcome, shape
 from dpsql.doors.serve.portal import Portal, Prepared
 from dpsql.errors import QueryError
 
@@ -99,12 +101,12 @@ class Clerk:
         match command:
             case Query():
                 asked = self._asked(command, values)
-                known = self._host.office.constant(asked)
+                known = self._host.office.known(asked)
                 if known is not None:
                     return known.fields
-                found = await self._catalog(command, values)
-                if found is not None:
-                    return found.fields
+                statement = await self._catalog(command)
+                if statement is not None:
+                    return shape(statement)
                 return await self._host.thread(self._client, lambda office, stop: office.fields(asked))
             case Explain():
                 return PLAN
@@ -128,16 +130,18 @@ class Clerk:
             prepared.settled = True
             return prepared.types
         client = self._client
-        if await self._catalog(query, ()) is not None:      # its statements name their types, or take texts
-            count = max(query.holes, default=0)
+        statement = await self._catalog(query)
+        if statement is not None:
+            known = dict(zip(query.holes, statement.parameters, strict=False))
+            given = dict(enumerate(prepared.types, 1))
+            count = max(*query.holes, len(given), 0)
             found = tuple(
-                of.TEXT if i >= len(prepared.types) or prepared.types[i] in OPEN else prepared.types[i]
-                for i in range(max(count, len(prepared.types))))
+                given[i] if given.get(i, 0) not in OPEN else known.get(i, of.TEXT) for i in range(1, count + 1))
         else:
-            dialect = client.settings.get("dpsql.dialect")
+            asked = self._asked(query, (None,) * max(query.holes))
             found = await self._host.thread(client, lambda office, stop: inferred(
-                query.sql, query.holes, prepared.types, office.session.tables(), dialect,
-                lambda values: office.fields(replace(self._asked(query, ()), values=values))))
+                query.sql, query.holes, prepared.types, office.session.tables(), asked.dialect,
+                lambda values: office.fields(replace(asked, values=values))))
         prepared.types, prepared.settled = found, True
         return found
 
@@ -155,14 +159,25 @@ class Clerk:
         asked = self._asked(query, portal.values)
         if portal.promised is not None:
             _require_same(portal.promised, await self.fields(query, portal.values) or ())
-        found = self._host.office.constant(asked) or await self._catalog(query, portal.values)
+        found = self._host.office.known(asked)
+        if found is None and (statement := await self._catalog(query)) is not None:
+            asker = self._asker()
+            found = await self._host.thread(
+                self._client, lambda office, stop: office.catalogued(statement, asked.values, asker))
         if found is None:
             found = await self._host.thread(self._client, lambda office, stop: office.answer(asked, stop))
         return found if portal.promised is None else replace(found, fields=portal.promised)
 
-    async def _catalog(self, query: Query, values: Sequence[object]) -> Outcome | None:
-        """What the catalog answers; None for what is no question to it."""
-        return None
+    async def _catalog(self, query: Query) -> Statement | None:
+        """A question to the catalog; None for what is none."""
+        if not looks_like_catalog(query.sql):
+            return None
+        return await self._host.thread(self._client, lambda office, stop: office.statement(query.sql))
+
+    def _asker(self) -> Asker:
+        client = self._client
+        settings = {name: value for name, value, _ in client.settings.every()}
+        return Asker(client.user, client.database, client.number, settings)
 
     async def _fetch(self, command: Fetch) -> Outcome:
         portal = self._client.portal(command.name)
@@ -170,6 +185,7 @@ class Clerk:
         if portal.outcome is None:
             portal.outcome = await self.run(portal)
             notices = portal.outcome.notices
+            self._client.require_room()
         rows = portal.move(command)
         if command.moves:
             return Outcome(None, (), f"MOVE {len(rows)}", notices)
@@ -187,12 +203,12 @@ class Clerk:
         return Outcome(_shown(name), [(client.settings.get(name),)], "SHOW")
 
     def _asked(self, query: Query, values: Sequence[object]) -> Asked:
-        """A query at this client's price. Failure 08P01 when a value is missing."""
+        """A query at this client's price. Failure 42P02 when a value is missing."""
         settings = self._client.settings
-        if values and max(query.holes, default=0) > len(values):
-            raise Failure("08P01", f"{len(values)} values were given for {max(query.holes)} parameters")
+        if max(query.holes, default=0) > len(values):
+            raise Failure("42P02", f"there is no parameter ${max(query.holes)}", hint="send values beside the query")
         return Asked(
-            query.sql, tuple(values[number - 1] for number in query.holes) if values else (), self._client.user,
+            query.sql, tuple(values[number - 1] for number in query.holes), self._client.user,
             settings.get("dpsql.epsilon"), settings.get("dpsql.delta"), settings.get("dpsql.dialect"),
             settings.get("dpsql.fresh") == "on")
 

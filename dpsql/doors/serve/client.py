@@ -10,6 +10,7 @@ from dpsql.doors.serve.portal import Portal, Prepared
 from dpsql.doors.serve.settings import Settings
 from dpsql.engines.stop import Stop
 
+MOST_ROWS = 1_000_000   # of all portals of a connection
 MOST_KEPT = 1000        # prepared statements of a connection, and portals
 
 
@@ -24,6 +25,7 @@ class Client:
     settings: Settings
     number: int
     secret: bytes
+    database: str = ""
     status: str = "I"
     prepared: dict[str, Prepared] = field(default_factory=dict)
     portals: dict[str, Portal] = field(default_factory=dict)
@@ -44,6 +46,13 @@ class Client:
         if len(self.portals) >= MOST_KEPT:
             raise Failure("53400", f"a connection keeps at most {MOST_KEPT} portals")
         self.portals[name] = portal
+
+    def require_room(self) -> None:
+        """Failure 53400 when the answers of all portals have too many rows; those of the largest are let go."""
+        held = {name: len(each.outcome.rows) for name, each in self.portals.items() if each.outcome is not None}
+        if sum(held.values()) > MOST_ROWS:
+            del self.portals[max(held, key=lambda name: held[name])]
+            raise Failure("53400", f"the open cursors of a connection hold at most {MOST_ROWS} rows", hint="close some")
 
     def prepare(self, name: str, prepared: Prepared) -> None:
         """Keep a prepared statement; the one without a name is replaced. Failure 42P05 when the name is taken."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import getpass
+import logging
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def run_serve(options: argparse.Namespace) -> int:
     names = ("database", "policy", "ledger", "users", "host", "port", "tls_cert", "tls_key", "deadline", "pad")
     config = read_config(
         None if options.config is None else Path(options.config), {name: getattr(options, name) for name in names})
+    logging.getLogger("sqlglot").setLevel(logging.CRITICAL + 1)     # it would log the text of odd queries
     try:
         import uvloop
     except ImportError:

@@ -206,6 +206,7 @@ class Connection:
             self.wire.write(message)
             if self.wire.full:
                 await self.wire.flush(self._host.config.idle)
+                await asyncio.sleep(0)      # a long answer lets others in between
         portal.at = end
         if 0 < limit == len(rows):
             self.wire.write(say.SUSPENDED)
@@ -217,6 +218,7 @@ class Connection:
     async def _run(self, portal: Portal, text: str) -> None:
         began = time.monotonic()
         portal.outcome = await self._clerk.run(portal)
+        self.client.require_room()
         quiet = self.client.settings.get("client_min_messages")
         for severity, said in portal.outcome.notices:
             if quiet != "error" and (quiet != "warning" or severity == "WARNING"):

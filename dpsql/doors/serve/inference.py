@@ -19,6 +19,7 @@ from sqlglot.tokenizer_core import TokenType
 from dpsql.dictionary import TableInfo
 from dpsql.doors.serve import values as of
 from dpsql.errors import QueryError
+from dpsql.limits import check_tokens
 
 SAMPLES: dict[int, object] = {
     of.TEXT: "a", of.INT8: 1, of.NUMERIC: Decimal("1.5"), of.DATE: datetime.date(2000, 1, 1), of.BOOL: True,
@@ -29,6 +30,7 @@ TRIED = (of.TEXT, of.INT8, of.NUMERIC, of.DATE, of.BOOL, of.TIMESTAMP)
 MOST_TRIALS = 40        # each plans the query once
 OPEN = (0, of.UNKNOWN)
 HOLE = "dpsql_hole_"
+MARKS = (TokenType.PLACEHOLDER, TokenType.QDCOLON)      # ? and ?::
 
 _CASTS = {
     "BOOLEAN": of.BOOL, "SMALLINT": of.INT2, "INT": of.INT4, "BIGINT": of.INT8, "DECIMAL": of.NUMERIC,
@@ -102,10 +104,12 @@ def _named(sql: str, holes: Sequence[int], dialect: str) -> str:
     """The query with a name for each parameter, so that the tree tells which is which."""
     pieces: list[str] = []
     last = 0
-    marks = [token for token in sqlglot.tokenize(sql, read=dialect) if token.token_type is TokenType.PLACEHOLDER]
+    tokens = sqlglot.tokenize(sql, read=dialect)
+    check_tokens(sql, tokens)
+    marks = [token for token in tokens if token.token_type in MARKS]
     for number, mark in zip(holes, marks, strict=False):
         pieces += [sql[last : mark.start], f"{HOLE}{number} "]
-        last = mark.end + 1
+        last = mark.start + 1
     return "".join([*pieces, sql[last:]])
 
 
@@ -145,7 +149,9 @@ def _type(node: exp.Expr, columns: dict[str, set[int]]) -> int | None:
             return of.INT8
         case exp.Sum() | exp.Avg():
             return of.NUMERIC
-        case exp.Paren() | exp.Neg() | exp.Add() | exp.Sub() | exp.Mul() | exp.Div() | exp.Lower() | exp.Upper():
+        case exp.Lower() | exp.Upper():
+            return of.TEXT
+        case exp.Coalesce() | exp.Paren() | exp.Neg() | exp.Add() | exp.Sub() | exp.Mul() | exp.Div():
             return _type(node.this, columns)
         case _:
             return None

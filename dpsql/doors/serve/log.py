@@ -7,10 +7,12 @@ import json
 import re
 import sys
 import threading
+from functools import lru_cache
 from typing import TextIO
 
 from dpsql.doors.statements import OPAQUE, after_comment
 
+KEPT = 1024         # queries whose form is remembered
 LONGEST = 2000      # characters of a query that are logged
 
 _PLAIN = re.compile(r"[A-Za-z_][\w$]*|\s+")
@@ -35,6 +37,7 @@ class Log:
                 return
 
 
+@lru_cache(KEPT)
 def redacted(sql: str) -> str:
     """A query without its literals, quoted names and comments: each is a question mark."""
     found: list[str] = []

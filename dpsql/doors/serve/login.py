@@ -49,7 +49,8 @@ async def login(host: Host, wire: Wire, number: int) -> Client | None:
     await _prove(host, wire, name)
     host.admit(name)
     secret = bytes.fromhex(salt() + salt())
-    client = Client(name, settings, number, secret if spoken == say.V3_2 else secret[:4])
+    client = Client(name, settings, number, secret if spoken == say.V3_2 else secret[:4],
+                    request.options.get("database") or name)
     try:
         settings.begin(_wanted(request.options))
     except Failure as error:

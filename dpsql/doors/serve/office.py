@@ -6,15 +6,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from dpsql.budget.events import FREE
 from dpsql.doors.serve import values as of
+from dpsql.doors.serve.alone import Alone
+from dpsql.doors.serve.catalog.answer import Asker, Statement, catalog
 from dpsql.doors.serve.commands import CopyForm
 from dpsql.doors.serve.memory import Memory
 from dpsql.doors.serve.messages import Field
+from dpsql.doors.serve.naming import named
 from dpsql.engines.stop import Stop
+from dpsql.plan import Plan
 from dpsql.session import Session
 
-KEPT = 1024     # shapes, and answers that nothing can change, that are remembered
+KEPT = 1024     # shapes and answers that are remembered
+MOST_ROWS = 200     # of an answer that is remembered; longer ones come from the ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,14 @@ class Outcome:
 
 
 class Office:
-    """A session, with what is remembered of it: the columns of queries, and answers that are always the same."""
+    """A session, with what is remembered of it: the columns of queries, and answers that come again."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self._busy, self._retired = 0, False
         self._shapes: Memory[tuple[Field, ...]] = Memory(KEPT)
-        self._constants: Memory[Outcome] = Memory(KEPT)
+        self._alone = Alone(KEPT)
+        self._known: Memory[Outcome] = Memory(KEPT)
 
     @contextmanager
     def used(self) -> Iterator[None]:
@@ -74,9 +79,9 @@ class Office:
         if self._retired and not self._busy:
             self.session.close()
 
-    def constant(self, asked: Asked) -> Outcome | None:
-        """The answer to a query that reads no table at all, if it was asked before."""
-        return self._constants.get((asked.sql, repr(asked.values), asked.dialect))
+    def known(self, asked: Asked) -> Outcome | None:
+        """The answer to a query that reads no table, or the replay of one that this user bought here."""
+        return self._known.get(_key(asked, "")) or (None if asked.fresh else self._known.get(_key(asked, asked.user)))
 
     def fields(self, asked: Asked) -> tuple[Field, ...]:
         """The columns of a query; free, and touches no data. Raises as `Session.plan`."""
@@ -86,26 +91,40 @@ class Office:
             columns = self.session.columns(
                 asked.sql, analyst=asked.user, epsilon=asked.epsilon or None, delta=asked.delta or None,
                 params=list(asked.values) or None, dialect=asked.dialect)
-            return tuple(of.field(name, type_) for name, type_ in columns)
+            return named([of.field(name, type_) for name, type_ in columns], asked.sql, asked.dialect)
 
         return self._shapes.found(key, found)
 
     def answer(self, asked: Asked, stop: Stop) -> Outcome:
         """The answer to a query, charged. Raises as `Session.query`."""
-        answer = self.session.query(
-            asked.sql, analyst=asked.user, epsilon=asked.epsilon or None, delta=asked.delta or None,
-            params=list(asked.values) or None, fresh=asked.fresh, dialect=asked.dialect, stop=stop)
-        fields = tuple(of.field(name, type_) for name, type_ in zip(answer.columns, answer.types, strict=True))
+        key = replace(asked, user="")
+        with self._alone.of(key, stop, skip=asked.fresh):       # equal questions at once would each be charged
+            answer = self.session.query(
+                asked.sql, analyst=asked.user, epsilon=asked.epsilon or None, delta=asked.delta or None,
+                params=list(asked.values) or None, fresh=asked.fresh, dialect=asked.dialect, stop=stop)
+        columns = [of.field(name, type_) for name, type_ in zip(answer.columns, answer.types, strict=True)]
         said = [("WARNING", text) for text in answer.warnings]
         if answer.cost.epsilon > 0 or answer.cost.delta > 0:
             said.append(("NOTICE", answer.bill()))
-        outcome = Outcome(fields, answer.rows, "SELECT ", tuple(said))
-        plan = self.session.plan(
-            asked.sql, analyst=asked.user, epsilon=asked.epsilon or None, delta=asked.delta or None,
-            params=list(asked.values) or None, dialect=asked.dialect)
-        if plan.cost == FREE and not plan.statements and not plan.program.public:
-            self._constants.put((asked.sql, repr(asked.values), asked.dialect), replace(outcome, logged=False))
+        outcome = Outcome(named(columns, asked.sql, asked.dialect), answer.rows, "SELECT ", tuple(said))
+        again = replace(outcome, notices=tuple(each for each in said if each[0] != "NOTICE"), logged=False)
+        self._remember(asked, again, answer.plan)
         return outcome
+
+    def _remember(self, asked: Asked, outcome: Outcome, plan: object) -> None:
+        """Keep what may be handed out again without the ledger; an answer that reads public tables alone is not."""
+        if isinstance(plan, Plan) and len(outcome.rows) <= MOST_ROWS and (plan.statements or not plan.program.public):
+            whose = asked.user if plan.statements else ""
+            self._known.put(_key(asked, whose), outcome)
+
+    def statement(self, sql: str) -> Statement | None:
+        """A question to the catalog, read; None when it is none. Failure for one that is not answered."""
+        return catalog(self.session).statement(sql)
+
+    def catalogued(self, statement: Statement, values: Sequence[object], asker: Asker) -> Outcome:
+        """The catalog's answer, of policy and schema alone; free."""
+        found = catalog(self.session).answer(statement, values, asker)
+        return Outcome(shape(statement), found.rows, "SELECT ", logged=False)
 
     def explain(self, asked: Asked) -> Outcome:
         """The explanation of a query, a row a line; free."""
@@ -128,6 +147,16 @@ class Office:
         """Returns when the ledger can be read and the engine answers; raises what is wrong."""
         self.session.balance(None)
         self.session.columns("SELECT 1 AS one", analyst=next(iter(self.session.policy.analysts or {}), None))
+
+
+def _key(asked: Asked, user: str) -> tuple[object, ...]:
+    """What equal answers share; the price matters to those that were bought."""
+    return asked.sql, repr(asked.values), asked.dialect, user, (asked.epsilon, asked.delta) if user else ()
+
+
+def shape(statement: Statement) -> tuple[Field, ...]:
+    """The columns of a question to the catalog."""
+    return tuple(of.typed(name, oid) for name, oid in statement.columns)
 
 
 PLAN = (of.typed("QUERY PLAN", of.TEXT),)

@@ -92,6 +92,8 @@ def _explain(words: Words) -> Command:
         inner, start = words.brackets()
         options = Words(inner, words.offset + start)
         while not options.over:
+            if options.any("ANALYZE", "ANALYSE"):
+                raise options.wrong("EXPLAIN ANALYZE would run the query, and tell exact numbers", "leave ANALYZE out")
             if options.any("COSTS", "VERBOSE", "SETTINGS", "FORMAT") is None:
                 return Explain(_query(words.sql[start - 1 :], words.offset + start - 1))       # a query in brackets
             if options.any("TEXT", "ON", "OFF", "TRUE", "FALSE", ",") is None and not options.over:

@@ -48,6 +48,7 @@ class Host:
         self._open: dict[asyncio.Task[None], Connection | None] = {}
         self._numbers = itertools.count(1)
         self._turns: dict[str, asyncio.Semaphore] = {}
+        self._reloading = asyncio.Lock()
         self._pool = ThreadPoolExecutor(THREADS, "dpsql query")
 
     def accept(self, wire: Wire) -> None:
@@ -127,6 +128,10 @@ class Host:
 
     async def reload(self) -> None:
         """Read users and policy anew; what is wrong is logged, and everything stays as it was."""
+        async with self._reloading:
+            await self._reload()
+
+    async def _reload(self) -> None:
         try:
             users = read_users(self.config.users)
             session = await asyncio.to_thread(_session, self.config)

@@ -92,10 +92,13 @@ class Setting:
 
 _TABLE = (
     Setting("application_name", "", _any, True),
+    Setting("block_size", "8192", None),
     Setting("bytea_output", "hex", _one_of("hex")),
     Setting("client_encoding", "UTF8", _encoding, True),
     Setting("client_min_messages", "notice", _any),
     Setting("DateStyle", "ISO, MDY", _date_style, True),
+    Setting("default_table_access_method", "heap", _any),
+    Setting("default_tablespace", "", _any),
     Setting("default_transaction_isolation", "read committed", _any),
     Setting("default_transaction_read_only", "on", _any, True),
     Setting("dpsql.budget", "", None, False, "what is spent and left; SHOW alone"),
@@ -120,6 +123,7 @@ _TABLE = (
     Setting("idle_in_transaction_session_timeout", "0", _any),
     Setting("max_identifier_length", "63", None),
     Setting("max_index_keys", "32", None),
+    Setting("role", "none", _any),
     Setting("row_security", "on", _any),
     Setting("search_path", '"$user", public', _any),
     Setting("server_encoding", "UTF8", None, True),

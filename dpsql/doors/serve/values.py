@@ -16,12 +16,13 @@ from dpsql.doors.serve.messages import Field
 BOOL, BYTEA, NAME, INT8, INT2, INT4, TEXT, OID = 16, 17, 19, 20, 21, 23, 25, 26
 FLOAT4, FLOAT8, UNKNOWN, BPCHAR, VARCHAR = 700, 701, 705, 1042, 1043
 DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, NUMERIC, UUID = 1082, 1083, 1114, 1184, 1186, 1700, 2950
-CHAR, REGCLASS, REGPROC, REGTYPE, REGNAMESPACE = 18, 2205, 24, 2206, 4089
+CHAR, XID, REGCLASS, REGPROC, REGTYPE, REGNAMESPACE = 18, 28, 2205, 24, 2206, 4089
 ARRAYS = {          # array type: type of its elements
     1000: BOOL, 1002: CHAR, 1003: NAME, 1005: INT2, 1007: INT4, 1009: TEXT, 1015: VARCHAR, 1016: INT8, 1022: FLOAT8,
-    1028: OID, 1231: NUMERIC, 1182: DATE, 1115: TIMESTAMP, 22: INT2, 30: OID,
+    1028: OID, 1034: TEXT, 1231: NUMERIC, 1182: DATE, 1115: TIMESTAMP, 2210: REGCLASS, 2211: REGTYPE, 22: INT2, 30: OID,
 }
-INTEGERS = {INT2: 2, INT4: 4, INT8: 8, OID: 4, REGCLASS: 4, REGPROC: 4, REGTYPE: 4, REGNAMESPACE: 4}
+VECTORS = (22, 30)      # arrays that print as `1 2`: their values know how
+INTEGERS = {INT2: 2, INT4: 4, INT8: 8, OID: 4, XID: 4, REGCLASS: 4, REGPROC: 4, REGTYPE: 4, REGNAMESPACE: 4}
 TEXTS = (TEXT, VARCHAR, BPCHAR, NAME, UNKNOWN)
 SIZES = {**INTEGERS, BOOL: 1, FLOAT4: 4, FLOAT8: 8, DATE: 4, TIME: 8, TIMESTAMP: 8, TIMESTAMPTZ: 8, INTERVAL: 16,
          UUID: 16, NAME: 64, CHAR: 1}
@@ -55,7 +56,7 @@ def encoder(oid: int, code: int) -> Encoder:
     """What prints a value of a type as text (0) or binary (1). Failure 08P01 for another format."""
     if code not in (0, 1):
         raise Failure("08P01", f"a format is 0 (text) or 1 (binary), not {code}")
-    if oid in ARRAYS:
+    if oid in ARRAYS and (code == 1 or oid not in VECTORS):
         return _array_text if code == 0 else _array_binary(oid)
     if code == 0:
         return _as_text
@@ -165,9 +166,9 @@ _BINARY: dict[int, Encoder] = {
 
 
 def _array_text(value: Any) -> bytes:
-    """`{a,"b c",NULL}`, a vector's bare `1 2` included as it comes."""
-    if isinstance(value, str):
-        return value.encode(errors="replace")
+    """`{a,"b c",NULL}`; what is no plain list (a vector) prints itself."""
+    if type(value) not in (list, tuple):
+        return str(value).encode(errors="replace")
     return ("{" + ",".join("NULL" if item is None else _quoted(shown(item)) for item in value) + "}").encode()
 
 

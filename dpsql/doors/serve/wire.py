@@ -13,6 +13,7 @@ from dpsql.doors.serve.messages import malformed
 FIRST_LIMIT = 10_000        # bytes of a startup packet
 LOGIN_LIMIT = 4_000         # bytes of a message while a client logs in
 HELD = 1 << 16              # bytes that wait for the client, or for us, before either side is told to pause
+PATIENCE = 5.0              # seconds for the last words
 HANDSHAKE = 5.0             # seconds for TLS
 
 _KINDS = frozenset(b"BCDEFHPQSXcdfp")
@@ -158,6 +159,7 @@ class Wire(asyncio.Protocol):
                 self.transport.write(bytes(self._out))
                 self._out.clear()
             self.transport.close()
+            asyncio.get_running_loop().call_later(PATIENCE, self.transport.abort)     # if nobody reads
 
     def abort(self) -> None:
         """Hang up at once."""

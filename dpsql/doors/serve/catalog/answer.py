@@ -15,18 +15,43 @@ from dpsql.dictionary import TableInfo
 from dpsql.doors.serve.catalog.build import Built, build
 from dpsql.doors.serve.catalog.calls import Translator
 from dpsql.doors.serve.catalog.functions import functions
-from dpsql.doors.serve.catalog.pg_types import INT2VECTOR, INT4, INT8, NAMED, OIDVECTOR, TEXT, UNKNOWN, by_name, kept
+from dpsql.doors.serve.catalog.pg_types import (
+    INT2VECTOR,
+    INT4,
+    INT8,
+    NAMED,
+    OIDVECTOR,
+    TEXT,
+    UNKNOWN,
+    by_name,
+    element_of,
+    kept,
+    types,
+)
 from dpsql.doors.serve.catalog.text import looks_like_catalog, tree
 from dpsql.doors.serve.catalog.translate import unknown_tables
 from dpsql.doors.serve.failure import Failure
 from dpsql.doors.serve.memory import Memory
+from dpsql.doors.serve.values import ARRAYS, encoder
 from dpsql.engines.memory_catalog import MOST_ROWS, CatalogError
 
 KEPT = 1024     # translations that are remembered
 RELEASE = "15.0"
+# Settings that clients ask of, beside those of the connection.
+DEFAULTS = {
+    "server_version": RELEASE, "server_version_num": "150000", "max_index_keys": "32", "block_size": "8192",
+    "max_identifier_length": "63", "default_table_access_method": "heap", "default_tablespace": "", "jit": "off",
+    "search_path": '"$user", public', "standard_conforming_strings": "on", "quote_all_identifiers": "off",
+    "default_toast_compression": "pglz", "password_encryption": "scram-sha-256", "wal_level": "minimal",
+}
 _STARTED = datetime.now(UTC)
-_SYSTEM_CALLS = (exp.CurrentUser, exp.SessionUser, exp.CurrentSchema, exp.CurrentCatalog, exp.CurrentDatabase,
-                 exp.CurrentVersion)
+_SYSTEM_CALLS = (exp.CurrentUser, exp.SessionUser, exp.CurrentSchema, exp.CurrentSchemas, exp.CurrentCatalog,
+                 exp.CurrentDatabase, exp.CurrentVersion)
+_STATES = (
+    ("Division by zero", "22012"), ("Conversion Error", "22P02"), ("Invalid Input Error", "22023"),
+    ("seconds", "57014"), ("at most", "54000"), ("Binder Error", "42883"),
+)
+TEXTS = 1009        # an array of texts
 _FOUND = {"BIGINT": INT8, "INTEGER": INT4, "BOOLEAN": 16, "DOUBLE": 701, "DATE": 1082, "TIMESTAMP": 1114}
 
 
@@ -115,12 +140,13 @@ class Catalog:
         self, sql: str, columns: tuple[tuple[str, int], ...], parameters: Sequence[int],
     ) -> tuple[tuple[str, int], ...]:
         """The columns, those whose type is open asked of the database."""
-        found = self._run(Statement(sql, tuple(parameters), columns), [_sample(oid) for oid in parameters], Asker(""), 0)[0]
+        statement = Statement(sql, tuple(parameters), columns)
+        found, _ = self._run(statement, [_sample(oid) for oid in parameters], Asker(""), 0)
         if len(found) != len(columns):
             raise Failure("0A000", "the catalog does not know the columns of this statement: name them")
-        return tuple(
-            (name, TEXT if oid == UNKNOWN else oid or _FOUND.get(type_, TEXT))
-            for (name, oid), type_ in zip(columns, found, strict=True))
+        certain = ((name, TEXT if oid == UNKNOWN else oid or _FOUND.get(type_, TEXT))
+                   for (name, oid), type_ in zip(columns, found, strict=True))
+        return tuple((name, known.base or oid if (known := types().get(oid)) else oid) for name, oid in certain)
 
     def answer(self, statement: Statement, values: Sequence[object], asker: Asker) -> Answered:
         """The rows of a statement. Failure when it fails, or answers more than MOST_ROWS rows."""
@@ -129,10 +155,14 @@ class Catalog:
         _, rows = self._run(statement, values, asker, MOST_ROWS + 1)
         if len(rows) > MOST_ROWS:
             raise Failure("54000", f"the catalog answers at most {MOST_ROWS} rows")
-        shown = {i: oid for i, (_, oid) in enumerate(statement.columns) if oid in NAMED or oid in (INT2VECTOR, OIDVECTOR)}
-        if shown:
-            rows = [tuple(self._shown(value, shown.get(i, 0), asker) for i, value in enumerate(row)) for row in rows]
+        oids = [oid for _, oid in statement.columns]
+        if any(oid in NAMED or element_of(oid) for oid in oids):
+            rows = [tuple(self._shown(value, oid, asker) for value, oid in zip(row, oids, strict=True)) for row in rows]
         return Answered(statement.columns, rows)
+
+    def close(self) -> None:
+        """End the processes that answer. Closing twice does nothing."""
+        self._built.database.close()
 
     def _run(
         self, statement: Statement, values: Sequence[object], asker: Asker, rows: int,
@@ -141,21 +171,23 @@ class Catalog:
                  enumerate(zip(values, statement.parameters, strict=False), 1) if f"$p{i}" in statement.sql}
         variables = {
             "user": asker.user, "database": asker.database, "process": asker.process,
-            "version": f"PostgreSQL {RELEASE} (dpsql)", "now": _moment(datetime.now(UTC)), "started": _moment(_STARTED),
-            "settings": {name.lower(): value for name, value in asker.settings.items()} or {"server_version": RELEASE},
+            "version": f"PostgreSQL {asker.settings.get('server_version', RELEASE)} (dpsql)",
+            "now": _moment(datetime.now(UTC)), "started": _moment(_STARTED),
+            "settings": DEFAULTS | {name.lower(): value for name, value in asker.settings.items()},
         }
         try:
-            found = self._built.database.run(statement.sql, given, variables, rows)
+            found = self._built.database.found(statement.sql, given, variables, rows)
         except CatalogError as error:
-            raise Failure("0A000", f"the catalog cannot answer this: {error}") from None
+            raise _failure(str(error)) from None
         return found.types, found.rows
 
     def _shown(self, value: object, oid: int, asker: Asker) -> object:
-        if value is None or not oid:
-            return value
-        if oid in (INT2VECTOR, OIDVECTOR):
-            assert isinstance(value, list)
-            return Vector(value)
+        if value is None or oid not in NAMED:
+            if not isinstance(value, list):
+                return value
+            if oid in (INT2VECTOR, OIDVECTOR):
+                return Vector(value)
+            return value if oid in ARRAYS else encoder(TEXTS, 0)(value).decode()
         assert isinstance(value, int)
         named = Named(value)
         known = self._built.named[NAMED[oid]].get(value)
@@ -173,6 +205,7 @@ def catalog(session: Told) -> Catalog:
         found = _catalogs.get(session)
         if found is None:
             found = _catalogs[session] = Catalog(session.tables())
+            weakref.finalize(session, found.close)
         return found
 
 
@@ -186,7 +219,8 @@ def catalog_answer(sql: str, params: Sequence[object], session: Told, user: str 
         return None
     known = catalog(session)
     statement = known.statement(sql)
-    return None if statement is None else known.answer(statement, params, user if isinstance(user, Asker) else Asker(user))
+    asker = user if isinstance(user, Asker) else Asker(user)
+    return None if statement is None else known.answer(statement, params, asker)
 
 
 def _is_ours(parsed: exp.Query) -> bool:
@@ -218,7 +252,9 @@ def _of_system(node: exp.Expr) -> bool:
 def _sample(oid: int) -> object:
     """A value of a type, to see what columns a statement has."""
     kind = kept(oid)
-    return [] if kind.endswith("[]") else {"VARCHAR": "a", "BOOLEAN": True}.get(kind, 1 if kind.endswith("INT") else None)
+    if kind.endswith("[]"):
+        return []
+    return {"VARCHAR": "a", "BOOLEAN": True, "BIGINT": 1, "INTEGER": 1, "SMALLINT": 1}.get(kind)
 
 
 def _passed(value: object, oid: int) -> object:
@@ -226,6 +262,13 @@ def _passed(value: object, oid: int) -> object:
     if isinstance(value, list | tuple):
         return [_passed(each, 0) for each in value]
     return str(value) if value is not None and kept(oid) == "VARCHAR" and not isinstance(value, str) else value
+
+
+def _failure(said: str) -> Failure:
+    """What the database says of a statement; it knows nothing private."""
+    reason = said.partition(". ")[0]
+    state = next((state for start, state in _STATES if start in reason), "0A000")
+    return Failure(state, f"the catalog cannot answer this: {reason}")
 
 
 def _moment(at: datetime) -> str:

@@ -56,7 +56,8 @@ def build(tables: Sequence[TableInfo]) -> Built:
     stored.append(("pg", "spelled_", [("kind", "VARCHAR"), ("spelling", "VARCHAR"), ("oid", "BIGINT")],
                    [(kind, name, oid) for kind, each in spelled.items() for name, oid in each.items()]))
     stored.append(("pg", "reserved_", [("word", "VARCHAR")], [(word,) for word in sorted(RESERVED)]))
-    stored.append(("pg", "defined_", [("kind", "VARCHAR"), ("oid", "BIGINT"), ("words", "VARCHAR")], [*_defined(found)]))
+    stored.append(("pg", "defined_", [("kind", "VARCHAR"), ("oid", "BIGINT"), ("words", "VARCHAR")],
+                   [*_defined(found)]))
     script = (*inner(reserved=sorted(RESERVED)), views[0], *macros(user_id=USER_ID), *views[1:])
     return Built(MemoryCatalog(stored, script), named, spelled)
 
@@ -93,7 +94,8 @@ def _view(shape: Shape) -> str:
     body = VIEWS[shape.schema, shape.name]
     for name, value in (("owner_id", OWNER), ("user_id", USER_ID), ("owner", OWNER_NAME)):
         body = body.replace("{" + name + "}", str(value))
-    given = ", ".join(f"CAST({_given(name, body)} AS {kept(by_name()[type_])}) AS {name}" for name, type_ in shape.columns)
+    given = ", ".join(
+        f"CAST({_given(name, body)} AS {kept(by_name()[type_])}) AS {name}" for name, type_ in shape.columns)
     return f"CREATE VIEW {PLACES[shape.schema]}.{shape.name} AS SELECT {given} FROM ({body}) v"
 
 
@@ -105,7 +107,8 @@ def _named(found: Objects) -> Named:
     """What each oid is printed as by the types that name things."""
     named: Named = {kind: {} for kind in sorted(set(NAMED.values()))}
     for shape in shapes().values():
-        named["class"][shape.oid] = shape.name if shape.schema == "pg_catalog" else f"{shape.schema}.{quoted(shape.name)}"
+        prefix = "" if shape.schema == "pg_catalog" else f"{shape.schema}."
+        named["class"][shape.oid] = prefix + quoted(shape.name)
     named["type"] = {each.oid: each.words for each in types().values()}
     named["proc"] = {each.oid: each.name for each in procs()}
     named["namespace"] = {11: "pg_catalog", INFORMATION[1]: INFORMATION[0], 99: "pg_toast"}
@@ -121,13 +124,15 @@ def _named(found: Objects) -> Named:
 
 
 def _spelled(found: Objects) -> Spelled:
-    """The names under which each object is found: as printed, and with its schema. The first that has a name keeps it."""
+    """The names under which each object is found: as printed, and with its schema. The first of a name keeps it."""
     spelled: Spelled = {kind: {} for kind in ("class", "type", "proc", "namespace")}
 
     def spell(kind: str, schema: str, name: str, oid: int) -> None:
-        if schema in ("pg_catalog", "public"):
-            spelled[kind].setdefault(name, oid)
-        spelled[kind].setdefault(f"{schema}.{name}", oid)
+        for form in dict.fromkeys((name, f'"{name}"' if '"' not in name else name)):     # quoted or not
+            if schema in ("pg_catalog", "public"):
+                spelled[kind].setdefault(form, oid)
+            spelled[kind].setdefault(f"{schema}.{form}", oid)
+            spelled[kind].setdefault(f'"{schema}".{form}', oid)
 
     for shape in shapes().values():
         spell("class", shape.schema, quoted(shape.name), shape.oid)

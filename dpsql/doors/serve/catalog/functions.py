@@ -1,6 +1,7 @@
 """The functions of PostgreSQL that are answered, each a macro of the catalog's own database: what it takes and gives.
 
-A macro's parameters are called by letters. `oid` and its kin are BIGINT there, names and texts VARCHAR.
+A macro's parameters are called by letters; tables in it are x_, lest a column that is passed be taken
+for one of theirs. `oid` and its kin are BIGINT there, names and texts VARCHAR.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-# What functions make is cut there: || of || of || would fill the memory. An argument stands once in each body below that
-# others are nested in, for a macro copies it.
+# What functions make is cut there: || of || of || would fill the memory. In bodies that are nested, an argument stands
+# once, for a macro copies it.
 LONGEST_TEXT = 50_000   # characters
 LONGEST_SERIES = 2_000  # items
 
@@ -20,14 +21,18 @@ database_() = CAST(getvariable('database') AS VARCHAR)
 settings_() = CAST(getvariable('settings') AS MAP(VARCHAR, VARCHAR))
 short_(a) = left(a, {text})
 cat_(a, b) = pg.short_(CAST(a AS VARCHAR) || CAST(b AS VARCHAR))
-cat_list_(a, b) = (a || b)[1:{series}]
-series_(a, b) = generate_series(a, least(b, a + {series}))
-name_(k, a) = (SELECT first(shown) FROM pg.named_ WHERE kind = k AND oid = a)
-oid_(k, a) = (SELECT first(oid) FROM pg.spelled_ WHERE kind = k AND spelling IN (a, CASE WHEN contains(a, '"') THEN a ELSE lower(a) END))
+cat_list_(a, b) = list_concat(a, b)[1:{series}]
+series_(a, b) = generate_series(a,
+    CASE WHEN b - a > {series} THEN error('A series has at most {series} items') ELSE b END)
+name_(k, a) = (SELECT first(x_.shown) FROM pg.named_ AS x_ WHERE x_.kind = k AND x_.oid = a)
+oid_(k, a) = (SELECT first(x_.oid) FROM pg.spelled_ AS x_ WHERE x_.kind = k AND x_.spelling IN (a, CASE WHEN
+    contains(a, '"') THEN a ELSE lower(a) END))
 show_(k, a) = CASE WHEN a = 0 THEN '-' ELSE COALESCE(pg.name_(k, a), CAST(a AS VARCHAR)) END
-quoted_(a) = CASE WHEN regexp_full_match(a, '[a-z_][a-z0-9_$]*') AND NOT list_contains({reserved}, a) THEN a ELSE '"' || replace(a, '"', '""') || '"' END
-column_(t, n) = (SELECT first(pg.quoted_(attname)) FROM pg.pg_attribute WHERE attrelid = t AND attnum = n)
-defined_(k, o) = (SELECT first(words) FROM pg.defined_ WHERE kind = k AND oid = o)
+quoted_(a) = CASE WHEN regexp_full_match(a, '[a-z_][a-z0-9_$]*') AND NOT list_contains({reserved}, a) THEN a ELSE '"'
+    || replace(a, '"', '""') || '"' END
+column_(t, n) = (SELECT first(pg.quoted_(x_.attname)) FROM pg.pg_attribute AS x_ WHERE x_.attrelid = t AND x_.attnum =
+    n)
+defined_(k, o) = (SELECT first(x_.words) FROM pg.defined_ AS x_ WHERE x_.kind = k AND x_.oid = o)
 upper_(a, n) = CASE WHEN n = 1 THEN NULLIF(len(a), 0) END
 upper0_(a, n) = CASE WHEN n = 1 THEN NULLIF(len(a), 0) - 1 END
 lower_(a, n) = CASE WHEN n = 1 AND len(a) > 0 THEN 1 END
@@ -39,7 +44,7 @@ may_(p, w) = regexp_matches(upper(p), '(^|[ ,])' || w || '($|[ ,])')
 replace_(a, b, c) = pg.short_(replace(a, b, c))
 json_(a) = pg.short_(CAST(a AS VARCHAR))
 """
-# name(parameters) type = body. Those that take fewer arguments come as lines of their own.
+# name(parameters) type = body, which goes on in lines that begin with blanks; a function of several forms has several.
 _CALLED = """
 version() text = getvariable('version')
 current_database() name = pg.database_()
@@ -48,21 +53,28 @@ current_schemas(a) _name = CASE WHEN a THEN ['pg_catalog', 'public'] ELSE ['publ
 pg_backend_pid() int4 = getvariable('process')
 current_setting(a) text = COALESCE(map_extract_value(pg.settings_(), lower(a)), error('there is no such setting'))
 current_setting(a, m) text = map_extract_value(pg.settings_(), lower(a))
-set_config(a, v, l) text = CASE WHEN starts_with(lower(a), 'dpsql.') THEN error('write SET ' || a || ' = ...') ELSE v END
-pg_get_userbyid(a) name = COALESCE((SELECT first(rolname) FROM pg.pg_authid WHERE oid = a), 'unknown (OID=' || a || ')')
-format_type(a, m) text = CASE WHEN a IS NULL THEN NULL WHEN a = 0 THEN '-' WHEN a IN (1043, 1042) AND m > 4 THEN pg.name_('type', a) || '(' || (m - 4) || ')' WHEN a = 1700 AND m > 4 THEN 'numeric(' || ((m - 4) >> 16) || ',' || ((m - 4) & 65535) || ')' WHEN a = 1042 AND m = -1 THEN 'bpchar' ELSE COALESCE(pg.name_('type', a), '???') END
+set_config(a, v, l) text = CASE WHEN starts_with(lower(a), 'dpsql.') THEN error('write SET ' || a || ' = ...') ELSE v
+    END
+pg_get_userbyid(a) name = COALESCE((SELECT first(x_.rolname) FROM pg.pg_authid AS x_ WHERE x_.oid = a),
+    'unknown (OID=' || a || ')')
+format_type(a, m) text = CASE WHEN a IS NULL THEN NULL WHEN a = 0 THEN '-' WHEN a IN (1043, 1042) AND m > 4 THEN
+    pg.name_('type', a) || '(' || (m - 4) || ')' WHEN a = 1700 AND m > 4 THEN 'numeric(' || ((m - 4) >> 16) || ',' ||
+    ((m - 4) & 65535) || ')' WHEN a = 1042 AND m = -1 THEN 'bpchar' ELSE COALESCE(pg.name_('type', a), '???') END
 to_regclass(a) regclass = pg.oid_('class', CAST(a AS VARCHAR))
 to_regtype(a) regtype = pg.oid_('type', CAST(a AS VARCHAR))
 to_regnamespace(a) regnamespace = pg.oid_('namespace', CAST(a AS VARCHAR))
-to_regrole(a) regrole = (SELECT first(oid) FROM pg.pg_authid WHERE rolname = a)
+to_regrole(a) regrole = (SELECT first(x_.oid) FROM pg.pg_authid AS x_ WHERE x_.rolname = a)
 to_regproc(a) regproc = pg.oid_('proc', CAST(a AS VARCHAR))
-obj_description(o, c) text = (SELECT first(description) FROM pg.pg_description WHERE objoid = o AND objsubid = 0 AND classoid = pg.oid_('class', c))
-obj_description(o) text = (SELECT first(description) FROM pg.pg_description WHERE objoid = o AND objsubid = 0)
-col_description(o, n) text = (SELECT first(description) FROM pg.pg_description WHERE objoid = o AND objsubid = n AND n > 0)
+obj_description(o, c) text = (SELECT first(x_.description) FROM pg.pg_description AS x_ WHERE x_.objoid = o AND
+    x_.objsubid = 0 AND x_.classoid = pg.oid_('class', c))
+obj_description(o) text = (SELECT first(x_.description) FROM pg.pg_description AS x_ WHERE x_.objoid = o AND
+    x_.objsubid = 0)
+col_description(o, n) text = (SELECT first(x_.description) FROM pg.pg_description AS x_ WHERE x_.objoid = o AND
+    x_.objsubid = n AND n > 0)
 shobj_description(o, c) text = CAST(NULL AS VARCHAR)
-pg_table_is_visible(o) bool = (SELECT first(relnamespace IN (11, 2200)) FROM pg.pg_class WHERE oid = o)
-pg_type_is_visible(o) bool = (SELECT first(typnamespace IN (11, 2200)) FROM pg.pg_type WHERE oid = o)
-pg_function_is_visible(o) bool = (SELECT first(true) FROM pg.pg_proc WHERE oid = o)
+pg_table_is_visible(o) bool = (SELECT first(x_.relnamespace IN (11, 2200)) FROM pg.pg_class AS x_ WHERE x_.oid = o)
+pg_type_is_visible(o) bool = (SELECT first(x_.typnamespace IN (11, 2200)) FROM pg.pg_type AS x_ WHERE x_.oid = o)
+pg_function_is_visible(o) bool = (SELECT first(true) FROM pg.pg_proc AS x_ WHERE x_.oid = o)
 pg_get_expr(a, o) text = CAST(NULL AS VARCHAR)
 pg_get_expr(a, o, p) text = CAST(NULL AS VARCHAR)
 pg_get_constraintdef(o) text = pg.defined_('constraint', o)
@@ -77,7 +89,8 @@ pg_get_ruledef(o, p) text = CAST(NULL AS VARCHAR)
 pg_get_triggerdef(o) text = CAST(NULL AS VARCHAR)
 pg_get_triggerdef(o, p) text = CAST(NULL AS VARCHAR)
 pg_get_functiondef(o) text = CAST(NULL AS VARCHAR)
-pg_get_function_result(o) text = (SELECT first(pg.format_type(prorettype, NULL)) FROM pg.pg_proc WHERE oid = o)
+pg_get_function_result(o) text = (SELECT first(pg.format_type(x_.prorettype, NULL)) FROM pg.pg_proc AS x_ WHERE x_.oid
+    = o)
 pg_get_function_arguments(o) text = pg.defined_('arguments', o)
 pg_get_function_identity_arguments(o) text = pg.pg_get_function_arguments(o)
 pg_get_function_sqlbody(o) text = CAST(NULL AS VARCHAR)
@@ -129,7 +142,8 @@ mxid_age(a) int4 = 1
 quote_ident(a) text = pg.quoted_(a)
 quote_literal(a) text = chr(39) || pg.replace_(CAST(a AS VARCHAR), chr(39), chr(39) || chr(39)) || chr(39)
 array_to_string(a, s) text = pg.short_(array_to_string(CAST(a AS VARCHAR[]), s))
-array_to_string(a, s, n) text = pg.short_(array_to_string(list_transform(CAST(a AS VARCHAR[]), lambda e: COALESCE(e, n)), s))
+array_to_string(a, s, n) text = pg.short_(array_to_string(list_transform(CAST(a AS VARCHAR[]), lambda e: COALESCE(e,
+    n)), s))
 cardinality(a) int4 = len(a)
 array_length(a, n) int4 = pg.upper_(a, n)
 array_ndims(a) int4 = CASE WHEN len(a) > 0 THEN 1 END
@@ -179,7 +193,7 @@ class Function:
 def functions() -> dict[str, tuple[Function, ...]]:
     """Every function by name."""
     found: dict[str, tuple[Function, ...]] = {}
-    lines = [*_CALLED.strip().split("\n"), *(f"pg_{kind}_is_visible(o) bool = true" for kind in _VISIBLE)]
+    lines = [*_lines(_CALLED), *(f"pg_{kind}_is_visible(o) bool = true" for kind in _VISIBLE)]
     for line in lines:
         head, _, body = line.partition(" = ")
         call, _, gives = head.rpartition(" ")
@@ -193,16 +207,22 @@ def inner(**places: object) -> list[str]:
     """The statements that make what is not callable by clients."""
     return [
         f"CREATE MACRO pg.{head} AS {_filled(body, places)}"
-        for head, _, body in (line.partition(" = ") for line in _INNER.strip().split("\n"))
+        for head, _, body in (line.partition(" = ") for line in _lines(_INNER))
     ]
 
 
 def macros(**places: object) -> list[str]:
     """The statements that make the functions, over tables, `inner` ones and the view of roles."""
     return [
-        f"CREATE MACRO pg.{name}" + ", ".join(f"({', '.join(one.takes)}) AS {_filled(one.body, places)}" for one in each)
+        f"CREATE MACRO pg.{name}"
+        + ", ".join(f"({', '.join(one.takes)}) AS {_filled(one.body, places)}" for one in each)
         for name, each in functions().items()
     ]
+
+
+def _lines(text: str) -> list[str]:
+    """Its lines; one that begins with blanks goes on."""
+    return text.strip().replace("\n    ", " ").split("\n")
 
 
 def _filled(body: str, places: dict[str, object]) -> str:

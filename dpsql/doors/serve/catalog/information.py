@@ -64,10 +64,12 @@ SELECT pg.database_() AS table_catalog, n.nspname AS table_schema, c.relname AS 
 FROM pg.pg_class c JOIN pg.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'v'""",
     ("information_schema", "columns"): """
 SELECT pg.database_() AS table_catalog, n.nspname AS table_schema, c.relname AS table_name,
-    a.attname AS column_name, a.attnum AS ordinal_position, CASE WHEN a.attnotnull THEN 'NO' ELSE 'YES' END AS is_nullable,
+    a.attname AS column_name, a.attnum AS ordinal_position,
+    CASE WHEN a.attnotnull THEN 'NO' ELSE 'YES' END AS is_nullable,
     CASE WHEN t.typcategory = 'A' THEN 'ARRAY' ELSE pg.format_type(b.oid, NULL) END AS data_type,
     CASE WHEN b.typname IN ('text', 'varchar', 'bpchar') THEN 1073741824 END AS character_octet_length,
-    CASE b.typname WHEN 'int2' THEN 16 WHEN 'int4' THEN 32 WHEN 'int8' THEN 64 WHEN 'float4' THEN 24 WHEN 'float8' THEN 53
+    CASE b.typname WHEN 'int2' THEN 16 WHEN 'int4' THEN 32 WHEN 'int8' THEN 64 WHEN 'float4' THEN 24
+        WHEN 'float8' THEN 53
         WHEN 'numeric' THEN CASE WHEN a.atttypmod > 0 THEN (a.atttypmod - 4) >> 16 END END AS numeric_precision,
     CASE WHEN b.typname IN ('int2', 'int4', 'int8', 'float4', 'float8') THEN 2
         WHEN b.typname = 'numeric' THEN 10 END AS numeric_precision_radix,
@@ -95,7 +97,8 @@ JOIN pg.pg_namespace n ON n.oid = c.relnamespace""",
     ("information_schema", "key_column_usage"): """
 SELECT pg.database_() AS constraint_catalog, n.nspname AS constraint_schema, k.conname AS constraint_name,
     pg.database_() AS table_catalog, n.nspname AS table_schema, c.relname AS table_name,
-    a.attname AS column_name, k.place AS ordinal_position, CASE k.contype WHEN 'f' THEN 1 END AS position_in_unique_constraint
+    a.attname AS column_name, k.place AS ordinal_position,
+    CASE k.contype WHEN 'f' THEN 1 END AS position_in_unique_constraint
 FROM (SELECT *, UNNEST(conkey) AS number, UNNEST(range(1, len(conkey) + 1)) AS place FROM pg.pg_constraint) k
 JOIN pg.pg_class c ON c.oid = k.conrelid JOIN pg.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number""",

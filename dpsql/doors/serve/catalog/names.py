@@ -53,7 +53,7 @@ def _figured(node: exp.Expr | None) -> str | None:
             return _figured(inner.selects[0]) if isinstance(inner, exp.Query) and inner.selects else None
         case exp.Anonymous():
             return str(node.this).lower()
-        case _ if type(node) in _CALLED:
+        case exp.Expr() if type(node) in _CALLED:
             return _CALLED[type(node)]
         case exp.Func() if not isinstance(node, _NO_NAME):
             return node.sql_name().lower()

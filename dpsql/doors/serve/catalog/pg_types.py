@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -201,9 +200,10 @@ def types() -> dict[int, PgType]:
         )
         found[made.oid] = made
         if made.array:
+            kind, category = ("p", "P") if name == "record" else ("b", "A")
             found[made.array] = PgType(
-                made.array, "_" + name, -1, False, "b", "A", False, "d" if align == "d" else "i", "x", 0, "array_",
-                made.oid, made.collation, made.modifier, 0, made.delimiter, "array_subscript_handler",
+                made.array, "_" + name, -1, False, kind, category, False, "d" if align == "d" else "i", "x", 0,
+                "array_", made.oid, made.collation, made.modifier, 0, made.delimiter, "array_subscript_handler",
             )
     return found
 
@@ -234,6 +234,21 @@ def kept(oid: int) -> str:
     return "VARCHAR" if known is None else known.kept
 
 
+def taken(oid: int) -> int:
+    """The type that a parameter is told to be where one of this type stands: what drivers send, and what is read."""
+    known = types().get(oid)
+    if known is None or oid in NAMED:
+        return TEXT
+    if element_of(oid):
+        return array_of(taken(known.element))
+    base = known.base or oid
+    if base in _READ or kept(base) not in ("VARCHAR", "BIGINT"):
+        return base
+    return TEXT if kept(base) == "VARCHAR" else OID
+
+
+_READ = (CHAR, NAME, TEXT, 1042, 1043, INT8, OID)
+_TIMES = (DATE, TIMESTAMP, TIMESTAMPTZ)
 _NUMBERS = (INT2, INT4, INT8, NUMERIC, 700, FLOAT8)
 
 
@@ -246,8 +261,7 @@ def common(oids: list[int]) -> int:
         return 0 if len(set(known)) > 1 else known[0]
     if set(known) <= set(_NUMBERS):
         return _NUMBERS[max(_NUMBERS.index(oid) for oid in known)]
-    return next((oid for oid in known if types()[oid].preferred), known[0])
+    if set(known) <= set(_TIMES):
+        return _TIMES[max(_TIMES.index(oid) for oid in known)]
+    return known[0]
 
-
-_STORED = {"BLOB": 17, "UUID": 2950, "JSON": JSON, "BIT": 1562}
-_DIGITS = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")

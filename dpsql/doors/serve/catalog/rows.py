@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from dpsql.doors.serve.catalog.objects import OWNER, OWNER_NAME, SYSTEM, Key, Objects, Reference, Relation
+from dpsql.doors.serve.catalog.pg_types import PgType, by_name, types
 from dpsql.doors.serve.catalog.procs import proc_oid, procs
 from dpsql.doors.serve.catalog.shapes import Shape, shapes
-from dpsql.doors.serve.catalog.pg_types import PgType, by_name, types
 
 Row = dict[str, object]
 Rows = dict[str, list[Row]]
@@ -106,7 +106,7 @@ def _system() -> Placed:
     for shape in shapes().values():
         yield "pg_class", _class(shape.oid, shape.name, _namespace(shape), shape.kind, len(shape.columns))
         for number, (name, type_) in enumerate(shape.columns, 1):
-            yield "pg_attribute", _attribute(shape.oid, name, number, by_name()[type_], -1, False)
+            yield "pg_attribute", _attribute(shape.oid, name, number, by_name()[type_], -1, name in shape.required)
 
 
 def _namespace(shape: Shape) -> int:
@@ -116,7 +116,9 @@ def _namespace(shape: Shape) -> int:
 def _class(oid: int, name: str, namespace: int, kind: str, width: int) -> Row:
     return {
         "oid": oid, "relname": name, "relnamespace": namespace, "relowner": OWNER, "relkind": kind, "relnatts": width,
-        "relam": {"r": HEAP, "i": BTREE}.get(kind, 0), "relfilenode": 0 if kind == "v" else oid, "reltuples": -1.0,
+        "relpages": int(kind == "i"),
+        "relam": {"r": HEAP, "i": BTREE}.get(kind, 0), "relfilenode": 0 if kind == "v" else oid,
+        "reltuples": -1.0 * (kind != "i"),
         "relpersistence": "p", "relispopulated": True, "relreplident": "n" if kind != "r" or oid < 16384 else "d",
     }
 

@@ -27,6 +27,7 @@ class Scope:
     outer: Scope | None = None
     sources: dict[str, Source] = field(default_factory=dict)
     queries: dict[str, Columns] = field(default_factory=dict)      # of WITH
+    shown: frozenset[str] = frozenset()                            # what the SELECT calls its columns
 
     def query(self, name: str) -> Columns | None:
         """The columns of a name of WITH."""
@@ -34,16 +35,16 @@ class Scope:
             return self.queries[name]
         return self.outer.query(name) if self.outer is not None else None
 
-    def column(self, name: str, table: str) -> tuple[int, Source] | None:
-        """The type of a column, and whose it is."""
+    def column(self, name: str, table: str) -> tuple[int, str, Source] | None:
+        """The type of a column, and whose it is: its alias and the source."""
         for alias, source in self.sources.items():
             if table and alias != table:
                 continue
             for column, oid in source.columns:
                 if column == name:
-                    return oid, source
+                    return oid, alias, source
             if name in HIDDEN and source.shape is not None:
-                return HIDDEN[name][0], source
+                return HIDDEN[name][0], alias, source
         return self.outer.column(name, table) if self.outer is not None else None
 
 

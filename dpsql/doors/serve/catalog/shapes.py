@@ -9,74 +9,76 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-# name, oid, kind (r: table, v: view), then columns with their types
+# name, oid, kind (r: table, v: view), then columns with their types; ? where a table's column may be NULL
 _SHAPES = """
 [pg_catalog]
 pg_aggregate 2600 r: aggfnoid regproc, aggkind char, aggnumdirectargs int2, aggtransfn regproc, aggfinalfn regproc,
   aggcombinefn regproc, aggserialfn regproc, aggdeserialfn regproc, aggmtransfn regproc, aggminvtransfn regproc,
   aggmfinalfn regproc, aggfinalextra bool, aggmfinalextra bool, aggfinalmodify char, aggmfinalmodify char, aggsortop
-  oid, aggtranstype oid, aggtransspace int4, aggmtranstype oid, aggmtransspace int4, agginitval text, aggminitval text
+  oid, aggtranstype oid, aggtransspace int4, aggmtranstype oid, aggmtransspace int4, agginitval text?, aggminitval
+  text?
 pg_am 2601 r: oid oid, amname name, amhandler regproc, amtype char
 pg_attrdef 2604 r: oid oid, adrelid oid, adnum int2, adbin pg_node_tree
 pg_attribute 1249 r: attrelid oid, attname name, atttypid oid, attstattarget int4, attlen int2, attnum int2, attndims
   int4, attcacheoff int4, atttypmod int4, attbyval bool, attalign char, attstorage char, attcompression char,
   attnotnull bool, atthasdef bool, atthasmissing bool, attidentity char, attgenerated char, attisdropped bool,
-  attislocal bool, attinhcount int4, attcollation oid, attacl _aclitem, attoptions _text, attfdwoptions _text,
-  attmissingval anyarray
+  attislocal bool, attinhcount int4, attcollation oid, attacl _aclitem?, attoptions _text?, attfdwoptions _text?,
+  attmissingval anyarray?
 pg_auth_members 1261 r: roleid oid, member oid, grantor oid, admin_option bool
 pg_authid 1260 r: oid oid, rolname name, rolsuper bool, rolinherit bool, rolcreaterole bool, rolcreatedb bool,
-  rolcanlogin bool, rolreplication bool, rolbypassrls bool, rolconnlimit int4, rolpassword text, rolvaliduntil
-  timestamptz
+  rolcanlogin bool, rolreplication bool, rolbypassrls bool, rolconnlimit int4, rolpassword text?, rolvaliduntil
+  timestamptz?
 pg_available_extensions 12081 v: name name, default_version text, installed_version text, comment text
 pg_cast 2605 r: oid oid, castsource oid, casttarget oid, castfunc oid, castcontext char, castmethod char
 pg_class 1259 r: oid oid, relname name, relnamespace oid, reltype oid, reloftype oid, relowner oid, relam oid,
   relfilenode oid, reltablespace oid, relpages int4, reltuples float4, relallvisible int4, reltoastrelid oid,
   relhasindex bool, relisshared bool, relpersistence char, relkind char, relnatts int2, relchecks int2, relhasrules
   bool, relhastriggers bool, relhassubclass bool, relrowsecurity bool, relforcerowsecurity bool, relispopulated bool,
-  relreplident char, relispartition bool, relrewrite oid, relfrozenxid xid, relminmxid xid, relacl _aclitem, reloptions
-  _text, relpartbound pg_node_tree
+  relreplident char, relispartition bool, relrewrite oid, relfrozenxid xid, relminmxid xid, relacl _aclitem?,
+  reloptions _text?, relpartbound pg_node_tree?
 pg_collation 3456 r: oid oid, collname name, collnamespace oid, collowner oid, collprovider char, collisdeterministic
-  bool, collencoding int4, collcollate text, collctype text, colliculocale text, collversion text
+  bool, collencoding int4, collcollate text?, collctype text?, colliculocale text?, collversion text?
 pg_constraint 2606 r: oid oid, conname name, connamespace oid, contype char, condeferrable bool, condeferred bool,
   convalidated bool, conrelid oid, contypid oid, conindid oid, conparentid oid, confrelid oid, confupdtype char,
-  confdeltype char, confmatchtype char, conislocal bool, coninhcount int4, connoinherit bool, conkey _int2, confkey
-  _int2, conpfeqop _oid, conppeqop _oid, conffeqop _oid, confdelsetcols _int2, conexclop _oid, conbin pg_node_tree
+  confdeltype char, confmatchtype char, conislocal bool, coninhcount int4, connoinherit bool, conkey _int2?, confkey
+  _int2?, conpfeqop _oid?, conppeqop _oid?, conffeqop _oid?, confdelsetcols _int2?, conexclop _oid?, conbin
+  pg_node_tree?
 pg_conversion 2607 r: oid oid, conname name, connamespace oid, conowner oid, conforencoding int4, contoencoding int4,
   conproc regproc, condefault bool
 pg_cursors 12077 v: name text, statement text, is_holdable bool, is_binary bool, is_scrollable bool, creation_time
   timestamptz
 pg_database 1262 r: oid oid, datname name, datdba oid, encoding int4, datlocprovider char, datistemplate bool,
   datallowconn bool, datconnlimit int4, datfrozenxid xid, datminmxid xid, dattablespace oid, datcollate text, datctype
-  text, daticulocale text, datcollversion text, datacl _aclitem
-pg_db_role_setting 2964 r: setdatabase oid, setrole oid, setconfig _text
+  text, daticulocale text?, datcollversion text?, datacl _aclitem?
+pg_db_role_setting 2964 r: setdatabase oid, setrole oid, setconfig _text?
 pg_default_acl 826 r: oid oid, defaclrole oid, defaclnamespace oid, defaclobjtype char, defaclacl _aclitem
 pg_depend 2608 r: classid oid, objid oid, objsubid int4, refclassid oid, refobjid oid, refobjsubid int4, deptype char
 pg_description 2609 r: objoid oid, classoid oid, objsubid int4, description text
 pg_enum 3501 r: oid oid, enumtypid oid, enumsortorder float4, enumlabel name
 pg_event_trigger 3466 r: oid oid, evtname name, evtevent name, evtowner oid, evtfoid oid, evtenabled char, evttags
-  _text
+  _text?
 pg_extension 3079 r: oid oid, extname name, extowner oid, extnamespace oid, extrelocatable bool, extversion text,
-  extconfig _oid, extcondition _text
-pg_foreign_data_wrapper 2328 r: oid oid, fdwname name, fdwowner oid, fdwhandler oid, fdwvalidator oid, fdwacl _aclitem,
-  fdwoptions _text
-pg_foreign_server 1417 r: oid oid, srvname name, srvowner oid, srvfdw oid, srvtype text, srvversion text, srvacl
-  _aclitem, srvoptions _text
-pg_foreign_table 3118 r: ftrelid oid, ftserver oid, ftoptions _text
+  extconfig _oid?, extcondition _text?
+pg_foreign_data_wrapper 2328 r: oid oid, fdwname name, fdwowner oid, fdwhandler oid, fdwvalidator oid, fdwacl
+  _aclitem?, fdwoptions _text?
+pg_foreign_server 1417 r: oid oid, srvname name, srvowner oid, srvfdw oid, srvtype text?, srvversion text?, srvacl
+  _aclitem?, srvoptions _text?
+pg_foreign_table 3118 r: ftrelid oid, ftserver oid, ftoptions _text?
 pg_group 12010 v: groname name, grosysid oid, grolist _oid
 pg_index 2610 r: indexrelid oid, indrelid oid, indnatts int2, indnkeyatts int2, indisunique bool, indnullsnotdistinct
   bool, indisprimary bool, indisexclusion bool, indimmediate bool, indisclustered bool, indisvalid bool, indcheckxmin
   bool, indisready bool, indislive bool, indisreplident bool, indkey int2vector, indcollation oidvector, indclass
-  oidvector, indoption int2vector, indexprs pg_node_tree, indpred pg_node_tree
+  oidvector, indoption int2vector, indexprs pg_node_tree?, indpred pg_node_tree?
 pg_indexes 12043 v: schemaname name, tablename name, indexname name, tablespace name, indexdef text
 pg_inherits 2611 r: inhrelid oid, inhparent oid, inhseqno int4, inhdetachpending bool
 pg_language 2612 r: oid oid, lanname name, lanowner oid, lanispl bool, lanpltrusted bool, lanplcallfoid oid, laninline
-  oid, lanvalidator oid, lanacl _aclitem
+  oid, lanvalidator oid, lanacl _aclitem?
 pg_locks 12073 v: locktype text, database oid, relation oid, page int4, tuple int2, virtualxid text, transactionid xid,
   classid oid, objid oid, objsubid int2, virtualtransaction text, pid int4, mode text, granted bool, fastpath bool,
   waitstart timestamptz
 pg_matviews 12038 v: schemaname name, matviewname name, matviewowner name, tablespace name, hasindexes bool,
   ispopulated bool, definition text
-pg_namespace 2615 r: oid oid, nspname name, nspowner oid, nspacl _aclitem
+pg_namespace 2615 r: oid oid, nspname name, nspowner oid, nspacl _aclitem?
 pg_opclass 2616 r: oid oid, opcmethod oid, opcname name, opcnamespace oid, opcowner oid, opcfamily oid, opcintype oid,
   opcdefault bool, opckeytype oid
 pg_operator 2617 r: oid oid, oprname name, oprnamespace oid, oprowner oid, oprkind char, oprcanmerge bool, oprcanhash
@@ -84,22 +86,22 @@ pg_operator 2617 r: oid oid, oprname name, oprnamespace oid, oprowner oid, oprki
   regproc
 pg_opfamily 2753 r: oid oid, opfmethod oid, opfname name, opfnamespace oid, opfowner oid
 pg_partitioned_table 3350 r: partrelid oid, partstrat char, partnatts int2, partdefid oid, partattrs int2vector,
-  partclass oidvector, partcollation oidvector, partexprs pg_node_tree
+  partclass oidvector, partcollation oidvector, partexprs pg_node_tree?
 pg_policies 12018 v: schemaname name, tablename name, policyname name, permissive text, roles _name, cmd text, qual
   text, with_check text
 pg_policy 3256 r: oid oid, polname name, polrelid oid, polcmd char, polpermissive bool, polroles _oid, polqual
-  pg_node_tree, polwithcheck pg_node_tree
+  pg_node_tree?, polwithcheck pg_node_tree?
 pg_prepared_statements 12095 v: name text, statement text, prepare_time timestamptz, parameter_types _regtype, from_sql
   bool, generic_plans int8, custom_plans int8
 pg_proc 1255 r: oid oid, proname name, pronamespace oid, proowner oid, prolang oid, procost float4, prorows float4,
   provariadic oid, prosupport regproc, prokind char, prosecdef bool, proleakproof bool, proisstrict bool, proretset
   bool, provolatile char, proparallel char, pronargs int2, pronargdefaults int2, prorettype oid, proargtypes oidvector,
-  proallargtypes _oid, proargmodes _char, proargnames _text, proargdefaults pg_node_tree, protrftypes _oid, prosrc
-  text, probin text, prosqlbody pg_node_tree, proconfig _text, proacl _aclitem
+  proallargtypes _oid?, proargmodes _char?, proargnames _text?, proargdefaults pg_node_tree?, protrftypes _oid?, prosrc
+  text, probin text?, prosqlbody pg_node_tree?, proconfig _text?, proacl _aclitem?
 pg_publication 6104 r: oid oid, pubname name, pubowner oid, puballtables bool, pubinsert bool, pubupdate bool,
   pubdelete bool, pubtruncate bool, pubviaroot bool
 pg_publication_namespace 6237 r: oid oid, pnpubid oid, pnnspid oid
-pg_publication_rel 6106 r: oid oid, prpubid oid, prrelid oid, prqual pg_node_tree, prattrs int2vector
+pg_publication_rel 6106 r: oid oid, prpubid oid, prrelid oid, prqual pg_node_tree?, prattrs int2vector?
 pg_range 3541 r: rngtypid oid, rngsubtype oid, rngmultitypid oid, rngcollation oid, rngsubopc oid, rngcanonical
   regproc, rngsubdiff regproc
 pg_rewrite 2618 r: oid oid, rulename name, ev_class oid, ev_type char, ev_enabled char, is_instead bool, ev_qual
@@ -149,22 +151,22 @@ pg_statio_user_tables 12179 v: relid oid, schemaname name, relname name, heap_bl
   idx_blks_read int8, idx_blks_hit int8, toast_blks_read int8, toast_blks_hit int8, tidx_blks_read int8, tidx_blks_hit
   int8
 pg_statistic_ext 3381 r: oid oid, stxrelid oid, stxname name, stxnamespace oid, stxowner oid, stxstattarget int4,
-  stxkeys int2vector, stxkind _char, stxexprs pg_node_tree
+  stxkeys int2vector, stxkind _char, stxexprs pg_node_tree?
 pg_stats 12053 v: schemaname name, tablename name, attname name, inherited bool, null_frac float4, avg_width int4,
   n_distinct float4, most_common_vals anyarray, most_common_freqs _float4, histogram_bounds anyarray, correlation
   float4, most_common_elems anyarray, most_common_elem_freqs _float4, elem_count_histogram _float4
 pg_subscription 6100 r: oid oid, subdbid oid, subskiplsn pg_lsn, subname name, subowner oid, subenabled bool, subbinary
-  bool, substream bool, subtwophasestate char, subdisableonerr bool, subconninfo text, subslotname name, subsynccommit
+  bool, substream bool, subtwophasestate char, subdisableonerr bool, subconninfo text, subslotname name?, subsynccommit
   text, subpublications _text
 pg_tables 12033 v: schemaname name, tablename name, tableowner name, tablespace name, hasindexes bool, hasrules bool,
   hastriggers bool, rowsecurity bool
-pg_tablespace 1213 r: oid oid, spcname name, spcowner oid, spcacl _aclitem, spcoptions _text
+pg_tablespace 1213 r: oid oid, spcname name, spcowner oid, spcacl _aclitem?, spcoptions _text?
 pg_timezone_names 12126 v: name text, abbrev text, utc_offset interval, is_dst bool
 pg_trigger 2620 r: oid oid, tgrelid oid, tgparentid oid, tgname name, tgfoid oid, tgtype int2, tgenabled char,
   tgisinternal bool, tgconstrrelid oid, tgconstrindid oid, tgconstraint oid, tgdeferrable bool, tginitdeferred bool,
-  tgnargs int2, tgattr int2vector, tgargs bytea, tgqual pg_node_tree, tgoldtable name, tgnewtable name
+  tgnargs int2, tgattr int2vector, tgargs bytea, tgqual pg_node_tree?, tgoldtable name?, tgnewtable name?
 pg_ts_config 3602 r: oid oid, cfgname name, cfgnamespace oid, cfgowner oid, cfgparser oid
-pg_ts_dict 3600 r: oid oid, dictname name, dictnamespace oid, dictowner oid, dicttemplate oid, dictinitoption text
+pg_ts_dict 3600 r: oid oid, dictname name, dictnamespace oid, dictowner oid, dicttemplate oid, dictinitoption text?
 pg_ts_parser 3601 r: oid oid, prsname name, prsnamespace oid, prsstart regproc, prstoken regproc, prsend regproc,
   prsheadline regproc, prslextype regproc
 pg_ts_template 3764 r: oid oid, tmplname name, tmplnamespace oid, tmplinit regproc, tmpllexize regproc
@@ -172,10 +174,10 @@ pg_type 1247 r: oid oid, typname name, typnamespace oid, typowner oid, typlen in
   typcategory char, typispreferred bool, typisdefined bool, typdelim char, typrelid oid, typsubscript regproc, typelem
   oid, typarray oid, typinput regproc, typoutput regproc, typreceive regproc, typsend regproc, typmodin regproc,
   typmodout regproc, typanalyze regproc, typalign char, typstorage char, typnotnull bool, typbasetype oid, typtypmod
-  int4, typndims int4, typcollation oid, typdefaultbin pg_node_tree, typdefault text, typacl _aclitem
+  int4, typndims int4, typcollation oid, typdefaultbin pg_node_tree?, typdefault text?, typacl _aclitem?
 pg_user 12014 v: usename name, usesysid oid, usecreatedb bool, usesuper bool, userepl bool, usebypassrls bool, passwd
   text, valuntil timestamptz, useconfig _text
-pg_user_mapping 1418 r: oid oid, umuser oid, umserver oid, umoptions _text
+pg_user_mapping 1418 r: oid oid, umuser oid, umserver oid, umoptions _text?
 pg_user_mappings 12327 v: umid oid, srvid oid, srvname name, umuser oid, usename name, umoptions _text
 pg_views 12028 v: schemaname name, viewname name, viewowner name, definition text
 [information_schema]
@@ -317,13 +319,15 @@ _HEAD = re.compile(r"(\w+) (\d+) ([rv]): ")
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A relation of the system: where it stands, its oid, its kind, its columns with the names of their types."""
+    """A relation of the system: where it stands, its oid, its kind, its columns with the names of their types, and
+    which are never NULL."""
 
     schema: str
     name: str
     oid: int
     kind: str
     columns: tuple[tuple[str, str], ...]
+    required: frozenset[str]
 
 
 @cache
@@ -335,6 +339,8 @@ def shapes() -> dict[tuple[str, str], Shape]:
         if line.startswith("["):
             schema = line[1:-1]
         elif head := _HEAD.match(line):
-            columns = tuple((name, type_) for name, type_ in (each.split() for each in line[head.end():].split(", ")))
-            found[schema, head[1]] = Shape(schema, head[1], int(head[2]), head[3], columns)
+            pairs = [(name, type_) for name, type_ in (each.split() for each in line[head.end():].split(", "))]
+            required = frozenset(name for name, type_ in pairs if head[3] == "r" and not type_.endswith("?"))
+            columns = tuple((name, type_.rstrip("?")) for name, type_ in pairs)
+            found[schema, head[1]] = Shape(schema, head[1], int(head[2]), head[3], columns, required)
     return found

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from dpsql.doors.serve.failure import Failure
 from dpsql.limits import check_text
@@ -20,8 +20,12 @@ _HINT = re.compile(
       | \bas\s+reg|\bformat_type\b|\btxid_|\binet_(?:server|client)|\buser\b|\bgetdatabaseencoding\b""", re.X | re.I)
 # Arrays of types that the parser does not know, by those it reads in their place.
 MOST_WORDS, DEEPEST = 12_000, 40    # words and signs of a statement (pgjdbc sends a CASE of 3,000), nested brackets
-STAND_INS = {"oid": "INT8RANGE", "regclass": "INT4RANGE", "regtype": "NUMRANGE", "name": "DATERANGE", "char": "TSRANGE"}
+STAND_INS = {
+    "oid": "HLLSKETCH", "regclass": "SMALLMONEY", "regtype": "ROWVERSION", "regproc": "SUPER", "name": "IPPREFIX",
+    "char": "IMAGE",
+}
 
+_FIRST = {TokenType.SELECT, TokenType.WITH, TokenType.VALUES, TokenType.TABLE, TokenType.L_PAREN}
 _OPEN = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.CASE}
 _CLOSE = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.END}
 
@@ -40,6 +44,8 @@ def tree(sql: str) -> exp.Query | None:
         check_text(sql)
         tokens = sqlglot.tokenize(sql, read="postgres")
         _check(tokens)
+        if not tokens or tokens[0].token_type not in _FIRST:
+            return None
         found = sqlglot.parse_one(plain(sql, tokens), read="postgres")
     except (SqlglotError, RecursionError):
         raise Failure("42601", "this question to the catalog cannot be read") from None

@@ -63,7 +63,8 @@ class Translation:
                 return self._united(node, Scope(outer))
             case exp.Values():
                 rows = [[self.value(item, outer or Scope()) for item in row.expressions] for row in node.expressions]
-                return tuple((f"column{i}", common(list(column))) for i, column in enumerate(zip(*rows, strict=False), 1))
+                columns = enumerate(zip(*rows, strict=False), 1)
+                return tuple((f"column{i}", common(list(column))) for i, column in columns)
             case exp.Subquery() | exp.Paren():
                 scope = Scope(outer)
                 self._with(node, scope)
@@ -88,6 +89,7 @@ class Translation:
             if join.args.get("on"):
                 self.value(join.args["on"], scope)
         columns = tuple(self._columns(node, scope))
+        scope.shown = frozenset(name for name, _ in columns)
         self._rest(node, scope, _OF_SELECT)
         return columns
 
@@ -135,6 +137,8 @@ class Translation:
                 self._rest(node, scope, {"alias", "this"})
             case exp.Literal() if not node.is_string:
                 return
+            case exp.Column() if isinstance(node.parent, exp.Ordered) and node.name in scope.shown and not node.table:
+                return          # ORDER BY means what is shown first
             case _:
                 self.value(node, scope)
 

@@ -12,9 +12,9 @@ from dpsql.doors.serve.catalog.pg_types import (
     INT4,
     INT8,
     INTERVAL,
-
     NAMED,
     NUMERIC,
+    REGROLE,
     TEXT,
     UNKNOWN,
     array_of,
@@ -22,6 +22,7 @@ from dpsql.doors.serve.catalog.pg_types import (
     common,
     element_of,
     kept,
+    taken,
     types,
 )
 from dpsql.doors.serve.catalog.scope import HIDDEN, Scope
@@ -52,7 +53,7 @@ def as_type(node: exp.Expr, kind: str) -> exp.Expr:
 def listed(literal: str, element: int) -> exp.Expr:
     """The array that PostgreSQL writes `{a,"b c"}`."""
     pieces = re.findall(r'"((?:[^"\\]|\\.)*)"|([^",{}\s]+)', literal.strip()[1:-1])
-    items = [re.sub(r"\\(.)", r"\1", quoted) if not bare else bare for quoted, bare in pieces]
+    items = [bare or re.sub(r"\\(.)", r"\1", quoted) for quoted, bare in pieces]
     made = exp.Array(expressions=[exp.Literal.string(item) for item in items])
     return as_type(made, f"{kept(element)}[]")
 
@@ -89,7 +90,7 @@ class Values(Translation):
                 self.query(node.this, scope)
                 return BOOL
             case exp.Array():
-                return self._array(node, scope)
+                return self._array(node, scope, element_of(wanted) or UNKNOWN)
             case exp.Bracket():
                 return self._item(node, scope)
             case exp.Interval() if isinstance(node.this, exp.Literal):
@@ -141,8 +142,7 @@ class Values(Translation):
         if not node.name.isdigit() or not 0 < int(node.name) < 1 << 16:
             raise refuse(node)
         number = int(node.name)
-        kind = TEXT if wanted in (UNKNOWN, 0) or wanted in NAMED else wanted
-        oid = self.parameters.setdefault(number, kind)
+        oid = self.parameters.setdefault(number, taken(wanted))
         given = as_type(exp.Placeholder(this=f"p{number}"), kept(oid))
         node.replace(inner("oid_", exp.Literal.string(NAMED[wanted]), given) if wanted in NAMED else given)
         return wanted if wanted in NAMED else oid
@@ -156,13 +156,15 @@ class Values(Translation):
                 node.replace(word)
                 return self.value(word, scope)
             return 0                # an alias of the SELECT, or nothing: the database says so
-        oid, source = found
+        oid, alias, source = found
         if name in HIDDEN and source.shape is not None and name not in dict(source.columns):
             value = HIDDEN[name][1]
             node.replace(as_type(exp.Literal.number(source.shape.oid if value is None else value), "BIGINT"))
             return oid
         node.set("db", None)
         node.set("catalog", None)
+        if not alias.startswith(" "):
+            node.set("table", exp.to_identifier(alias, quoted=True))
         return oid
 
     def type_of(self, to: exp.Expr) -> int:
@@ -184,7 +186,9 @@ class Values(Translation):
             return oid
         before = self.value(given, scope, oid)
         given = node.this
-        if isinstance(given, exp.Literal) and given.is_string and (oid in NAMED or element_of(oid)):
+        if oid == REGROLE and before not in NAMED and (before not in types() or types()[before].category in "SX"):
+            node.replace(inner("to_regrole", as_type(given.copy(), "VARCHAR")))
+        elif isinstance(given, exp.Literal) and given.is_string and (oid in NAMED or element_of(oid)):
             node.replace(self._meant(given.name, oid))
         elif oid in NAMED and before not in NAMED and (before not in types() or types()[before].category == "S"):
             node.replace(inner("oid_", exp.Literal.string(NAMED[oid]), as_type(given.copy(), "VARCHAR")))
@@ -219,7 +223,7 @@ class Values(Translation):
                 node.replace(as_type(node.copy(), kept(oid)))
 
     def _compared(self, node: exp.Expr, scope: Scope) -> int:
-        left, right = node.this, node.args.get("expression")
+        left, right = node.this, node.args["expression"]
         if isinstance(right, exp.Anonymous) and str(right.this).lower() in ("all", "some"):
             word = exp.All if str(right.this).lower() == "all" else exp.Any
             node.set("expression", word(this=right.expressions[0]))
@@ -254,7 +258,7 @@ class Values(Translation):
             case exp.NEQ(), exp.All():
                 node.replace(exp.Not(this=within))
             case _:
-                raise Failure("0A000", "the catalog answers = ANY (array) and <> ALL (array), no other comparison with one")
+                raise Failure("0A000", "of comparisons with an array, = ANY and <> ALL are answered")
         return BOOL
 
     def _within(self, node: exp.In, scope: Scope) -> int:
@@ -282,7 +286,7 @@ class Values(Translation):
     def _computed(self, node: exp.Expr, scope: Scope) -> int:
         one = self.value(node.this, scope, INT4)
         two = self.value(node.expression, scope, one)
-        oid = one if one == two or one in types() and types()[one].category == "D" else common([one, two])
+        oid = one if one == two or (one in types() and types()[one].category == "D") else common([one, two])
         if isinstance(node, exp.Div) and oid in (21, INT4, INT8):
             node.replace(exp.IntDiv(this=node.this.copy(), expression=node.expression.copy()))
         return oid
@@ -307,18 +311,20 @@ class Values(Translation):
         sides = [self.value(node.this, scope, TEXT), self.value(node.expression, scope, TEXT)]
         arrays = [oid for oid in sides if element_of(oid)]
         for side, oid in zip((node.this, node.expression), sides, strict=True):
-            if arrays:
+            if arrays and oid != UNKNOWN and not element_of(oid):
+                side.replace(exp.Array(expressions=[side.copy()]))
+            elif arrays:
                 self.fit(side, arrays[0])
             elif oid in NAMED:
                 side.replace(inner("show_", exp.Literal.string(NAMED[oid]), side.copy()))
         node.replace(inner("cat_list_" if arrays else "cat_", node.this.copy(), node.expression.copy()))
         return arrays[0] if arrays else TEXT
 
-    def _array(self, node: exp.Array, scope: Scope) -> int:
+    def _array(self, node: exp.Array, scope: Scope, wanted: int) -> int:
         if len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Query):
             columns = self.query(node.expressions[0], scope)
             return array_of(columns[0][1]) if columns else array_of(TEXT)
-        return array_of(common([self.value(item, scope) for item in list(node.expressions)]))
+        return array_of(common([self.value(item, scope, wanted) for item in list(node.expressions)]))
 
     def _item(self, node: exp.Bracket, scope: Scope) -> int:
         array = self.value(node.this, scope)

@@ -1,0 +1,116 @@
+"""Charge first: whatever stages a query has, its one charge is durable before the first, and outlives each of them."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from dpsql.engines.base import Rows
+from dpsql.errors import ExecutionError
+from dpsql.session import Session
+
+POLICY = """
+version = "1"
+unit = "people"
+[budget]
+epsilon = 1000
+delta = 0.1
+[query]
+epsilon = 1
+delta = 1e-4
+[tables.people]
+unit = "id"
+columns.x = { range = [0, 9] }
+"""
+# and how many statements each runs at least, before its finish: searches, tables of rows, feeds, several questions
+STAGES = {
+    "SELECT COUNT(*) FROM people": 1, "SELECT k, SUM(x) FROM people GROUP BY k": 3,
+    "SELECT MEDIAN(x), COUNT(*) FROM people": 2,
+    "SELECT COUNT(*) FROM people WHERE x > (SELECT AVG(x) FROM people)": 2,
+    "SELECT (SELECT COUNT(*) FROM people) + (SELECT SUM(x) FROM people WHERE x > (SELECT AVG(x) FROM people))": 3,
+}
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    with duckdb.connect(tmp_path / "town.duckdb") as connection:
+        connection.execute("CREATE TABLE people AS SELECT i % 40 AS id, i % 9 AS x, i % 3 AS k FROM range(90) t(i)")
+    (tmp_path / "policy.toml").write_text(POLICY)
+    with Session(tmp_path / "town.duckdb", tmp_path / "policy.toml", tmp_path / "ledger") as opened:
+        yield opened
+
+
+def charges(folder: Path) -> int:
+    """The charges that another connection finds in the file."""
+    with closing(sqlite3.connect(f"file:{folder}/ledger?mode=ro", uri=True)) as connection:
+        return int(connection.execute("SELECT COUNT(*) FROM entry WHERE kind = 'charge'").fetchone()[0])
+
+
+def spied(session: Session, folder: Path, fails_at: int = 0) -> list[int]:
+    """The charges on record when each statement runs, in whichever database; one of them fails."""
+    seen: list[int] = []
+    for place in (session.engine, session._scratch):
+        def run(*asked: Any, original: Any = place.run) -> Rows:
+            seen.append(charges(folder))
+            if len(seen) == fails_at:
+                raise ValueError("Robert', 77")
+            return original(*asked)
+
+        place.run = run  # type: ignore[assignment]
+    return seen
+
+
+@pytest.mark.parametrize("sql", STAGES)
+def test_nothing_runs_before_the_charge(session: Session, tmp_path: Path, sql: str) -> None:
+    seen = spied(session, tmp_path)
+    session.explain(sql)
+    session.columns(sql)
+    assert not seen and charges(tmp_path) == 0
+    session.query(sql)
+    assert len(seen) > STAGES[sql] and set(seen) == {1}     # the finish runs too
+    assert session.query(sql).replayed and charges(tmp_path) == 1
+
+
+@pytest.mark.parametrize("sql", STAGES)
+def test_a_stage_that_fails_keeps_the_one_charge(session: Session, tmp_path: Path, sql: str) -> None:
+    for stage in range(1, STAGES[sql] + 2):
+        before, seen = charges(tmp_path), spied(session, tmp_path, stage)
+        with pytest.raises(ExecutionError) as failed:
+            session.query(sql, fresh=True)
+        assert "Robert" not in str(failed.value) and failed.value.__cause__ is failed.value.__context__ is None
+        assert len(seen) == stage and charges(tmp_path) == before + 1
+        for place in (session.engine, session._scratch):
+            del place.run
+    assert not session.query(sql).replayed      # no part of what failed was kept
+
+
+def test_a_process_killed_in_its_second_stage_has_paid(session: Session, tmp_path: Path) -> None:
+    session.close()
+    sql = "SELECT COUNT(*) FROM people WHERE x > (SELECT AVG(x) FROM people)"
+    dying = f"""
+import os
+from dpsql.session import Session
+with Session("town.duckdb", "policy.toml", "ledger") as session:
+    run, stages = session.engine.run, []
+    def killed(*asked):
+        stages.append(1)
+        if len(stages) == 2:
+            os.kill(os.getpid(), 9)
+        return run(*asked)
+    session.engine.run = killed
+    session.query({sql!r})
+"""
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", dying], cwd=tmp_path, env={"PYTHONPATH": root})
+    assert done.returncode == -9 and charges(tmp_path) == 1
+    with Session(tmp_path / "town.duckdb", tmp_path / "policy.toml", tmp_path / "ledger") as again:
+        assert again.balance().epsilon_spent == 1.0 and not again.query(sql).replayed
+        again.ledger.verify()
