@@ -1,4 +1,4 @@
-"""choose: the statement that runs, once the bounds that a question left open are chosen from exact counts, privately."""
+"""choose: the statement that runs, once the bounds that a question left open are chosen from exact counts."""
 
 from __future__ import annotations
 

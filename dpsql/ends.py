@@ -96,7 +96,7 @@ def _select(select: exp.Select, scope: _Scope) -> Block | None:
     for clause in (*([first] if first is not None else []), *(select.args.get("joins") or ())):
         if clause.args.get("kind") in ("SEMI", "ANTI"):
             continue
-        source = None if clause.args.get("method") else _source(clause.this, scope)
+        source = None if clause.args.get("method") else _source(clause.this, scope, sources)
         if source is None:
             return None
         sources.append(source)
@@ -134,7 +134,7 @@ def _items(item: exp.Expr, sources: list[_Source], select: exp.Select) -> list[e
     ]
 
 
-def _source(node: exp.Expr, scope: _Scope) -> _Source | None:
+def _source(node: exp.Expr, scope: _Scope, before: list[_Source]) -> _Source | None:
     """A source, rewritten in place; None for one that is noisy in a way not known."""
     if isinstance(node, exp.Table) and not node.args.get("db"):
         if node.name.startswith(_RELEASED):
@@ -146,7 +146,7 @@ def _source(node: exp.Expr, scope: _Scope) -> _Source | None:
                 each.copy() for each in given
             ]))
             node.replace(inner)
-            return _source(inner, scope)
+            return _source(inner, scope, before)
     if isinstance(node, exp.Subquery):
         if not node.alias:
             named = exp.to_identifier(f"source_{next(scope.numbers)}", True)
@@ -157,9 +157,20 @@ def _source(node: exp.Expr, scope: _Scope) -> _Source | None:
             renamed = dict(enumerate(node.alias_column_names))
             outputs = (replace(each, name=renamed.get(i, each.name)) for i, each in enumerate(block.outputs))
             return _Source(node.alias, tuple(outputs))
-    if isinstance(node, exp.Lateral) or any(_noisy(table, scope) for table in node.find_all(exp.Table)):
+    if any(_noisy(table, scope) for table in node.find_all(exp.Table)) or _looks_out(node, before):
         return None
     return _Source(node.alias_or_name, None)
+
+
+def _looks_out(node: exp.Expr, before: list[_Source]) -> bool:
+    """Whether a source may read the sources before it, as LATERAL does, and UNNEST."""
+    own = {each.alias_or_name.lower() for each in node.find_all(exp.Table, exp.Subquery, exp.Values)}
+    noisy = {output.name.lower() for source in before for output in source.outputs or ()}
+    released = any(source.measures is not None for source in before)
+    return any(
+        column.table.lower() not in own if column.table else released or column.name.lower() in noisy
+        for column in node.find_all(exp.Column)
+    )
 
 
 def _noisy(table: exp.Table, scope: _Scope) -> bool:

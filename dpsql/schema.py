@@ -57,6 +57,12 @@ class Schema:
     tables: tuple[TableSchema, ...]
 
     def table(self, name: str) -> TableSchema | None:
-        """The table of that name (`table` or `schema.table`), letter case ignored."""
+        """The table of that name (`table` or `schema.table`), letter case ignored.
+
+        `public` is what PostgreSQL's clients call the main schema, unless there is one of that name.
+        """
         wanted = name.lower().removeprefix("main.")
-        return next((table for table in self.tables if table.name.lower() == wanted), None)
+        named = {table.name.lower(): table for table in self.tables}
+        if wanted.startswith("public.") and not any(each.startswith("public.") for each in named):
+            wanted = wanted.removeprefix("public.")
+        return named.get(wanted)

@@ -85,6 +85,9 @@ def test_an_interval_moves_with_its_row(session: Session) -> None:
     f"WITH t AS ({SEXES}) SELECT n / (SELECT SUM(n) FROM t) AS share FROM t",
     f"SELECT places.*, t.* FROM places NATURAL JOIN ({PLACES}) t",
     f"WITH t AS ({SEXES}) SELECT a.n + b.n AS same FROM t a JOIN t b ON a.s = b.s",
+    f"SELECT y.top FROM ({SEXES}) x, (SELECT MAX(area * n) AS top FROM places) y",
+    f"SELECT y.top FROM ({SEXES}) x, (SELECT x.n * 2 AS top) y",
+    f"SELECT n + 1 AS more, more * 2 AS most FROM (SELECT 1 - n AS n FROM ({SEXES}) x GROUP BY ALL) y",
 ])
 def test_what_is_made_of_several_rows_has_none(session: Session, sql: str) -> None:
     answer = session.query(sql)

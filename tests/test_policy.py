@@ -304,5 +304,6 @@ def test_windows_line_ends_and_mark(tmp_path):
 
 
 def test_a_range_of_dates_is_kept_in_days(tmp_path):
-    claims = read(tmp_path, BASE + "columns.c_since = { range = [1970-01-02, 2000-01-01] }\n").tables["customer"].columns
+    text = BASE + "columns.c_since = { range = [1970-01-02, 2000-01-01] }\n"
+    claims = read(tmp_path, text).tables["customer"].columns
     assert claims["c_since"].range == between(1, 10_957)

@@ -47,11 +47,11 @@ move FILE     move it; the old file only says where it went
 restore FILE  make a ledger of a backup"""
 
 SERVE = """\
-Serve a database to every client of PostgreSQL; a user is the analyst of that name.
-
-Without --tls-cert only this machine is served. SIGTERM drains, SIGHUP reads users
-and policy anew. --config names a TOML file with these options and the limits:
-connections, user_connections, user_queries, login, idle, message, memory, drain."""
+Serve a database to every client of PostgreSQL; a user is the analyst of that
+name. Without --tls-cert only this machine is served. SIGTERM drains, SIGHUP
+reads users and policy anew. --config names a TOML file with these options and
+the limits: connections, user_connections, user_queries, login, idle, message,
+memory, drain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +271,8 @@ COMMANDS = (
     Command(
         "user", _user, "who may log in to a server: add, remove, list",
         "dpsql user add alice --users users", (of.user,),
-        "A user logs in with SCRAM-SHA-256; the file keeps verifiers, not passwords, and only\n"
-        "its owner may read it. Adding a user who is there gives a new password.",
+        "A user logs in with SCRAM-SHA-256; the file keeps verifiers, not passwords, and\n"
+        "only its owner may read it. Adding a user who is there gives a new password.",
     ),
     Command(
         "completion", _completion, "print what makes bash or zsh complete dpsql's words",

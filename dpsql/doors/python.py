@@ -33,8 +33,8 @@ def query(
     DPSQL_POLICY, DPSQL_LEDGER and DPSQL_ANALYST; the policy's last default is policy.toml beside the database.
     `epsilon` and `delta` are what this query may cost (default: the policy's). `params` fill `?` (a sequence) or
     `$name` (a mapping). `dialect` is whose SQL it is: duckdb, postgres, snowflake, bigquery, ... The same query again
-    is answered from the ledger, free; `fresh` buys a new answer. `error`, in place of `epsilon`, asks for counts and sums
-    whose intervals are within +-error, as cheaply as that goes; `level` is the confidence of intervals.
+    is answered from the ledger, free; `fresh` buys a new answer. `error`, in place of `epsilon`, asks for counts and
+    sums whose intervals are within +-error, as cheaply as that goes; `level` is the confidence of intervals.
 
     The database stays open, read-only, for the next call; `dpsql.doors.python.close()` lets go of it.
 

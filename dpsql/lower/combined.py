@@ -135,8 +135,8 @@ def _put_together(
 def full_join(left: Rows, right: Rows, on: tuple[Scalar, ...], context: Context, place: exp.Expr) -> Rows:
     """FULL JOIN: the left join, and the rows of the right that match nothing, with NULL for the left.
 
-    The scopes of both sides show columns and NULL only. Raises QueryError when just one side is about people: the rows of the
-    other would be nobody's.
+    The scopes of both sides show columns and NULL only. Raises QueryError when just one side is about people: the rows
+    of the other would be nobody's.
     """
     assembled = [assemble(side.group, context, place) for side in (left, right)]
     if (assembled[0].owner is None) != (assembled[1].owner is None):
@@ -176,4 +176,4 @@ def _columns(rows: Rows) -> list[Column]:
 def _nothing(column: Column) -> Scalar:
     """NULL of a column's type, within the range that is declared of it."""
     nothing = Lit(None, column.type)
-    return nothing if column.declared is None else scalars.clamp(nothing, column.declared)
+    return scalars.clamp(nothing, column.declared) if column.type.numeric and column.declared is not None else nothing

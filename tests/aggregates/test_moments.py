@@ -115,6 +115,8 @@ def expected(family: str, rows: np.ndarray) -> float | None:  # type: ignore[typ
         return covariance * (len(rows) / (len(rows) - 1) if family.endswith("samp") else 1)
     if family in ("regr_avgy", "regr_avgx"):
         return float((y if family.endswith("y") else x).mean())
+    if family.startswith("regr_s") and family != "regr_slope":
+        return len(rows) * {"regr_sxx": float(x.var()), "regr_syy": float(y.var()), "regr_sxy": covariance}[family]
     if x.var() == 0 or y.var() == 0:
         return None
     slope = covariance / float(x.var())

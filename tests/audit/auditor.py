@@ -22,12 +22,12 @@ def lower_bound(
     """The largest epsilon that the outputs disprove, at this confidence; 0 when they disprove none."""
     half = len(with_unit) // 2
     sides = (with_unit[:half], without[:half]), (with_unit[half:], without[half:])
-    chosen = sorted(
-        ((event, flipped) for event in _events(*sides[0]) for flipped in (False, True)),
-        key=lambda each: -_plain(*_rates(each, sides[0]), delta, half),
-    )[:PICKED]
+    rated = [(event, _rates((event, False), sides[0])) for event in _events(*sides[0])]
+    both = [((event, flipped), rates[::-1] if flipped else rates)
+            for event, rates in rated for flipped in (False, True)]
+    chosen = sorted(both, key=lambda each: -_plain(*each[1], delta, half))[:PICKED]
     alpha = (1 - confidence) / (2 * PICKED)
-    return max(_proved(*_rates(each, sides[1]), delta, half, alpha) for each in chosen)
+    return max(_proved(*_rates(each, sides[1]), delta, half, alpha) for each, _ in chosen)
 
 
 def _events(first: Sequence[Output], second: Sequence[Output]) -> list[Event]:

@@ -153,7 +153,7 @@ def _answered(session: Session, sql: str) -> Output:
     except Error as error:
         return {f"{type(error).__name__}: {error}": 1.0}
     again = session.query(sql)
-    assert again.replayed and (again.rows, again.intervals) == (answer.rows, answer.intervals)
+    assert again.replayed and repr((again.rows, again.intervals)) == repr((answer.rows, answer.intervals))
     output: Output = {"rows": len(answer.rows), "cost": answer.cost.epsilon, **dict.fromkeys(answer.warnings, 1.0)}
     for row, ends in zip(answer.rows, answer.intervals, strict=True):
         cells = list(zip(answer.columns, row, answer.noisy, strict=True))

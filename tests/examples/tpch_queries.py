@@ -85,9 +85,9 @@ QUERIES: dict[str, tuple[str, str]] = {
             AND p_size IN (7, 8, 9) AND ps_suppkey NOT IN (SELECT s_suppkey FROM supplier WHERE s_acctbal < 0)
         GROUP BY p_brand ORDER BY sellers DESC, p_brand"""),
     "17 below a correlated average": ("private", """
-        SELECT SUM(l_extendedprice) / 52.0 AS weekly FROM lineitem, supplier WHERE s_suppkey = l_suppkey AND s_acctbal > 0
-            AND l_quantity < (
-                SELECT 0.4 * AVG(l_quantity) FROM lineitem WHERE l_suppkey = s_suppkey)"""),
+        SELECT SUM(l_extendedprice) / 52.0 AS weekly FROM lineitem, supplier
+        WHERE s_suppkey = l_suppkey AND s_acctbal > 0
+            AND l_quantity < (SELECT 0.4 * AVG(l_quantity) FROM lineitem WHERE l_suppkey = s_suppkey)"""),
     "18 large orders, each shown": ("refuse", """
         SELECT c_name, o_orderkey, SUM(l_quantity) AS items FROM customer, orders, lineitem WHERE o_orderkey IN
             (SELECT l_orderkey FROM lineitem GROUP BY l_orderkey HAVING SUM(l_quantity) > 250)

@@ -27,8 +27,9 @@ from tests.fuzz.query_words import Written
 
 _DATES = (None, datetime.date(2020, 2, 29), datetime.date(1, 1, 1), datetime.date(9999, 12, 31))
 _VALUES: dict[Kind, tuple[object, ...]] = {
-    Kind.INTEGER: (None, 0, 1, 2, 3, -1, 127, -128), Kind.DOUBLE: (None, 0.0, 1.0, -2.5, 1e308, float("inf"), float("nan")),
-    Kind.DECIMAL: (None, 0, 1, -1), Kind.VARCHAR: (None, "a", "b", "", "zzz"), Kind.BOOLEAN: (None, True, False),
+    Kind.INTEGER: (None, 0, 1, 2, 3, -1, 127, -128), Kind.DECIMAL: (None, 0, 1, -1),
+    Kind.DOUBLE: (None, 0.0, 1.0, -2.5, 1e308, float("inf"), float("nan")),
+    Kind.VARCHAR: (None, "a", "b", "", "zzz"), Kind.BOOLEAN: (None, True, False),
     Kind.DATE: _DATES, Kind.TIMESTAMP: (None, datetime.datetime(2020, 2, 29, 12), datetime.datetime(1, 1, 1)),
 }
 
@@ -99,7 +100,7 @@ def check_distances(plan: Plan, mode: str, values: Mapping[str, object], databas
 
 
 def check_near(here: World, side: Side) -> None:
-    """The rows near a rank are those of the whole table, with the rows up to each and all beside them; none is missing."""
+    """The rows near a rank are those of the whole table, the rows up to each and all beside them; none is missing."""
     keys = len(side.table.keys)
     sql, params = render_with(tabulated(side.table), here.catalog)
     upto: Counter[str] = Counter()

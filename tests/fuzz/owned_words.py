@@ -21,8 +21,10 @@ PER_UNIT = (
     "COUNT(*) FILTER (WHERE {bool}) int", "QUANTILE_DISC({int}, 0.5) int", "SUM({num}) num", "CORR({num}, {num}) num",
 )
 OVER = (
-    "RANK() OVER ({by}) int", "SUM({int}) OVER ({by}) int", "COUNT(*) OVER ({whole}) int", "MAX({text}) OVER ({whole}) text",
-    "ROW_NUMBER() OVER ({by}) int", "LAG({int}) OVER ({by}) int", "FIRST_VALUE({int}) OVER ({by}) int", "AVG({num}) OVER ({by} ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) num", "NTILE(2) OVER ({by}) int",
+    "RANK() OVER ({by}) int", "SUM({int}) OVER ({by}) int", "COUNT(*) OVER ({whole}) int",
+    "MAX({text}) OVER ({whole}) text", "ROW_NUMBER() OVER ({by}) int", "LAG({int}) OVER ({by}) int",
+    "FIRST_VALUE({int}) OVER ({by}) int", "NTILE(2) OVER ({by}) int",
+    "AVG({num}) OVER ({by} ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) num",
 )
 
 
@@ -68,7 +70,8 @@ class OwnedWords(Words):
 
     def shown(self, alias: str, name: str, kind: str) -> Shown:
         """A column; one that tells people apart is no number where answers are compared: nobody is alone in a group."""
-        return Shown(f"{alias}.{name}" if alias else name, name, "id" if self.plain and name in ("u", "o", "i", "ref") else kind)
+        tells = self.plain and name in ("u", "o", "i", "ref")
+        return Shown(f"{alias}.{name}" if alias else name, name, "id" if tells else kind)
 
     # sources
 
@@ -93,7 +96,8 @@ class OwnedWords(Words):
         else:
             sql = f"({block.sql}) AS {alias}"
         columns = tuple(self.shown(alias, name, kind) for name, kind in block.columns)
-        return Source(sql, columns, *(None if name is None else f"{alias}.{name}" for name in (block.unit, block.order)))
+        unit, order = (None if name is None else f"{alias}.{name}" for name in (block.unit, block.order))
+        return Source(sql, columns, unit, order)
 
     def public(self) -> Source:
         """Rows about nobody."""
@@ -114,7 +118,8 @@ class OwnedWords(Words):
         """Rows about people."""
         forms = [self._table, self._table, self._table]
         if depth > 0 and self.left > 0:
-            forms += [self._joined, self._joined, self._beside_public, self._rows, self._rows, self._lateral, self._list]
+            forms += [self._joined, self._joined, self._rows, self._rows]
+            forms += [self._beside_public, self._lateral, self._list]
         return self.pick(forms)(depth)
 
     def _table(self, depth: int) -> Source:
@@ -142,8 +147,8 @@ class OwnedWords(Words):
         if self.chance(12):
             return Source(f"{a.sql} {self.pick(('SEMI', 'ANTI'))} JOIN {b.sql} ON {on}", a.columns, a.unit, a.order)
         if self.chance(20):
-            return Source(f"{a.sql} CROSS JOIN {b.sql}" if self.chance(5) else f"{a.sql} {self._side()} JOIN {b.sql} ON {on}",
-                          shown, b.unit or a.unit, b.order or a.order)
+            how = self.pick(("LEFT", "RIGHT", "FULL"))
+            return Source(f"{a.sql} {how} JOIN {b.sql} ON {on}", shown, b.unit or a.unit, b.order or a.order)
         return Source(f"{a.sql} JOIN {b.sql} ON {on}", shown, a.unit or b.unit, a.order or b.order)
 
     def _using(self) -> Source:
@@ -157,16 +162,14 @@ class OwnedWords(Words):
             (name, a.order) if name == "u" else (a.unit, name)
         ))
 
-    def _side(self) -> str:
-        return self.pick(("LEFT", "RIGHT", "FULL"))
-
     def _beside_public(self, depth: int) -> Source:
         a, b = self.owned(depth - 1), self.public()
         shown = (*a.columns, *b.columns)
         on = self.scalar("bool", shown, 1)
         if self.chance(75):
             kind = self.pick(("int", "text"))
-            on = f"{self.column(kind, a.columns)} = {self.column(kind, b.columns)}" + (f" OR {on}" if self.chance(15) else "")
+            also = f" OR {on}" if self.chance(15) else ""
+            on = f"{self.column(kind, a.columns)} = {self.column(kind, b.columns)}{also}"
         how = self.pick(("JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"))
         sql = f"{a.sql}, {b.sql}" if self.chance(8) else f"{a.sql} {how} {b.sql} ON {on}"
         if self.chance(10):
@@ -195,8 +198,8 @@ class OwnedWords(Words):
 
     def rows(self, depth: int) -> Block:
         self.left -= 1
-        form = self.pick((self._plain, self._plain, self._per_unit, self._per_unit, self._distinct, self._window, self._set))
-        return form(depth)
+        often, seldom = (self._plain, self._per_unit), (self._distinct, self._window, self._set)
+        return self.pick((*often, *often, *seldom))(depth)
 
     def _plain(self, depth: int) -> Block:
         source = self.owned(depth)
@@ -240,8 +243,9 @@ class OwnedWords(Words):
     def _window(self, depth: int) -> Block:
         source = self.owned(depth)
         whole = f"PARTITION BY {source.unit or source.order or self.column('int', source.columns)}"
-        by = f"{whole} ORDER BY {', '.join(self.scalar(k, source.columns, 1) for k in self.some(('int', 'num', 'text'), 1, 2))}"
-        windows = [form.replace("{by}", by).replace("{whole}", whole) for form in self.some(OVER[:4] if self.plain else OVER, 1, 2)]
+        order = ", ".join(self.scalar(kind, source.columns, 1) for kind in self.some(("int", "num", "text"), 1, 2))
+        by, menu = f"{whole} ORDER BY {order}", OVER[:4] if self.plain else OVER
+        windows = [form.replace("{by}", by).replace("{whole}", whole) for form in self.some(menu, 1, 2)]
         more = [self.filled(form, source.columns) for form in windows]
         qualify = f" QUALIFY ROW_NUMBER() OVER ({by} DESC) = 1" if self.chance(30) and not self.plain else ""
         return self._selected(source, "SELECT", self.where(source.columns) + qualify, *more)

@@ -17,13 +17,14 @@ AGGREGATES = (
     "STDDEV_POP({n}) num", "VAR_POP({n}) num", "STDDEV({i}) num", "COVAR_POP({i}, {n}) num", "CORR({n}, {i}) num",
     "REGR_SLOPE({n}, {i}) num", "REGR_R2({i}, {n}) num", "REGR_INTERCEPT({n}, {n}) num", "COVAR_SAMP({i}, {i}) num",
     "MEDIAN({i}) num", "QUANTILE_CONT({n}, 0.25) num", "QUANTILE_DISC({i}, 0.9) int", "MIN({i}) int", "MAX({n}) num",
-    "PERCENTILE_CONT(0.75) WITHIN GROUP (ORDER BY {i}) num", "PERCENTILE_DISC(0.1) WITHIN GROUP (ORDER BY {n} DESC) num",
+    "PERCENTILE_CONT(0.75) WITHIN GROUP (ORDER BY {i}) num", "MAX({text}) text", "COUNT({num}) int",
+    "PERCENTILE_DISC(0.1) WITHIN GROUP (ORDER BY {n} DESC) num", "SUM(CAST({bool} AS INT)) int",
     "APPROX_COUNT_DISTINCT({text}) int", "APPROX_QUANTILE({i}, 0.5) int", "COUNT_IF({bool}) int", "SUM({bool}) int",
-    "MIN({date}) date", "SUM(DISTINCT {i}) num", "REGR_COUNT({i}, {n}) int", "REGR_AVGX({i}, {n}) num", "MAX({text}) text",
-    "COUNT(DISTINCT {date}) int", "COUNT({num}) int", "SUM({i} * {i}) num", "AVG({i} - {i}) num", "SUM(CAST({bool} AS INT)) int",
+    "MIN({date}) date", "SUM(DISTINCT {i}) num", "REGR_COUNT({i}, {n}) int", "REGR_AVGX({i}, {n}) num",
+    "COUNT(DISTINCT {date}) int", "SUM({i} * {i}) num", "AVG({i} - {i}) num",
 )
 EXACT = ("COUNT(*) int", "COUNT(*) int", "COUNT({int}) int", "COUNT({text}) int", "COUNT(DISTINCT {unit}) int",
-         "COALESCE(SUM({i}), 0) int", "COUNT_IF({bool}) int", "COUNT(*) FILTER (WHERE {bool}) int")
+         "COALESCE(SUM({i}), 0) int", "COALESCE(COUNT_IF({bool}), 0) int", "COUNT(*) FILTER (WHERE {bool}) int")
 AFTER = {
     "int": ("{} + 1", "-{}", "ABS({})", "GREATEST({}, 0)", "NULLIF({}, 0)", "CASE WHEN {} > 1 THEN 1 END"),
     "num": ("ROUND({}, 1)", "{} / 2", "CAST({} AS INTEGER)", "SQRT({})", "COALESCE({}, 0)", "{} * {}"),
@@ -105,8 +106,8 @@ class QueryWords(OwnedWords):
         if self.plain:
             return f"{text} HAVING COUNT(*) > 0"        # dpsql lists empty public groups too
         if self.chance(20):
-            test = self.pick(("COUNT(*) > 1", "AVG({int}) > (SELECT AVG(size) FROM pub)", "k0 IS NOT NULL", "SUM({int}) < 9"))
-            text += f" HAVING {self.filled(test + ' bool', source.columns, 0)[0]}"
+            tests = ("COUNT(*) > 1", "AVG({int}) > (SELECT AVG(size) FROM pub)", "k0 IS NOT NULL", "SUM({int}) < 9")
+            text += f" HAVING {self.filled(self.pick(tests) + ' bool', source.columns, 0)[0]}"
         if self.chance(10):
             text += self.pick((" QUALIFY ROW_NUMBER() OVER (ORDER BY COUNT(*) DESC) <= 2", " QUALIFY RANK() OVER w < 3 "
                                "WINDOW w AS (ORDER BY COUNT(*))", f" QUALIFY SUM(COUNT(*)) OVER () > {self.below(9)}"))
@@ -135,7 +136,8 @@ class QueryWords(OwnedWords):
                 if not self.plain else ("COUNT(*)", "int")
             count = count.replace("{unit}", source.unit or "1").replace("{i}", "1")
             having = " HAVING COUNT(*) > 0" if self.plain else ""
-            sides.append(f"SELECT {key} AS k0, {count} AS a0 FROM {source.sql}{self.where(source.columns)} GROUP BY 1{having}")
+            tail = f"{self.where(source.columns)} GROUP BY 1{having}"
+            sides.append(f"SELECT {key} AS k0, {count} AS a0 FROM {source.sql}{tail}")
         if self.chance(20):
             sides[1] = "SELECT cat, size FROM pub"
         how = self.pick(("UNION ALL", "UNION", "INTERSECT", "EXCEPT"))
@@ -165,7 +167,8 @@ class QueryWords(OwnedWords):
     def _for_each(self, depth: int) -> Block:
         """What people are asked for each row of a public table."""
         self.left -= 1
-        outer, inner, kind = self.base("pub"), self.base(self.pick(("orders", "items", "units"))), self.pick(("int", "text"))
+        outer, inner = self.base("pub"), self.base(self.pick(("orders", "items", "units")))
+        kind = self.pick(("int", "text"))
         key = self.column(kind, outer.columns)
         asked = self._aggregate(self.pick(EXACT if self.plain else AGGREGATES), inner)[0]
         where = f"{self.column(kind, inner.columns)} = {key}"
@@ -236,8 +239,8 @@ class QueryWords(OwnedWords):
 
     def _any(self, columns: Columns) -> str:
         inner = self.public()
-        value = self.column("int", inner.columns)
-        return f"{self.column('int', columns)} {self.pick(('> ANY', '<= ALL', '= ANY'))} (SELECT {value} FROM {inner.sql})"
+        value, sign = self.column("int", inner.columns), self.pick(("> ANY", "<= ALL", "= ANY"))
+        return f"{self.column('int', columns)} {sign} (SELECT {value} FROM {inner.sql})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +253,7 @@ class Written:
 
 @st.composite
 def queries(draw: st.DrawFn, plain: bool = False) -> Written:
-    """A random query; dpsql may refuse it with a QueryError, nothing else. `plain`: one that plain SQL answers alike."""
+    """A random query; dpsql may refuse it, with a QueryError. `plain`: one that plain SQL answers alike."""
     words = QueryWords(draw, clumsy=0 if plain else 40, plain=plain)
     sql = words.query()
     used = set(re.findall(r"\$(p\d+)", sql))

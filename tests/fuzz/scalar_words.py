@@ -72,7 +72,9 @@ VALUES: dict[str, tuple[object, ...]] = {
     "int": (0, 1, 3, -1, None, 2**63, 10**30), "num": (0.5, -2.0, 1e300, None), "text": ("a", "b'--", "", None),
     "bool": (True, False, None), "date": (datetime.date(2020, 2, 29), datetime.date(9999, 12, 31), None),
 }
-_KIND_OF = {"BOOLEAN": "bool", "VARCHAR": "text", "DATE": "date", "TIMESTAMP": "date", "DOUBLE": "num", "DECIMAL": "num"}
+_KIND_OF = {
+    "BOOLEAN": "bool", "VARCHAR": "text", "DATE": "date", "TIMESTAMP": "date", "DOUBLE": "num", "DECIMAL": "num",
+}
 _HOLE = re.compile(r"\{(\w+)\}")
 _NAME = re.compile(r"('(?:[^']|'')*')|\b(" + "|".join(TYPES) + r")\b(?!\s*\()")
 _SAMPLES = tuple(text.strip() for texts in SAMPLES.values() for text in texts.split(";"))
@@ -106,10 +108,9 @@ class Words:
 
     def some(self, items: Sequence[Item], least: int, most: int) -> list[Item]:
         """Between `least` and `most` of them, in any order, none twice."""
-        left, found = list(items), []
-        for _ in range(min(len(left), least + self.below(most - least + 1))):
-            found.append(left.pop(self.below(len(left))))
-        return found
+        left = list(items)
+        many = min(len(left), least + self.below(most - least + 1))
+        return [left.pop(self.below(len(left))) for _ in range(many)]
 
     def literal(self, kind: str) -> str:
         if not self.plain and self.chance(10):
@@ -154,4 +155,4 @@ class Words:
 def _exact(kind: str) -> tuple[str, ...]:
     """Forms whose answer plain DuckDB, and any order of its rows, agrees with exactly: no doubles, no failing casts."""
     wrong = re.compile(r"\{num\}|\{date\}|DOUBLE|TINYINT|//|%|\d\.\d|\{int\} \* ")
-    return tuple(form for form in FORMS[kind] if not wrong.search(form)) or ("{%s}" % kind,)
+    return tuple(form for form in FORMS[kind] if not wrong.search(form)) or (f"{{{kind}}}",)

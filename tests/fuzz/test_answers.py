@@ -9,9 +9,9 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_worlds import POLICY, PUB, TABLES, Database, World, databases, plain
+from small_worlds import EXAMPLES, POLICY, PUB, TABLES, Database, World, databases, plain
 
 from dpsql.engines.duckdb import PINNED
 from dpsql.errors import QueryError
@@ -52,7 +52,8 @@ def tame(draw: st.DrawFn) -> Database:
     units = [(u, some("a", "b"), some(-1.0, 0.5, 2.0), some(0, 1, 5, None), some(1, 2, None), some("2020-02-29", None))
              for u in range(1, draw(st.integers(2, 5)))]
     orders = [(o, some(*(row[0] for row in units)), some("a", "b", "A", "", None), some(0, 1, 4, None),
-               some("0.00", "1.25", None), some(1, 2, None), some(1, 2, 9, None)) for o in range(draw(st.integers(0, 8)))]
+               some("0.00", "1.25", None), some(1, 2, None), some(1, 2, 9, None))
+              for o in range(draw(st.integers(0, 8)))]
     items = [(i, some(*(row[0] for row in orders)), some(1, 2, None), some(0, 3, 10, None), some(0.0, 0.5, None),
               some(True, False, None)) for i in range(draw(st.integers(0, 8)) if orders else 0)]
     twins = 100
@@ -63,10 +64,10 @@ def tame(draw: st.DrawFn) -> Database:
     }
 
 
-def answered(many: int) -> Callable[[Opened], None]:
+def answered(length: settings) -> Callable[[Opened], None]:
     """Queries over hostile rows, at any epsilon: a plan that was accepted gives an answer."""
 
-    @examples(many)
+    @length
     @given(queries(), databases("loose"), st.sampled_from(ASKED))
     def run(session: Opened, written: Written, database: Database, epsilon: float) -> None:
         opened, here = session
@@ -81,10 +82,10 @@ def answered(many: int) -> Callable[[Opened], None]:
     return run
 
 
-def compared(many: int) -> Callable[[Opened], None]:
+def compared(length: settings) -> Callable[[Opened], None]:
     """Queries of counts and whole numbers over tame rows: the answer is that of plain DuckDB."""
 
-    @examples(many)
+    @length
     @given(queries(plain=True), tame())
     def run(session: Opened, written: Written, database: Database) -> None:
         opened, here = session
@@ -106,8 +107,8 @@ def _plain(row: tuple[object, ...]) -> tuple[object, ...]:
     return tuple(map(plain, row))
 
 
-test_every_accepted_query_is_answered = answered(40)
-test_exact_answers_are_those_of_plain_sql = compared(50)
+test_every_accepted_query_is_answered = answered(examples(2 * EXAMPLES))
+test_exact_answers_are_those_of_plain_sql = compared(examples(2 * EXAMPLES))
 
 
 @pytest.mark.fuzz

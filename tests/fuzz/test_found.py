@@ -15,13 +15,14 @@ ACCEPTED = {
     "released groups, LEFT JOINed and grouped":
         f"SELECT o.kind, COUNT(*) FROM orders o LEFT JOIN {GROUPS} t ON t.k = o.kind GROUP BY o.kind",
     "public groups in a block per unit":
-        f"SELECT AVG(c) FROM (SELECT o.u, COUNT(*) AS c FROM orders o LEFT JOIN {PUBLIC} t ON t.k = o.kind GROUP BY o.u) x",
+        f"SELECT AVG(c) FROM (SELECT o.u, COUNT(*) AS c FROM orders o LEFT JOIN {PUBLIC} t "
+        "ON t.k = o.kind GROUP BY o.u) x",
     "a released union in brackets in a block per unit":
         f"SELECT AVG(c) FROM (SELECT o.u, t.m, COUNT(*) AS c FROM orders o JOIN ({PUBLIC} UNION ALL SELECT 'x', 2) t "
         "ON t.k = o.kind GROUP BY o.u, t.m) x",
     "NULL on both sides of FULL JOIN":
-        "SELECT COUNT(z), COUNT(y) FROM (SELECT u, NULL AS z FROM orders) o FULL JOIN (SELECT u, NULL AS y FROM units) t "
-        "ON t.u = o.u",
+        "SELECT COUNT(z), COUNT(y) FROM (SELECT u, NULL AS z FROM orders) o "
+        "FULL JOIN (SELECT u, NULL AS y FROM units) t ON t.u = o.u",
     # VALUES stood below the noise only
     "VALUES alone": "SELECT k, COUNT(*) AS n FROM (VALUES ('a', 1), ('b', 2)) AS t(k, m) GROUP BY k",
     "VALUES beside what is released":
@@ -30,7 +31,8 @@ ACCEPTED = {
 }
 REFUSED = {
     "FULL JOIN of released groups":
-        f"SELECT AVG(c) FROM (SELECT o.u, COUNT(*) AS c FROM orders o FULL JOIN {GROUPS} t ON t.k = o.kind GROUP BY o.u) x",
+        f"SELECT AVG(c) FROM (SELECT o.u, COUNT(*) AS c FROM orders o FULL JOIN {GROUPS} t "
+        "ON t.k = o.kind GROUP BY o.u) x",
     "VALUES of a person's row": "SELECT t.k FROM (VALUES ((SELECT u FROM orders LIMIT 1))) AS t(k)",
     "VALUES of the engine's settings": "SELECT t.k FROM (VALUES (current_setting('x'))) AS t(k)",
 }

@@ -6,19 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_worlds import MODES, databases
+from small_worlds import EXAMPLES, MODES, databases
 
 from tests.fuzz.lengths import MANY, examples, for_minutes
 from tests.fuzz.measured import check_distances, fed, plan_of
 from tests.fuzz.query_words import Written, queries
 
 
-def attack(many: int) -> Callable[[], None]:
-    """The attack on so many queries."""
+def attack(length: settings) -> Callable[[], None]:
+    """The attack with so many queries."""
 
-    @examples(many)
+    @length
     @given(st.data(), queries(), st.sampled_from(MODES), st.sampled_from([1, 2, 3]))
     def run(data: Any, written: Written, mode: str, unit: int) -> None:
         plan = plan_of(written, mode)
@@ -28,8 +28,8 @@ def attack(many: int) -> Callable[[], None]:
     return run
 
 
-test_queries = attack(120)
-test_twenty_thousand_queries = pytest.mark.slow(attack(MANY))
+test_queries = attack(examples(6 * EXAMPLES))
+test_twenty_thousand_queries = pytest.mark.slow(attack(examples(MANY, new=True)))
 
 
 @pytest.mark.fuzz

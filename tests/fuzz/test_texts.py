@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 
 import pytest
 import sqlglot
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pages import cases
+from small_worlds import EXAMPLES
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
@@ -33,15 +34,15 @@ DIALECTS = ("duckdb",) * 6 + ("postgres", "bigquery", "snowflake", "tsql", "spar
 PIECES = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\d+(?:\.\d+)?|\w+|::|<>|<=|>=|!=|\|\||->>|->|=>|//|[^\w\s]")
 ODD = (
     "\x00", "\ufeff", "\u202e", "\u00a0", "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"), "\u0130",
-    "é", "'", '"', "''", "$$", "`", "\\", "--", "/*", "*/", "/**/", "-- x\n", ";", "(", ")", "[", "]", "{", "}", ",", ".",
-    "..", "::", ":", "?", "$1", "$p", "@x", "*", "%", "=>", "->", "->>", "||", "<=>", "!", "~", "^", "&", "#",
+    "é", "'", '"', "''", "$$", "`", "\\", "--", "/*", "*/", "/**/", "-- x\n", ";", "(", ")", "[", "]", "{", "}", ",",
+    ".", "..", "::", ":", "?", "$1", "$p", "@x", "*", "%", "=>", "->", "->>", "||", "<=>", "!", "~", "^", "&", "#",
     "9" * 400, "1e999", "1e-999", "0x7f", "1_000", ".5", "5.", "NULL", "TRUE", "DEFAULT", "INTERVAL 1 DAY", "DATE 'x'",
     "AS", "ON", "USING", "NATURAL", "LATERAL", "OVER ()", "OVER w", "FILTER (WHERE TRUE)", "WITHIN GROUP (ORDER BY 1)",
     "DISTINCT", "ALL", "ANY", "EXISTS", "IN", "BETWEEN", "LIKE", "ESCAPE", "COLLATE", "CASE", "WHEN", "END", "CAST(",
-    "SELECT", "FROM", "WHERE", "GROUP BY", "HAVING", "QUALIFY", "ORDER BY", "LIMIT", "OFFSET", "UNION", "EXCEPT", "WITH",
-    "RECURSIVE", "VALUES", "UNNEST(", "PIVOT", "UNPIVOT", "TABLESAMPLE", "FOR", "WINDOW", "ROLLUP", "CUBE", "SETS",
-    "EXCLUDE", "REPLACE", "COLUMNS(*)", "rowid", "patients", "visits", "pid", "COUNT(*)", "SUM(cost)", "pg_catalog",
-    "information_schema.tables", "read_csv('x')", "current_setting('x')", "DELETE", "CREATE", "PRAGMA",
+    "SELECT", "FROM", "WHERE", "GROUP BY", "HAVING", "QUALIFY", "ORDER BY", "LIMIT", "OFFSET", "UNION", "EXCEPT",
+    "WITH", "RECURSIVE", "VALUES", "UNNEST(", "PIVOT", "UNPIVOT", "TABLESAMPLE", "FOR", "WINDOW", "ROLLUP", "CUBE",
+    "SETS", "EXCLUDE", "REPLACE", "COLUMNS(*)", "rowid", "patients", "visits", "pid", "COUNT(*)", "SUM(cost)",
+    "pg_catalog", "information_schema.tables", "read_csv('x')", "current_setting('x')", "DELETE", "CREATE", "PRAGMA",
 )
 
 
@@ -143,10 +144,10 @@ def texts(draw: st.DrawFn) -> str:
     return mangler.mangled()
 
 
-def attack(many: int) -> Callable[[Session], None]:
+def attack(length: settings) -> Callable[[Session], None]:
     """The attack with so many texts."""
 
-    @examples(many)
+    @length
     @given(texts(), st.sampled_from(DIALECTS))
     def run(clinic: Session, sql: str, dialect: str) -> None:
         began = time.thread_time()
@@ -160,7 +161,7 @@ def attack(many: int) -> Callable[[Session], None]:
     return run
 
 
-test_texts = attack(150)
+test_texts = attack(examples(8 * EXAMPLES))
 
 
 @pytest.mark.fuzz

@@ -81,6 +81,7 @@ def test_only_admissible_scales(sigma):
 
 
 @given(st.fractions(Fraction(1, 10**6), 2**90).filter(lambda sigma: sigma > 0))
+@settings(deadline=None)
 def test_admissible_only_rounds_up_a_little(sigma):
     used = gaussian.admissible(sigma)
     assert sigma <= used < sigma * (1 + Fraction(1, 2**38)) + 1
@@ -131,7 +132,7 @@ def test_rounding_a_gaussian_is_what_the_proof_says():
 @given(
     st.fractions(Fraction(1, 1000), 30).filter(lambda e: e > 0), st.integers(1, 40), st.integers(1, 100),
 )
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_more_epsilon_delta_or_fewer_cells_never_more_noise(epsilon, power, cells):
     delta = Fraction(1, 2**power)
     here = gaussian.multiplier(epsilon, delta, cells)
@@ -150,6 +151,7 @@ def test_calibration_refuses(epsilon, delta, cells):
 
 
 @given(st.integers(1, 2**124), st.fractions(Fraction(1, 100), 10**6))
+@settings(deadline=None)
 def test_scaled_is_never_below(squared, ratio):
     sigma = gaussian.scaled(squared, ratio)
     assert sigma**2 >= ratio**2 * squared

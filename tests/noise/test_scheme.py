@@ -20,6 +20,7 @@ CELLS = st.lists(
 
 
 @given(st.lists(st.fractions(Fraction(1, 100), 100), min_size=1, max_size=40), st.sampled_from([1 / 2, 1 / 3]))
+@settings(deadline=None)
 def test_shares_add_up(worths, power):
     found = scheme.shares(worths, power)
     assert sum(found) == 1 and min(found) > 0
@@ -28,7 +29,7 @@ def test_shares_add_up(worths, power):
 
 
 @given(CELLS, st.integers(1, 50), st.sampled_from([None, 1, 5]))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_theorem_laplace_scheme(cells, groups, min_units):
     """The price is what the noise itself says: groups * linf / scale over all cells, and the selection's."""
     found = laplace_scheme(cells, groups, ONE, DELTA, min_units)
@@ -40,7 +41,7 @@ def test_theorem_laplace_scheme(cells, groups, min_units):
 
 
 @given(CELLS, st.integers(1, 50), st.sampled_from([None, 1, 5]))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_theorem_gaussian_scheme(cells, groups, min_units):
     """The changes of one unit over their sigmas stay within 1 / multiplier, all cells and the selection together."""
     found = gaussian_scheme(cells, groups, ONE, DELTA, min_units)
@@ -58,7 +59,7 @@ def test_theorem_gaussian_scheme(cells, groups, min_units):
 
 
 @given(CELLS, st.integers(1, 50), st.sampled_from([None, 1, 5]), st.sampled_from(["laplace", "gaussian"]))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_theorem_promised(cells, groups, min_units, prefer):
     """Every price of the promise is at least the price of what is drawn, for other cells of the same worths."""
     promise = scheme.promised([Cell(1, cell.worth) for cell in cells], ONE, DELTA, min_units, prefer)

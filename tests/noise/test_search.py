@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpsql.noise import search
@@ -19,6 +19,7 @@ LADDER = search.ladder(1, 1000)
 
 
 @given(st.integers(1, 2**40), st.integers(0, 2**40))
+@settings(deadline=None)
 def test_ladder(base, more):
     rungs = search.ladder(base, base + more)
     assert rungs[0] == base and rungs[-1] == base + more
@@ -51,6 +52,7 @@ def spread(one, other) -> tuple[Fraction, Fraction]:
 
 
 @given(sizes, st.lists(st.integers(0, 2000), max_size=3), st.integers(1, 3), st.sampled_from(WIDTHS))
+@settings(deadline=None)
 def test_theorem_search_event(values, unit, extra, width):
     """One unit of up to C contributions moves logarithms of ratios within an interval of the width, in integers."""
     groups = max(1, len(unit)) + extra - 1
@@ -108,6 +110,7 @@ def test_mutant_without_noise_is_told_apart(fits):
 
 
 @given(st.lists(st.integers(-3000, 3000), max_size=60))
+@settings(deadline=None)
 def test_theorem_clipped(values):
     """From counts, sums and signs by rung: the total clipped to every rung, for signed values beyond the top too."""
     inside = [max(-1000, min(1000, value)) for value in values]

@@ -13,6 +13,14 @@ from dpsql.dictionary import TableInfo
 from dpsql.session import Session
 
 FOLDER = Path(__file__).parents[2] / "grammar_fixtures"
+# What the oids that PostgreSQL gives out are called.
+SYMBOLS = """
+SELECT oid, 'class ' || relname FROM pg_class WHERE oid >= 16384
+UNION ALL SELECT oid, 'constraint ' || conname FROM pg_constraint WHERE oid >= 16384
+UNION ALL SELECT oid, 'type ' || typname FROM pg_type WHERE oid >= 16384
+UNION ALL SELECT oid, 'role ' || rolname FROM pg_roles WHERE oid >= 16384
+UNION ALL SELECT oid, 'database ' || datname FROM pg_database WHERE oid >= 16384
+"""
 _TYPES = {"DOUBLE": "double precision", "VARCHAR": "text"}
 
 

@@ -28,18 +28,11 @@ import psycopg
 from psycopg import pq
 
 from tests.serve.catalog_clients import CLIENTS
-from tests.serve.catalog_clinic import clinic, declarations
+from tests.serve.catalog_clinic import SYMBOLS, clinic, declarations
 
 HERE = Path(__file__).parent
 BIN = Path("/usr/lib/postgresql/15/bin")
 PORT, OWNER, USER, DATABASE = 5498, "dpsql", "alice", "clinic"
-SYMBOLS = """
-SELECT oid, 'class ' || relname FROM pg_class WHERE oid >= 16384
-UNION ALL SELECT oid, 'constraint ' || conname FROM pg_constraint WHERE oid >= 16384
-UNION ALL SELECT oid, 'type ' || typname FROM pg_type WHERE oid >= 16384
-UNION ALL SELECT oid, 'role ' || rolname FROM pg_roles WHERE oid >= 16384
-UNION ALL SELECT oid, 'database ' || datname FROM pg_database WHERE oid >= 16384
-"""
 
 Noted = tuple[str, tuple[int, ...], tuple[bytes | None, ...], tuple[int, ...]]   # text, types, values, formats
 

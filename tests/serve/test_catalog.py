@@ -17,8 +17,7 @@ from dpsql.doors.serve.catalog import Answered, Asker, Catalog
 from dpsql.doors.serve.failure import Failure
 from dpsql.doors.serve.inputs import value
 from dpsql.doors.serve.values import encoder
-from tests.serve.catalog_clinic import clinic
-from tests.serve.catalog_recorder import SYMBOLS
+from tests.serve.catalog_clinic import SYMBOLS, clinic
 
 RECORDED = sorted((Path(__file__).parent / "recorded").glob("*.json"))
 SETTINGS = {"search_path": '"$user", public', "server_version_num": "150018", "jit": "on"}

@@ -76,20 +76,21 @@ def test_limits_of_connections_and_time_hold(serve: Start, tmp_path: Path) -> No
     assert server.stop() == 0
 
 
-def test_at_sigterm_idle_connections_end_at_once_and_running_queries_get_time(serve: Start) -> None:
-    server = serve()
+def test_at_sigterm_idle_connections_end_at_once_and_running_queries_get_time(serve: Start, tmp_path: Path) -> None:
+    assert Config(tmp_path, tmp_path, tmp_path).drain == 5
+    (tmp_path / "server.toml").write_text("drain = 3\n")
+    server = serve("--config", str(tmp_path / "server.toml"))
     idle, running, stuck = server.raw(), server.raw(), server.raw("bob")
     running.send(message("Q", b"SELECT COUNT(*) AS n FROM visits WHERE cost < 77\0"))
     stuck.send(message("Q", SLOW.encode() + b"\0"))
-    time.sleep(0.3)
+    time.sleep(1)       # until both are read
     began = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
     assert idle.closed_with()["C"] == FATAL
-    assert time.monotonic() - began < 3
     found = running.until()
     assert [each.kind for each in found if each.kind in "DE"] == ["D"]
     assert stuck.closed_with()["C"] in (FATAL, "57014")
-    assert 4 < time.monotonic() - began < 12
+    assert 2.9 < time.monotonic() - began < 20
     assert server.stop() == 0
     assert "stopped" in [each["event"] for each in server.events()]
 

@@ -219,6 +219,17 @@ def test_only_who_knows_the_secret_cancels(served: Served) -> None:
         assert raw.rows("SELECT 1") == [[b"1"]]
 
 
+def test_a_statement_timeout_ends_a_query(served: Served) -> None:
+    slow = "SELECT COUNT(*) FROM " + ", ".join(f"wards w{i}" for i in range(45))
+    with served.raw() as raw:
+        assert error(raw.query("SET statement_timeout = 'soon'"))["C"] == "22023"
+        raw.query("SET statement_timeout = '500ms'")
+        began = time.monotonic()
+        assert "E" in kinds(raw.query(slow))
+        assert time.monotonic() - began < 15
+        assert raw.rows("SELECT 1") == [[b"1"]]
+
+
 def test_a_wrong_password_and_an_unknown_user_look_alike(served: Served) -> None:
     seen = []
     for user in ("alice", "nobody"):

@@ -39,6 +39,8 @@ OWNED: dict[str, Shown] = {
     ),
     "(SELECT u, EXISTS (SELECT 1 FROM orders o WHERE o.u = units.u) AS e, n FROM units) t":
         (("n", "CASE WHEN e THEN n END"), ("e", "n"), ("e", "NOT e", "n > 0")),
+    "units SEMI JOIN orders o ON o.u = units.u AND o.v > units.n": _U,
+    "items i ANTI JOIN items j ON j.o = i.o AND j.p = i.p AND j.q > i.q": _I,
     # one row a unit and key
     "(SELECT u, COUNT(*) AS c, SUM(v) AS s, MAX(kind) AS k FROM orders GROUP BY u) t": _S,
     "(SELECT o, COUNT(DISTINCT p) AS c, AVG(w) AS s, MIN(CASE WHEN ok THEN 'a' END) AS k FROM items GROUP BY o) t": _S,

@@ -7,9 +7,9 @@ import json
 import re
 import sys
 import threading
-from functools import lru_cache
 from typing import TextIO
 
+from dpsql.doors.serve.memory import remembered
 from dpsql.doors.statements import OPAQUE, after_comment
 
 KEPT = 1024         # queries whose form is remembered
@@ -37,7 +37,7 @@ class Log:
                 return
 
 
-@lru_cache(KEPT)
+@remembered(KEPT)
 def redacted(sql: str) -> str:
     """A query without its literals, quoted names and comments: each is a question mark."""
     found: list[str] = []

@@ -1,13 +1,29 @@
-"""A memory of the last few results, by key."""
+"""Memories of the last few results."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache, wraps
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+SHORT = 4_000       # characters of a text that is remembered; many long ones would fill the memory
+
+
+def remembered(most: int) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
+    """A function of a text that remembers the `most` short texts it saw last."""
+    def wrapped(work: Callable[[str], T]) -> Callable[[str], T]:
+        kept = lru_cache(most)(work)
+
+        def answer(text: str) -> T:
+            return kept(text) if len(text) <= SHORT else work(text)
+
+        return wraps(work)(answer)
+
+    return wrapped
 
 
 class Memory(Generic[T]):

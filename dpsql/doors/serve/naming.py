@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from dpsql.doors.serve.catalog.names import called
+from dpsql.doors.serve.memory import remembered
 from dpsql.doors.serve.messages import Field
 
 KEPT = 1024     # texts whose names are remembered
@@ -24,7 +24,7 @@ def named(fields: Sequence[Field], sql: str, dialect: str) -> tuple[Field, ...]:
     return tuple(replace(field, name=name or field.name) for field, name in zip(fields, names, strict=True))
 
 
-@lru_cache(KEPT)
+@remembered(KEPT)
 def _names(sql: str) -> tuple[str | None, ...]:
     """A name for each column of a query, None for a column of a table; none at all where a star stands."""
     try:

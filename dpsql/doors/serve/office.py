@@ -10,7 +10,7 @@ from dpsql.doors.serve import values as of
 from dpsql.doors.serve.alone import Alone
 from dpsql.doors.serve.catalog.answer import Asker, Statement, catalog
 from dpsql.doors.serve.commands import CopyForm
-from dpsql.doors.serve.memory import Memory
+from dpsql.doors.serve.memory import SHORT, Memory
 from dpsql.doors.serve.messages import Field
 from dpsql.doors.serve.naming import named
 from dpsql.engines.stop import Stop
@@ -32,6 +32,11 @@ class Asked:
     delta: str = ""
     dialect: str = "postgres"
     fresh: bool = False
+
+    @property
+    def short(self) -> bool:
+        """Whether it is short enough to be remembered."""
+        return len(self.sql) + sum(len(value) for value in self.values if isinstance(value, str)) <= SHORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +98,12 @@ class Office:
                 params=list(asked.values) or None, dialect=asked.dialect)
             return named([of.field(name, type_) for name, type_ in columns], asked.sql, asked.dialect)
 
-        return self._shapes.found(key, found)
+        return self._shapes.found(key, found) if asked.short else found()
 
     def answer(self, asked: Asked, stop: Stop) -> Outcome:
         """The answer to a query, charged. Raises as `Session.query`."""
         key = replace(asked, user="")
-        with self._alone.of(key, stop, skip=asked.fresh):       # equal questions at once would each be charged
+        with self._alone.of(key, stop, skip=asked.fresh or not asked.short):      # else each would be charged
             answer = self.session.query(
                 asked.sql, analyst=asked.user, epsilon=asked.epsilon or None, delta=asked.delta or None,
                 params=list(asked.values) or None, fresh=asked.fresh, dialect=asked.dialect, stop=stop)
@@ -113,7 +118,9 @@ class Office:
 
     def _remember(self, asked: Asked, outcome: Outcome, plan: object) -> None:
         """Keep what may be handed out again without the ledger; an answer that reads public tables alone is not."""
-        if isinstance(plan, Plan) and len(outcome.rows) <= MOST_ROWS and (plan.statements or not plan.program.public):
+        if not asked.short or len(outcome.rows) > MOST_ROWS or not isinstance(plan, Plan):
+            return
+        if plan.statements or not plan.program.public:
             whose = asked.user if plan.statements else ""
             self._known.put(_key(asked, whose), outcome)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 from dpsql.doors.serve.commands import (
     Close,
@@ -20,6 +19,7 @@ from dpsql.doors.serve.commands import (
     Transaction,
 )
 from dpsql.doors.serve.failure import Failure
+from dpsql.doors.serve.memory import remembered
 from dpsql.doors.serve.words import PARAMETER, Words, after, begin
 from dpsql.doors.statements import blank
 from dpsql.limits import check_text
@@ -31,7 +31,7 @@ _MODES = ("ISOLATION", "LEVEL", "SERIALIZABLE", "REPEATABLE", "READ", "COMMITTED
           "NOT", "DEFERRABLE", ",")
 
 
-@lru_cache(KEPT)
+@remembered(KEPT)
 def read(text: str) -> tuple[Command, ...]:
     """The statements of a text, in order; blank ones left out. Failure 42601 or QueryError for what cannot be read."""
     check_text(text)

@@ -75,7 +75,7 @@ class Host:
 
     async def thread(self, client: Client, work: Callable[[Office, Stop], T]) -> T:
         """What `work` returns or raises, in a thread, when it is the user's turn; the client can stop it."""
-        stop = client.stop = Stop()
+        stop = client.stop = Stop(client.settings.timeout())
         turn = self._turns.setdefault(client.user, asyncio.Semaphore(self.config.user_queries))
         try:
             async with turn:

@@ -19,6 +19,8 @@ LARGEST = 1_000_000         # epsilon beyond this is no price
 LONGEST = 1000              # characters of a value
 MOST_UNKNOWN = 64           # settings of other programs (`myapp.user`) that a connection may keep
 
+_DURATION = re.compile(r"(\d{1,9}) ?(ms|s|min|h)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 _ON, _OFF = ("on", "true", "yes", "1", "t"), ("off", "false", "no", "0", "f")
 
 Check = Callable[[str], str]
@@ -64,6 +66,12 @@ def _zone(value: str) -> str:
     except (ValueError, OSError, KeyError):
         raise ValueError("it is the name of a time zone, such as UTC") from None
     return value
+
+
+def _duration(value: str) -> str:
+    if _DURATION.fullmatch(value.strip()) is None:
+        raise ValueError("it is a number of milliseconds, or one such as 5s or 1min")
+    return value.strip()
 
 
 def _amount(least: bool) -> Check:
@@ -131,7 +139,7 @@ _TABLE = (
     Setting("server_version_num", f"{VERSION.split('.')[0]}0000", None),
     Setting("session_authorization", "", None, True),
     Setting("standard_conforming_strings", "on", _one_of("on"), True),
-    Setting("statement_timeout", "0", _any),
+    Setting("statement_timeout", "0", _duration, False, "end a query then; milliseconds, or 5s, 1min; 0: never"),
     Setting("synchronize_seqscans", "on", _any),
     Setting("TimeZone", "UTC", _zone, True),
     Setting("transaction_isolation", "read committed", _any),
@@ -215,6 +223,12 @@ class Settings:
         for setting in _TABLE:
             if setting.name not in ("dpsql.budget", "dpsql.health"):
                 yield setting.name, self.get(setting.name), setting.about
+
+    def timeout(self) -> float | None:
+        """The seconds a query may take, by statement_timeout; None without."""
+        found = _DURATION.fullmatch(self.get("statement_timeout"))
+        assert found is not None, "checked when it was set"
+        return int(found[1]) * _SECONDS[found[2] or "ms"] or None
 
     def reset(self) -> None:
         """All as it was at first."""

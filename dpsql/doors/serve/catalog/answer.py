@@ -169,12 +169,13 @@ class Catalog:
     ) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
         given = {f"p{i}": _passed(value, oid) for i, (value, oid) in
                  enumerate(zip(values, statement.parameters, strict=False), 1) if f"$p{i}" in statement.sql}
-        variables = {
+        variables: dict[str, object] = {
             "user": asker.user, "database": asker.database, "process": asker.process,
             "version": f"PostgreSQL {asker.settings.get('server_version', RELEASE)} (dpsql)",
             "now": _moment(datetime.now(UTC)), "started": _moment(_STARTED),
-            "settings": DEFAULTS | {name.lower(): value for name, value in asker.settings.items()},
         }
+        if "setting" in statement.sql:      # they are many
+            variables["settings"] = DEFAULTS | {name.lower(): value for name, value in asker.settings.items()}
         try:
             found = self._built.database.found(statement.sql, given, variables, rows)
         except CatalogError as error:

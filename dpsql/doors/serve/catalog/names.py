@@ -43,9 +43,9 @@ def _figured(node: exp.Expr | None) -> str | None:
         case exp.Dot():
             return _figured(node.expression)
         case exp.Cast():
-            return _figured(node.this) or _type(node)
+            return _own(node.this) or _type(node)
         case exp.Case():
-            return _figured(node.args.get("default")) or "case"
+            return _own(node.args.get("default")) or "case"
         case exp.Paren() | exp.Collate() | exp.Bracket() | exp.Filter() | exp.Window():
             return _figured(node.this)
         case exp.Subquery() | exp.Select():
@@ -59,6 +59,13 @@ def _figured(node: exp.Expr | None) -> str | None:
             return node.sql_name().lower()
         case _:
             return None
+
+
+def _own(node: exp.Expr | None) -> str | None:
+    """A name that is no type's: casts and CASE hand on what is inside them."""
+    while isinstance(node, exp.Cast | exp.Case | exp.Paren):
+        node = node.args.get("default") if isinstance(node, exp.Case) else node.this
+    return _figured(node)
 
 
 def _type(node: exp.Cast) -> str | None:

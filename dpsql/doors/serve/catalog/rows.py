@@ -118,7 +118,7 @@ def _class(oid: int, name: str, namespace: int, kind: str, width: int) -> Row:
         "oid": oid, "relname": name, "relnamespace": namespace, "relowner": OWNER, "relkind": kind, "relnatts": width,
         "relpages": int(kind == "i"),
         "relam": {"r": HEAP, "i": BTREE}.get(kind, 0), "relfilenode": 0 if kind == "v" else oid,
-        "reltuples": -1.0 * (kind != "i"),
+        "reltuples": 0.0 if kind == "i" else -1.0,
         "relpersistence": "p", "relispopulated": True, "relreplident": "n" if kind != "r" or oid < 16384 else "d",
     }
 

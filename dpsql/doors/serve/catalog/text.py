@@ -84,9 +84,9 @@ def _cuts(tokens: list[Token]) -> Iterator[tuple[int, int, str]]:
     for i, token in enumerate(tokens):
         if i < skip:
             continue
-        if token.token_type == TokenType.PLACEHOLDER and token.text == "?":
+        if token.text in ("?", "?::") and token.token_type in (TokenType.PLACEHOLDER, TokenType.QDCOLON):
             holes += 1
-            yield token.start, token.end + 1, f"${holes}"
+            yield token.start, token.end + 1, f"${holes}" + token.text[1:]
         elif at(i, "operator", "(", "pg_catalog", "."):
             skip = next((j for j in range(i + 4, len(tokens)) if words[j] == ")"), len(tokens) - 1) + 1
             operator = "".join(each.text for each in tokens[i + 4 : skip - 1])
