@@ -74,3 +74,10 @@ def test_one_person_more_is_one_row_more(crowd: Callable[[int | None], Session],
                     a, b = (list(each.places).index(place) for each in (more, less))
                     assert 0 <= more.upto[a] - less.upto[b] <= 1 and 0 <= more.before[a] - less.before[b] <= 1
                     assert more.before[a] <= more.upto[a]
+
+
+def test_a_full_join_keeps_columns_with_ranges_of_dates(crowd: Callable[[int | None], Session]) -> None:
+    """The side that is not there is NULL; a range of dates is no clamp of it."""
+    with crowd(None) as session:
+        (row,) = session.query("SELECT COUNT(a.born), COUNT(b.born) FROM people a FULL JOIN people b ON a.u = b.u").rows
+        assert all(abs(int(found) - sum(_CROWD.values())) < 300 for found in row)  # type: ignore[call-overload]
