@@ -41,9 +41,9 @@ def test_private_and_alike_on_neighbours(sessions: Sessions, sql: str, dialect: 
     outcome, answer = ask(sessions[None], sql, dialect)
     assert answer is not None, outcome.error
     assert outcome.charge[0] == 1
-    for unit in {7, WORST[len(sql) % len(WORST)]}:   # the worst one always, the others in turn
-        other, _ = ask(sessions[unit], sql, dialect)
-        assert other == outcome, f"without patient {unit}"
+    unit = (7, *WORST)[len(sql) % (len(WORST) + 1)]     # in turn, the worst one twice as often
+    other, _ = ask(sessions[unit], sql, dialect)
+    assert other == outcome, f"without patient {unit}"
 
 
 @pytest.mark.parametrize(("options", "charge"), [

@@ -12,11 +12,12 @@ from auditor import CONFIDENCE, Output, lower_bound
 
 from dpsql.choose import choose
 from dpsql.engines.base import Rows
-from dpsql.errors import Error
+from dpsql.errors import BudgetError, Error
 from dpsql.release import release
 from dpsql.session import Session
 
 DELTA = 0.01      # large, so that private groups show at all and an audit can see them
+WHOLE_DELTA = 1e-4      # of whole answers, which one ledger pays for
 POLICY = f"""
 version = "1"
 unit = "people"
@@ -120,7 +121,7 @@ def audit(pair: Pair, name: str, worst: str, runs: int, confidence: float = CONF
 
 def audit_whole(pair: Pair, name: str, worst: str, runs: int, confidence: float = CONFIDENCE) -> Audit:
     """What answers tell: rows, intervals, warnings, errors, costs; and their replays, which must be they again."""
-    sql, cost = WHOLE[name], pair[0].plan(WHOLE[name]).cost
+    sql, cost = WHOLE[name], pair[0].plan(WHOLE[name], delta=WHOLE_DELTA).cost
     both = [[_answered(session, sql) for _ in range(runs)] for session in pair]
     return Audit(name, worst, lower_bound(*both, float(cost.delta), confidence), float(cost.epsilon))
 
@@ -149,10 +150,12 @@ def _released(session: Session, sql: str, runs: int) -> list[Output]:
 
 def _answered(session: Session, sql: str) -> Output:
     try:
-        answer = session.query(sql, fresh=True)
+        answer = session.query(sql, fresh=True, delta=WHOLE_DELTA)
+    except BudgetError:
+        raise                   # the audit's own budget, which is public
     except Error as error:
         return {f"{type(error).__name__}: {error}": 1.0}
-    again = session.query(sql)
+    again = session.query(sql, delta=WHOLE_DELTA)
     assert again.replayed and repr((again.rows, again.intervals)) == repr((answer.rows, answer.intervals))
     output: Output = {"rows": len(answer.rows), "cost": answer.cost.epsilon, **dict.fromkeys(answer.warnings, 1.0)}
     for row, ends in zip(answer.rows, answer.intervals, strict=True):

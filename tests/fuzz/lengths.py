@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 MANY = 20_000
 BATCH = 50          # examples between two looks at the clock
 MINUTES = float(os.environ.get("DPSQL_MINUTES", "2"))
-ATTACKS = 4         # tests under the mark `fuzz`, which share the minutes
+ATTACKS = 5         # tests under the mark `fuzz`, which share the minutes
 
 
 def examples(many: int, *, new: bool = False) -> settings:

@@ -10,8 +10,9 @@ from fractions import Fraction
 from typing import Any
 
 from hypothesis import strategies as st
-from small_worlds import Database, Rows, World, world
+from small_worlds import Database, Rows, World, without, world
 from test_guards import check_groups, check_magnitudes, check_sensitivities
+from test_searched import counts, open_world
 from test_tables import check_rows_counted
 
 from dpsql.budget.events import Cost
@@ -19,6 +20,7 @@ from dpsql.errors import QueryError
 from dpsql.expression import Kind, SqlType
 from dpsql.pipeline import planned
 from dpsql.plan import Plan
+from dpsql.probe import parameters
 from dpsql.program import Feed
 from dpsql.render import render_with
 from dpsql.statement import Side
@@ -45,9 +47,9 @@ class FedWorld(World):
         return self.connection.execute(sql, {name: self.values.get(name, "salt") for name in params}).fetchall()
 
 
-def plan_of(written: Written, mode: str) -> Plan | None:
+def plan_of(written: Written, mode: str, here: World | None = None) -> Plan | None:
     """The plan of a query; None when it is refused. Any other error is a failure."""
-    here = world(mode)
+    here = here or world(mode)
     try:
         return planned(
             written.sql, here.catalog, Cost(Fraction(1), Fraction(1, 100)), here.public, here.typed, written.params,
@@ -97,6 +99,17 @@ def check_distances(plan: Plan, mode: str, values: Mapping[str, object], databas
         for side in statement.sides:
             if side.near:
                 check_near(here, side)
+
+
+def check_searched(plan: Plan, mode: str, ranges: bool, database: Database, unit: int) -> None:
+    """Removing a unit lowers every count that a bound is chosen from, by at most C."""
+    here = open_world(mode, ranges)
+    for statement in plan.statements:
+        if statement.opening is None or statement.opening.params - {*parameters(statement.opening.probe), "salt"}:
+            continue        # nothing is open, or what it reads is not released yet
+        pairs = zip(*(counts(here, statement, each) for each in (database, without(database, unit))), strict=True)
+        for (before, most), (after, _) in pairs:
+            assert all(0 <= a - b <= most for a, b in zip(before, after, strict=True))
 
 
 def check_near(here: World, side: Side) -> None:

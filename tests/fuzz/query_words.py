@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from tests.fuzz.owned_words import Block, OwnedWords, Source
-from tests.fuzz.scalar_words import Columns
+from tests.fuzz.scalar_words import Columns, numbers
 
 BOUNDED = {"int": "LEAST(GREATEST({int}, 0), 9)", "num": "LEAST(GREATEST({num}, -1), 2.5)"}
 AGGREGATES = (
@@ -254,7 +254,7 @@ class Written:
 @st.composite
 def queries(draw: st.DrawFn, plain: bool = False) -> Written:
     """A random query; dpsql may refuse it, with a QueryError. `plain`: one that plain SQL answers alike."""
-    words = QueryWords(draw, clumsy=0 if plain else 40, plain=plain)
+    words = QueryWords(draw(numbers()), clumsy=0 if plain else 40, plain=plain)
     sql = words.query()
     used = set(re.findall(r"\$(p\d+)", sql))
     return Written(sql, {name: value for name, value in words.parameters.items() if name in used})

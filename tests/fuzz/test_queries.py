@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_worlds import EXAMPLES, MODES, databases
+from test_searched import open_world
 
 from tests.fuzz.lengths import MANY, examples, for_minutes
-from tests.fuzz.measured import check_distances, fed, plan_of
+from tests.fuzz.measured import check_distances, check_searched, fed, plan_of
 from tests.fuzz.query_words import Written, queries
 
 
@@ -28,10 +29,29 @@ def attack(length: settings) -> Callable[[], None]:
     return run
 
 
-test_queries = attack(examples(6 * EXAMPLES))
+def searched(length: settings) -> Callable[[], None]:
+    """The attack on bounds that are chosen from the data: a policy without limits, with ranges or without."""
+
+    @length
+    @given(st.data(), queries(), st.sampled_from(MODES), st.booleans(), st.sampled_from([1, 2, 3]))
+    def run(data: Any, written: Written, mode: str, ranges: bool, unit: int) -> None:
+        plan = plan_of(written, mode, open_world(mode, ranges))
+        if plan is not None and plan.statements:
+            check_searched(plan, mode, ranges, data.draw(databases(mode)), unit)
+
+    return run
+
+
+test_queries = attack(examples(4 * EXAMPLES))
+test_searched_queries = searched(examples(EXAMPLES))
 test_twenty_thousand_queries = pytest.mark.slow(attack(examples(MANY, new=True)))
 
 
 @pytest.mark.fuzz
 def test_queries_for_minutes() -> None:
     for_minutes(attack)()
+
+
+@pytest.mark.fuzz
+def test_searched_queries_for_minutes() -> None:
+    for_minutes(searched)()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 import sqlglot
@@ -26,6 +26,7 @@ from dpsql.errors import QueryError
 from dpsql.session import Session
 from tests.fuzz.lengths import examples, for_minutes
 from tests.fuzz.query_words import queries
+from tests.fuzz.scalar_words import Below, numbers
 
 Item = TypeVar("Item")
 SECONDS = 5         # of computing, far above what planning takes, so that no slow machine fails
@@ -67,16 +68,18 @@ def kind_of(piece: str) -> str:
 class Mangler:
     """Makes texts that were queries once, or almost."""
 
-    draw: Callable[[st.SearchStrategy[Any]], Any]
+    numbers: Below
+    query: str              # a random one
+    odd: str                # a few characters
 
     def below(self, most: int) -> int:
-        return int(self.draw(st.integers(0, max(0, most - 1))))
+        return self.numbers(max(1, most))
 
     def pick(self, items: Sequence[Item]) -> Item:
         return items[self.below(len(items))]
 
     def text(self) -> str:
-        return str(self.draw(queries()).sql) if self.below(8) == 0 else self.pick(corpus())
+        return self.query if self.below(8) == 0 else self.pick(corpus())
 
     def mangled(self) -> str:
         """A text some of whose pieces are others now, of the same kind or of any."""
@@ -108,7 +111,7 @@ class Mangler:
             case 6:
                 pieces[start : start + length] = ["(", *part, ")"]
             case _:
-                pieces[start:start] = [self.draw(st.text(min_size=1, max_size=6))]
+                pieces[start:start] = [self.odd]
 
     def grafted(self) -> str:
         """A text with subtrees of others in it: it mostly parses, and seldom makes sense."""
@@ -137,7 +140,7 @@ def _parsed() -> tuple[str, ...]:
 @st.composite
 def texts(draw: st.DrawFn) -> str:
     """What an analyst would not write."""
-    mangler = Mangler(draw)
+    mangler = Mangler(draw(numbers()), draw(queries()).sql, draw(st.text(min_size=1, max_size=6)))
     if mangler.below(2):
         with suppress(Exception):       # sqlglot prints what it likes of a tree that makes no sense
             return mangler.grafted()
@@ -161,7 +164,7 @@ def attack(length: settings) -> Callable[[Session], None]:
     return run
 
 
-test_texts = attack(examples(8 * EXAMPLES))
+test_texts = attack(examples(6 * EXAMPLES))
 
 
 @pytest.mark.fuzz

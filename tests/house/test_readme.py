@@ -48,3 +48,8 @@ def test_the_code_of_the_readme_runs(
 def test_ci_calls_the_readmes_test_command() -> None:
     (command,) = [line for block in _blocks("") for line in block.splitlines() if line.endswith("-m pytest")]
     assert command in (ROOT / ".ci" / "run").read_text()
+
+
+def test_what_the_readme_names_is_there() -> None:
+    for path in re.findall(r"`(?:dpsql/|pytest )?(tests/[\w/.]+)`", README):
+        assert (ROOT / path).exists(), path

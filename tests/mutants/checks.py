@@ -107,6 +107,12 @@ def check_key_order() -> None:
         assert [row[0] for row in shown.rows] == [row[0] for row in found]
 
 
+def check_scale() -> None:
+    """A Laplace draw of scale 4 passes 4 with probability 0.322, half the scale 0.102, none never."""
+    far = sum(abs(z) > 4 for z in scheme.Noise(False, Fraction(4)).added([0] * DRAWS))
+    assert 0.27 * DRAWS < far < 0.375 * DRAWS       # 6 standard deviations are 0.045
+
+
 def check_sigma() -> None:
     """A Gaussian draw passes sigma with probability 0.317, half of it 0.046, none never."""
     far = sum(abs(z) > 4096 for z in scheme.Noise(True, Fraction(4096)).added([0] * DRAWS))

@@ -94,8 +94,8 @@ GUARDS: tuple[tuple[str, Mutate, Callable[[], object]], ...] = (
     ("halve: the clip of partials that is believed", both(
         skipped("bound:_clip"), scaled("statement:magnitudes", HALF)), _DISTANCES),
     # mechanisms
-    ("drop: all noise", skipped("noise.scheme:Noise.added", 1), test_mutants.check_scale),
-    ("halve: the scale of Laplace noise", asked("noise.laplace:sample", HALF), test_mutants.check_scale),
+    ("drop: all noise", skipped("noise.scheme:Noise.added", 1), checks.check_scale),
+    ("halve: the scale of Laplace noise", asked("noise.laplace:sample", HALF), checks.check_scale),
     ("halve: sigma of Gaussian noise", asked("noise.gaussian:sample", HALF), checks.check_sigma),
     ("halve: the calibration of sigma", scaled("noise.gaussian:multiplier", HALF), checks.check_multiplier),
     ("halve: the threshold of groups", scaled("noise.selection:threshold", HALF), checks.check_selection),

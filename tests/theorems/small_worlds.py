@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from dpsql.catalog import Catalog
 from dpsql.engines.catalog import read_schema, sql_type
+from dpsql.errors import QueryError
 from dpsql.expression import SqlType
 from dpsql.policy_file import load_policy
 from dpsql.relation import Relation
@@ -152,12 +153,16 @@ class World:
     def typed(
         self, sql: str, over: Sequence[tuple[str, tuple[tuple[str, str], ...]]],
     ) -> list[tuple[str, SqlType | None]]:
-        """The columns of SQL over empty tables: as `Session` types the blocks that feed others."""
+        """The columns of SQL over empty tables, as `Session` types the blocks that feed others, or QueryError."""
         with self.connection.cursor() as cursor:
             for name, columns in over:
                 listed = ", ".join(f'"{column}" {type_}' for column, type_ in columns)
                 cursor.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" ({listed})')
-            return [(str(row[0]), sql_type(str(row[1]))) for row in cursor.execute(f"DESCRIBE {sql}").fetchall()]
+            try:
+                described = cursor.execute(f"DESCRIBE {sql}").fetchall()
+            except duckdb.Error as error:
+                raise QueryError(f"the query does not fit its tables: {error}") from None
+            return [(str(row[0]), sql_type(str(row[1]))) for row in described]
 
 
 @cache
