@@ -174,13 +174,13 @@ def _size(node: exp.Expr, names: dict[str, _Size]) -> _Size:
     return _Size(found.sources + sum(part.sources for part in parts), most)
 
 
-_end: ContextVar[float | None] = ContextVar("planning", default=None)
+_end: ContextVar[tuple[float, float] | None] = ContextVar("planning", default=None)   # by the clock, by own work
 
 
 @contextmanager
 def planning() -> Iterator[None]:
     """Within, `tick` allows so many seconds of this thread's own work as `SECONDS` says."""
-    token = _end.set(time.thread_time() + SECONDS.most)
+    token = _end.set((time.perf_counter() + SECONDS.most, time.thread_time() + SECONDS.most))
     try:
         yield
     finally:
@@ -190,5 +190,6 @@ def planning() -> Iterator[None]:
 def tick() -> None:
     """Raises QueryError when planning took too long; called wherever planning does a piece of work."""
     end = _end.get()
-    if end is not None and time.thread_time() > end:
+    # own work takes no less time by the clock, which is ten times cheaper to read
+    if end is not None and time.perf_counter() > end[0] and time.thread_time() > end[1]:
         raise SECONDS.error()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from sqlglot import exp
 
 from dpsql import scalars
+from dpsql.errors import QueryError
 from dpsql.lower.context import Context, Env, Origin, check_args
 from dpsql.lower.correlated import KEY, VALUE, Correlated, correlated, outer_columns
 from dpsql.lower.grouping import level_keys, regrouped
 from dpsql.lower.question import Replace, lower_question, refuse_unit_groups
-from dpsql.lower.rows import lower_from, lower_rows
+from dpsql.lower.rows import build, lower_from, lower_rows
 from dpsql.lower.scope import Scope, output_name
 from dpsql.lower.sources import aggregated, alias_of, extended, origin_of, sources
 from dpsql.parse import refusal, unwrapped, written
@@ -141,7 +142,7 @@ def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.E
         else:
             args[name] = value
     copied = node.__class__(**args)
-    if type(copied) is exp.Cast and not isinstance(copied.this, exp.Literal):
+    if type(copied) is exp.Cast and not (isinstance(copied.this, exp.Literal) and _fits(node)):
         # what does not fit is NULL, as below the noise: a charged query should not fail for it
         copied = exp.TryCast(this=copied.this, to=copied.args["to"], safe=True)
     if isinstance(copied, _GROWING) or (isinstance(copied, _JOINED) and not isinstance(node.parent, _JOINED)):
@@ -149,6 +150,15 @@ def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.E
         copied = exp.Left(this=copied, expression=exp.Literal.number(MAX_TEXT))
     copied.meta.update({key: value for key, value in node.meta.items() if key in ("start", "end")})
     return copied
+
+
+def _fits(literal: exp.Expr) -> bool:
+    """Whether a cast of a literal is known to succeed."""
+    try:
+        build(literal, ())
+    except QueryError:
+        return False
+    return True
 
 
 def _refuse_private_test(node: exp.Expr, context: Context, env: Env) -> None:

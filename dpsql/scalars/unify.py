@@ -62,7 +62,9 @@ def common(scalars: Iterable[Scalar]) -> SqlType:
     for item in literals:
         if item.type.kind is Kind.INTEGER and not _fits(item, found):
             found = merge(found, item.type)
-    return VARCHAR if found == NULL and literals else found
+    if found != NULL:
+        return found
+    return VARCHAR if literals else reduce(merge, (item.type for item in items), NULL)     # CAST(NULL AS INT) is typed
 
 
 def _adapts(scalar: Scalar) -> bool:

@@ -23,6 +23,8 @@ ACCEPTED = {
     "NULL on both sides of FULL JOIN":
         "SELECT COUNT(z), COUNT(y) FROM (SELECT u, NULL AS z FROM orders) o "
         "FULL JOIN (SELECT u, NULL AS y FROM units) t ON t.u = o.u",
+    # a NULL with a type lost it under FILTER: ValueError
+    "a typed NULL with FILTER": "SELECT SUM(CAST(NULL AS INT)) FILTER (WHERE v > 1) FROM orders",
     # VALUES stood below the noise only
     "VALUES alone": "SELECT k, COUNT(*) AS n FROM (VALUES ('a', 1), ('b', 2)) AS t(k, m) GROUP BY k",
     "VALUES beside what is released":
@@ -47,3 +49,11 @@ def test_accepted(name: str, mode: str) -> None:
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name: str) -> None:
     assert plan_of(Written(REFUSED[name], {}), "keyed") is None
+
+
+def test_no_cast_of_a_literal_fails_after_the_charge() -> None:
+    """CAST('a' AS DOUBLE) binds over empty tables, and raised when it ran: ExecutionError, charged."""
+    sql = "SELECT kind, CAST('a' AS DOUBLE), DATE '2020-01-01', COUNT(*) FROM orders GROUP BY 1"
+    plan = plan_of(Written(sql, {}), "keyed")
+    assert plan is not None
+    assert "TRY_CAST('a' AS DOUBLE)" in plan.finish and "TRY_CAST('2020" not in plan.finish
