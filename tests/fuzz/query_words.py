@@ -252,9 +252,9 @@ class Written:
 
 
 @st.composite
-def queries(draw: st.DrawFn, plain: bool = False) -> Written:
+def queries(draw: st.DrawFn, plain: bool = False, clumsy: int = 40) -> Written:
     """A random query; dpsql may refuse it, with a QueryError. `plain`: one that plain SQL answers alike."""
-    words = QueryWords(draw(numbers()), clumsy=0 if plain else 40, plain=plain)
+    words = QueryWords(draw(numbers()), clumsy=0 if plain else clumsy, plain=plain)
     sql = words.query()
     used = set(re.findall(r"\$(p\d+)", sql))
     return Written(sql, {name: value for name, value in words.parameters.items() if name in used})

@@ -67,8 +67,9 @@ def tame(draw: st.DrawFn) -> Database:
 def answered(length: settings) -> Callable[[Opened], None]:
     """Queries over hostile rows, at any epsilon: a plan that was accepted gives an answer."""
 
+    # clumsy=0: DuckDB compares released text with numbers by a cast that may raise, on released values alone
     @length
-    @given(queries(), databases("loose"), st.sampled_from(ASKED))
+    @given(queries(clumsy=0), databases("loose"), st.sampled_from(ASKED))
     def run(session: Opened, written: Written, database: Database, epsilon: float) -> None:
         opened, here = session
         here.load({name: rows for name, rows in database.items() if name != "pub"})
