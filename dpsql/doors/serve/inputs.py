@@ -7,7 +7,7 @@ import math
 import re
 import struct
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
 from dpsql.doors.serve import values as of
@@ -16,6 +16,7 @@ from dpsql.doors.serve.messages import decoded
 
 DAY0, MOMENT0 = datetime.date(2000, 1, 1), datetime.datetime(2000, 1, 1)
 LONGEST_NUMBER = 400        # characters: enough for every finite double
+_WIDE = Context(prec=3 * LONGEST_NUMBER)    # a binary number has 404 digits before the point at most
 
 _TRUE, _FALSE = ("t", "true", "y", "yes", "on", "1"), ("f", "false", "n", "no", "off", "0")
 _DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T]00:00:00(?:\.0+)?)?(?: ?(?:Z|[+-]\d{2}(?::?\d{2})?))?")
@@ -106,8 +107,7 @@ def _numeric(data: bytes) -> Decimal:
     exact = Decimal((int(sign != 0), digits or (0,), 4 * (weight - count + 1)))
     if not 0 <= scale <= LONGEST_NUMBER:
         raise ValueError
-    with_scale = Decimal((0, (1,), -scale))
-    return exact.quantize(with_scale) if len(digits) + scale < 28 else exact
+    return exact.quantize(Decimal((0, (1,), -scale)), context=_WIDE)
 
 
 def _date_binary(data: bytes) -> datetime.date:
