@@ -155,9 +155,11 @@ class Isolated:
                 child.kill()
             raise
         finally:
-            self._free.release()
-            if child is not None:
-                self._returned(child)
+            try:
+                if child is not None:
+                    self._returned(child)
+            finally:
+                self._free.release()    # not before: who waits should find it, and not start another
 
     def _taken(self) -> Child | None:
         """An idle child that is fit."""
