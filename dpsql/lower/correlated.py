@@ -39,7 +39,7 @@ def correlated(query: exp.Query, context: Context, env: Env) -> Correlated | Non
     probe = context.probe()
     inner_env = extended(query, probe, env)
     scope = lower_from(query, probe, inner_env).scope
-    conjuncts = _conjuncts(query.args["where"].this)
+    conjuncts = conjunct_nodes(query.args["where"].this)
     outside = {id(each): outer_columns(each, scope) for each in conjuncts}
     if not any(outside.values()):
         return None
@@ -69,10 +69,11 @@ def correlated(query: exp.Query, context: Context, env: Env) -> Correlated | Non
     return Correlated(grouped, tuple(outer for _, outer in pairs), counts, value)
 
 
-def _conjuncts(condition: exp.Expr) -> list[exp.Expr]:
+def conjunct_nodes(condition: exp.Expr) -> list[exp.Expr]:
+    """The conjuncts of a condition as the analyst wrote them, brackets taken off."""
     inner = condition.unnest()
     if isinstance(inner, exp.And):
-        return _conjuncts(inner.this) + _conjuncts(inner.expression)
+        return conjunct_nodes(inner.this) + conjunct_nodes(inner.expression)
     return [inner]
 
 

@@ -13,6 +13,7 @@ from dpsql.errors import QueryError
 from dpsql.expression import BOOLEAN, Column, Kind, Lit, Ref, Scalar, columns_of
 from dpsql.facts.ranges import never_null
 from dpsql.lower.context import Context, Env, check_args
+from dpsql.lower.correlated import conjunct_nodes
 from dpsql.lower.joins import Exists, Group, filtered, ids
 from dpsql.lower.rows import Rows, build, conjuncts_of, derived, is_star, lower_from
 from dpsql.lower.scope import Scope, Visible, expand, output_name
@@ -64,20 +65,13 @@ def _tests(node: exp.Expr) -> Iterator[exp.Expr]:
 def _there(select: exp.Select, rows: Rows) -> frozenset[int]:
     """Columns that are not NULL in any row that passes WHERE, whatever its subqueries say."""
     where = select.args.get("where")
-    plain = [part for part in _conjuncts(where.this) if part.find(exp.Query) is None] if where is not None else []
+    plain = [part for part in conjunct_nodes(where.this) if part.find(exp.Query) is None] if where is not None else []
     aliases = {item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)}
     found: list[Scalar] = []
     for part in plain:
         with suppress(QueryError):      # it may speak of the rows around; whatever is wrong is said later
             found += conjuncts_of(build(part, rows.scope, aliases), part)
     return never_null(found)
-
-
-def _conjuncts(node: exp.Expr) -> list[exp.Expr]:
-    inner = node.unnest()
-    if isinstance(inner, exp.And):
-        return _conjuncts(inner.this) + _conjuncts(inner.expression)
-    return [inner]
 
 
 def _query(node: exp.Expr) -> exp.Expr | None:
