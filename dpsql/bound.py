@@ -15,7 +15,7 @@ from dpsql.facts.base import Facts
 from dpsql.facts.public import Domain
 from dpsql.guard import Ids, Setting, capped, shown
 from dpsql.interval import between
-from dpsql.number import cells, coarse, number
+from dpsql.number import cells, coarse, number, product
 from dpsql.parse import refusal
 from dpsql.program import Ask, Measure
 from dpsql.relation import Aggregate, Fold, Project, Relation
@@ -107,6 +107,7 @@ def _given(setting: Setting, measure: Measure, place: exp.Expr) -> Given:
     return Given(
         lambda scalar: number(scalar, facts, place, measure),
         lambda scalar: coarse(scalar, facts, place, measure),
+        lambda one, other: product(one, other, place),
         lambda scalar: cells(scalar, facts, place, measure, setting.groups if setting.ask.keys else 1),
         lambda scalar: scalars.nullable(scalar, lambda column: column.id in facts.nullable),
         frozenset(setting.ask.measures),

@@ -22,6 +22,7 @@ COARSE_BITS = 24          # of a number that is squared: 2^24 steps from end to 
 CELLS_BITS, GROUPED_BITS = 20, 12    # of the grids that quantiles are chosen from: of all groups together, of one
 LONGEST = 400_000         # days that a range of dates may have: a thousand years
 LOOSE_BITS, LOOSE_PLACES = 40, 20    # a DOUBLE without a stated range is summed up to 2^40, in steps of 2^-20
+SQUARE_BITS, SQUARE_PLACES = 50, 10  # its square, or its product with another, up to 2^50, in steps of 2^-10
 LARGEST = 10**300         # of a DOUBLE that is summed: sums and their noise stay finite
 LARGEST_SQUARED = 10**150
 
@@ -47,9 +48,11 @@ def number(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> N
 def coarse(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> Number:
     """The expression as it is squared: an integer with at most about 2^24 steps between the ends of its range.
 
-    Raises QueryError as `number`.
+    Without a stated range it is as `number` has it, and its squares are `product`s. Raises QueryError as that.
     """
-    believed = _believed(scalar, facts, place, measure)
+    believed = _stated(scalar, facts)
+    if believed is None:
+        return number(scalar, facts, place, measure)
     low, high = believed.ends
     if scalar.type.kind is Kind.INTEGER and high - low <= 1 << COARSE_BITS:
         return number(scalar, facts, place, measure)
@@ -57,6 +60,14 @@ def coarse(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> N
         raise refusal("the range is too large to square", place, "declare a smaller one, or divide first")
     double = scalar if scalar.type == DOUBLE else cast(scalar, DOUBLE)
     return _on_grid(double, believed, high - low, COARSE_BITS, place)
+
+
+def product(one: Scalar, other: Scalar, place: exp.Expr) -> Number:
+    """The product of two expressions of which at least one has no stated range, as it is summed: `loose`."""
+    most = 1 << SQUARE_BITS
+    value = scalars.call("*", *(each if each.type == DOUBLE else cast(each, DOUBLE) for each in (one, other)))
+    to = Interval(Fraction(0 if one == other else -most), Fraction(most))
+    return replace(_on_grid(value, to, to.magnitude, SQUARE_BITS + SQUARE_PLACES, place), loose=True)
 
 
 def cells(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure, groups: int | None) -> Cells:
@@ -151,11 +162,16 @@ def _log2(value: Fraction) -> int:
 
 
 def _loose(scalar: Scalar, facts: Facts) -> list[Column]:
-    """The numeric columns an expression reads of which only the type is known."""
-    return [
-        c for c in dict.fromkeys(columns_of(scalar))
-        if c.type.numeric and c.table and not facts.intervals.get(c.id, ANY).finite
-    ]
+    """The numeric columns an expression reads of which only the type is known: of tables, or folds of such."""
+    return [c for c in dict.fromkeys(columns_of(scalar)) if c.type.numeric and _typed(c, facts)]
+
+
+def _typed(column: Column, facts: Facts) -> bool:
+    known, whole = facts.intervals.get(column.id, ANY), column.type.range
+    if not known.finite:
+        return True
+    wide = column.type.kind is Kind.DECIMAL or column.type.width >= 64
+    return not column.table and wide and whole.finite and (known.low == whole.low or known.high == whole.high)
 
 
 def _rests_on(scalar: Scalar, facts: Facts, loose: list[Column], believed: Interval) -> bool:
@@ -165,7 +181,7 @@ def _rests_on(scalar: Scalar, facts: Facts, loose: list[Column], believed: Inter
         if column not in loose or not column.type.range.finite:
             return facts.intervals.get(column.id, ANY)
         low, high = column.type.range.ends
-        return Interval(low / 2, high / 2)
+        return facts.intervals.get(column.id, ANY).meet(Interval(low / 2, high / 2))
 
     return scalars.bounds(scalar, halved) != believed
 
@@ -174,12 +190,12 @@ def _only_typed(scalar: Scalar, facts: Facts, believed: Interval) -> bool:
     """Whether the bounds are the ends of a wide type and nobody declared them: such noise is of no use to anybody."""
     whole = scalar.type.range
     wide = scalar.type.kind is Kind.DECIMAL or scalar.type.width >= 64
-    declared = all(facts.intervals.get(c.id, ANY).finite for c in columns_of(scalar))
+    declared = not any(_typed(c, facts) for c in columns_of(scalar))
     return whole.finite and wide and not declared and (believed.low == whole.low or believed.high == whole.high)
 
 
 def _unbounded(loose: list[Column], place: exp.Expr, measure: Measure) -> Exception:
-    name = measure.family.upper()
+    name, loose = measure.family.upper(), [c for c in loose if c.table]
     if not loose:
         return refusal(
             f"{name} needs a finite range, and none is known of this expression", place,

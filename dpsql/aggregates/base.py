@@ -63,8 +63,9 @@ class Given:
     """What a family may ask when it states its partials."""
 
     number: Callable[[Scalar], Number]        # raises QueryError where none can be summed
-    coarse: Callable[[Scalar], Number]        # with few steps, to be squared; QueryError without a finite range
-    cells: Callable[[Scalar], Cells]          # likewise as places of a grid; dates and moments have them too
+    coarse: Callable[[Scalar], Number]        # with few steps, to be squared, unless it is loose
+    product: Callable[[Scalar, Scalar], Number]      # of two, where one of them is loose
+    cells: Callable[[Scalar], Cells]          # places of a grid, dates too; QueryError without a finite range
     nullable: Callable[[Scalar], bool]
     siblings: frozenset[Measure]              # the other measures of the question: what can be shared
 

@@ -15,6 +15,7 @@ from dpsql.aggregates.base import Family, Given, Noisy, Partial, Released
 from dpsql.aggregates.count import COUNT
 from dpsql.aggregates.estimate import Estimate, confidence_of_each, mean_of, number_of, released
 from dpsql.aggregates.moments import beside, centred, crossed, squared
+from dpsql.aggregates.sum import summing
 from dpsql.expression import BIGINT, DOUBLE, SqlType
 from dpsql.program import Measure
 from dpsql.relation import Fold
@@ -52,12 +53,18 @@ def paired(needs: str, formula: Callable[[Pair], Estimate]) -> Family:
 def _moments(measure: Measure, given: Given) -> dict[str, Partial]:
     assert measure.arg is not None, "a pair has two arguments"
     y, x = given.coarse(measure.arg), given.coarse(measure.more[0])
-    product = crossed(y, x)
+    loose = y.loose or x.loose          # then nothing is centred
+    product = summing(given.product(measure.arg, measure.more[0])) if loose else crossed(y, x)
     nullable = given.nullable(y.row) or given.nullable(x.row)
     count = Partial(Fold.COUNT, product.row, 0, 1) if nullable else Partial(Fold.ROWS, None, 0, 1)
+    first = summing if loose else centred
+    q, r = (
+        summing(given.product(arg, arg)) if loose else squared(each)
+        for arg, each in ((measure.arg, y), (measure.more[0], x))
+    )
     return {
-        "n": count, "y": beside(centred(y), x, given), "x": beside(centred(x), y, given), "p": product,
-        "q": beside(squared(y), x, given), "r": beside(squared(x), y, given),
+        "n": count, "y": beside(first(y), x, given), "x": beside(first(x), y, given), "p": product,
+        "q": beside(q, x, given), "r": beside(r, y, given),
     }
 
 

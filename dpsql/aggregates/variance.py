@@ -5,6 +5,7 @@ from __future__ import annotations
 from dpsql.aggregates.base import Family, Given, Noisy, Partial, Released
 from dpsql.aggregates.estimate import Estimate, confidence_of_each, mean_of, number_of, released
 from dpsql.aggregates.moments import mean_partials, squared
+from dpsql.aggregates.sum import summing
 from dpsql.expression import DOUBLE, SqlType
 from dpsql.program import Measure
 
@@ -13,7 +14,8 @@ def _partials(measure: Measure, given: Given) -> tuple[Partial, ...]:
     assert measure.arg is not None, "a variance has an argument"
     number = given.coarse(measure.arg)
     first, count = mean_partials(measure.arg, given)
-    return first, squared(number), count
+    square = summing(given.product(measure.arg, measure.arg)) if number.loose else squared(number)
+    return first, square, count
 
 
 def _type(measure: Measure, given: Given) -> SqlType:
@@ -23,7 +25,7 @@ def _type(measure: Measure, given: Given) -> SqlType:
 def spread(
     first: tuple[Partial, Noisy], second: tuple[Partial, Noisy], count: Noisy, confidence: float,
 ) -> tuple[Estimate, Estimate]:
-    """The mean and the population variance; the variance lies between 0 and the square of half the range."""
+    """The mean and the population variance, which lies between 0 and the square of half the range, if one is stated."""
     mean = mean_of(*first, count, confidence)
     square, partial = mean_of(*second, count, confidence), second[0]
     half = float(partial.high * partial.unit * 2)      # w^2 steps of u^2/8 are half of the largest (x - mid)^2

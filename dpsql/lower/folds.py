@@ -22,6 +22,8 @@ from dpsql.scalars.clamps import declared
 from dpsql.scalars.unify import cast
 
 GRID_BITS = 40                        # steps of a DOUBLE's range; squared and added up they stay below 2^127
+SQUARED_BITS = 47                     # at most of them: 2^31 squares stay below 2^127
+FINE_BITS, WIDEST = 60, between(-(1 << 40), 1 << 40)    # of a larger range, and of a DOUBLE whose range nobody stated
 LARGEST = between(-(1 << 95), 1 << 95)     # of an integer that is added up: 2^31 rows of it stay below 2^127
 LARGEST_DIGITS = 28                   # of a DECIMAL that is added up: 10^10 rows of it keep 38 digits
 _KNOWN = "COUNT, SUM, AVG, MIN, MAX, BOOL_AND, BOOL_OR, VARIANCE, STDDEV, MEDIAN and QUANTILE_DISC are"
@@ -134,7 +136,7 @@ def _number(call: exp.Expr, argument: Build) -> Scalar:
 def _moment(call: exp.Expr, value: Scalar, folds: Folds) -> Scalar:
     if isinstance(call, exp.Median):
         return folds.of(Fold.MEDIAN, plain(cast(value, DOUBLE)), DOUBLE)
-    row, step = _steps(call, value, folds)
+    row, step = _steps(value, folds)
     total = folds.of(Fold.SUM, row, _summed(row.type))
     if isinstance(call, exp.Sum):
         return total if step is None else scalars.call("*", cast(total, DOUBLE), step)
@@ -149,7 +151,11 @@ def _spread(call: exp.Expr, value: Scalar, folds: Folds) -> Scalar:
     believed = folds.range(value)
     if not believed.finite:
         raise _unbounded(call)
-    row, step = _grid(scalars.clamp(cast(value, DOUBLE), believed), believed)
+    bits = GRID_BITS
+    if value.type.kind is not Kind.DOUBLE and not believed.within(WIDEST):      # else small whole numbers were lost
+        bits, most = SQUARED_BITS, (1 << SQUARED_BITS - 1) / Fraction(10**value.type.scale)
+        believed = between(*(max(-most, min(most, end)) for end in believed.ends))
+    row, step = _grid(scalars.clamp(cast(value, DOUBLE), believed), believed, bits)
     low, high = scalars.enforced(row).ends
     centred = scalars.call("-", row, Lit(math.floor((low + high) / 2), BIGINT))
     n = cast(folds.of(Fold.COUNT, row, BIGINT), DOUBLE)
@@ -185,23 +191,23 @@ def _quantile(call: exp.Expr, argument: Build, folds: Folds) -> Scalar:
     return folds.of(Quantile(Decimal(fraction.name)), value, value.type)
 
 
-def _steps(call: exp.Expr, value: Scalar, folds: Folds) -> tuple[Scalar, Scalar | None]:
+def _steps(value: Scalar, folds: Folds) -> tuple[Scalar, Scalar | None]:
     """A number as it is added up: exact, and never so large that the total could overflow; and its step, if scaled."""
     if value.type.kind is Kind.DOUBLE:
         believed = folds.range(value)
-        if not believed.finite:
-            raise _unbounded(call)
-        return _grid(scalars.clamp(value, believed), believed)
+        stated = believed if believed.finite else WIDEST
+        bits = GRID_BITS if believed.finite and believed.within(WIDEST) else FINE_BITS
+        return _grid(scalars.clamp(value, stated), stated, bits)
     scale = value.type.scale
     top = Fraction(10**LARGEST_DIGITS - 1, 10**scale)
     most = between(-top, top) if value.type.kind is Kind.DECIMAL else LARGEST
     return (value if scalars.enforced(value).within(most) else scalars.clamp(value, most)), None
 
 
-def _grid(value: Scalar, believed: Interval) -> tuple[Scalar, Scalar]:
-    """A DOUBLE as a whole number of steps 2^-k, such that its range is about 2^GRID_BITS of them, and the step."""
+def _grid(value: Scalar, believed: Interval, bits: int = GRID_BITS) -> tuple[Scalar, Scalar]:
+    """A DOUBLE as a whole number of steps 2^-k, such that its range is about 2^bits of them, and the step."""
     magnitude = believed.magnitude
-    power = GRID_BITS - (max(-900, math.ceil(math.log2(magnitude))) if float(magnitude) else -900)
+    power = bits - (max(-900, math.ceil(math.log2(magnitude))) if float(magnitude) else -900)
     power = max(-980, min(980, power))
     return scalars.call("grid", value, Lit(power, INTEGER)), Lit(2.0**-power, DOUBLE)
 

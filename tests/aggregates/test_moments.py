@@ -70,10 +70,14 @@ def bought(family: str, low: int, high: int) -> tuple[Partial, ...]:
     given_ = Given(
         lambda scalar: number(X if scalar == Ref(X) else Y, low, high),
         lambda scalar: number(X if scalar == Ref(X) else Y, low, high),
-        _no_cells, lambda scalar: False, frozenset(),
+        _no_product, _no_cells, lambda scalar: False, frozenset(),
     )
     more = (Ref(Y),) if family.startswith(("covar", "corr", "regr")) else ()
     return FAMILIES[family].partials(Measure(family, Ref(X), more), given_)
+
+
+def _no_product(one: Scalar, other: Scalar) -> Number:
+    raise AssertionError("numbers with a range are squared around its middle")
 
 
 def _no_cells(scalar: Scalar) -> Cells:

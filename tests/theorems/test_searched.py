@@ -115,7 +115,7 @@ def test_theorem_choose(data: Any, text: str, mode: str, ranges: bool, unit: int
     assert plan is not None
     here, database, (opened, *_) = open_world(mode, ranges), data.draw(databases(mode)), plan.statements
     here.load(database)
-    chosen = data.draw(st.lists(st.integers(0, 10**6), min_size=8, max_size=8))
+    chosen = data.draw(st.lists(st.integers(0, 10**6), min_size=16, max_size=16))
     closed, rows = _chosen(here, opened, chosen)
     again = here.connection.execute(closed.sql, dict.fromkeys(closed.params, "salt")).fetchall() if closed.sql else []
     assert closed.opening is None
@@ -151,6 +151,7 @@ TEXTS = (
     "SELECT grp, COUNT(*), SUM(q) FROM units JOIN orders USING (u) JOIN items USING (o) GROUP BY grp",
     "SELECT kind, COUNT(*), SUM(v) FROM orders GROUP BY kind",
     "SELECT kind, COUNT(DISTINCT u) FROM orders GROUP BY kind",
+    "SELECT STDDEV(v), CORR(v, d) FROM orders", "SELECT kind, VAR_POP(d) FROM orders GROUP BY kind",
     "SELECT kind, MEDIAN(v), COUNT(*) FROM orders WHERE v BETWEEN 0 AND 9 GROUP BY kind",
 )
 
@@ -186,7 +187,7 @@ def test_a_question_that_costs_more_than_promised_is_refused(text: str) -> None:
     assert opened.opening is not None
     small = replace(opened, opening=replace(opened.opening, rest=Cost(Fraction(2), DELTA)))
     with pytest.raises(InternalError, match="more than was promised"):
-        _chosen(here, small, [0] * 8)
+        _chosen(here, small, [0] * 16)
 
 
 def test_one_unit_of_many_rows_is_one_contribution() -> None:
