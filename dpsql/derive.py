@@ -157,11 +157,11 @@ def _window(window: Window, source: Facts) -> Facts:
     """Rows stay as they are; a window looks at rows of one unit only, in an order that the rows alone decide."""
     shown = _ids(window.source)
     intervals, nullable, fixed, unique = dict(source.intervals), set(source.nullable), set(source.fixed), set()
+    require_order(tuple(over for _, over in window.items), shown)
     for column, over in window.items:
         partition = frozenset(key.id for key in over.partition)
         order = frozenset(key.column.id for key in over.order)
         require_by_unit(source, partition)
-        require_order(over, shown)
         if not isinstance(over.function, Place):
             require_exact_fold(over.function, over.args)
         if not partition | order <= shown or column.id in shown or column.table is not None or column.proved:

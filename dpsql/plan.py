@@ -104,11 +104,13 @@ def _needs_delta(question: Question) -> Exception:
 
 
 def _key(statements: tuple[Statement, ...], post: tuple[str, ...], cost: Cost, catalog: Catalog) -> str:
-    """Identifies a plan for replays: statements, noise, feeds and finish, domain, cost and policy version."""
+    """Identifies a plan for replays: statements, what is made of their totals, noise, feeds and finish, domain, cost
+    and policy version."""
     parts = [catalog.policy.version, *post, str(cost)]
     for each in statements:
         parts += [each.sql, str(each.spent()), str(each.question.partials), str(each.question.uses), str(each.domain)]
         parts += [str((side.sql, side.choices)) for side in each.sides] + [str(each.question.lookups)]
+        parts += [measure.family for measure in each.question.ask.measures]
         parts += [str(each.columns), str(each.noises), str(each.chosen)] + [str(each.level)] * (each.level != USUAL)
         if each.opening is not None:
             parts += [each.opening.sql, str(each.opening.probe), each.opening.prefer]

@@ -22,16 +22,22 @@ def require_exact_fold(fold: Fold | Quantile, args: tuple[Scalar, ...]) -> None:
         raise InternalError("a sum depends on the order of its rows")
 
 
-def require_order(over: Over, shown: frozenset[int]) -> None:
-    """Proves that a window's column beside the columns `shown` is, as a multiset of rows, a function of the rows alone.
+def require_order(windows: tuple[Over, ...], shown: frozenset[int]) -> None:
+    """Proves that the columns of `windows` beside the columns `shown` are, as a multiset of rows, a function of the
+    rows alone.
 
-    Theorem: it is when the function does not tell peers apart, or when peers agree in every column shown.
-    Proof: peers are equal in the partition and in the order. Where these hold all columns, peers are equal rows, and
-    exchanging equal rows gives the same multiset.
-    Needs: no two values that compare equal differ, as for `require_exact_fold`.
+    Theorem: they are when those functions that tell peers apart share one partition and one order, whose peers agree
+    in every column shown.
+    Proof: peers are equal in the partition and in the order. Where these hold all columns, peers are equal rows. The
+    one order puts the rows of a partition in a line, and exchanging equal rows of it gives the same line. Two orders
+    would give two lines, and which of several equal rows is first in one and last in the other is left to chance.
+    Needs: no two values that compare equal differ, as for `require_exact_fold`; windows of one partition and order are
+    computed over one line.
     Source: design.md, section 2, Everything below the noise.
     Raises InternalError when it may depend on chance.
     """
-    placed = {key.id for key in over.partition} | {key.column.id for key in over.order}
-    if over.chosen and not shown <= placed:
+    chosen = [over for over in windows if over.chosen]
+    orders = {(over.partition, over.order) for over in chosen}
+    placed = {key.id for over in chosen for key in (*over.partition, *(each.column for each in over.order))}
+    if len(orders) > 1 or (chosen and not shown <= placed):
         raise InternalError("a window depends on the order of its rows")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -17,7 +17,7 @@ from dpsql.lower.rows import Rows, build, conjuncts_of, is_star
 from dpsql.lower.scope import Visible, expand, output_name, renamed
 from dpsql.lower.units import names_units
 from dpsql.parse import refusal, written
-from dpsql.relation import Fold, Frame, Over, Place, Project, Quantile, Sorted, Window
+from dpsql.relation import Fold, Frame, Over, Place, Project, Quantile, Relation, Sorted, Window, columns_out
 from dpsql.scalars.unify import cast
 
 _PLACES: dict[type[exp.Expr], tuple[Place, SqlType | None]] = {
@@ -166,11 +166,11 @@ class Windows:
                     self.context.fresh(f"o{i + 1}", scalar.type)
         source = Project(assembled.relation, tuple((column, plain(scalar)) for scalar, column in below.items()))
         table: dict[Scalar, Scalar] = {scalar: Ref(c) for scalar, c in below.items() if isinstance(scalar, Ref)}
-        window = Window(source, tuple(
+        overs = [
             (column, _over(function, tuple(_replaced(arg, table) for arg in args), spec, below, owner))
             for (function, args, spec), column in self.found.items()
-        ))
-        return Block(window, owner), [_replaced(item, table) for item in items]
+        ]
+        return Block(_stacked(source, overs), owner), [_replaced(item, table) for item in items]
 
 
 def lower_windowed(select: exp.Select, rows: Rows, context: Context) -> Rows:
@@ -210,15 +210,26 @@ def _over(
     function: Place | Fold | Quantile, args: tuple[Scalar, ...], spec: _Spec, below: dict[Scalar, Column],
     owner: Column,
 ) -> Over:
-    """The window, its order completed by every column where rows would else be placed by chance."""
+    """The window as it is written, the owner in its partition."""
     partition = tuple(dict.fromkeys((owner, *(below[scalar] for scalar in spec.partition))))
     order = tuple(Sorted(below[scalar], descending, first) for scalar, descending, first in spec.order)
-    over = Over(function, args, partition, order, spec.frame)
-    if not over.chosen:
-        return over
-    placed = {*partition, *(each.column for each in order)}
-    rest = tuple(Sorted(column) for column in below.values() if column not in placed)
-    return Over(function, args, partition, order + rest, spec.frame)
+    return Over(function, args, partition, order, spec.frame)
+
+
+def _stacked(source: Relation, overs: list[tuple[Column, Over]]) -> Relation:
+    """The rows with their windows. Where rows would be placed by chance, every column shown completes the order, those
+    of windows in another order too: which of two equal rows comes first is settled once."""
+    lines: dict[object, list[tuple[Column, Over]]] = {}
+    for column, over in overs:
+        if over.chosen:
+            lines.setdefault((over.partition, over.order), []).append((column, over))
+    relation, rest = source, tuple((column, over) for column, over in overs if not over.chosen)
+    for i, line in enumerate(lines.values(), 1):
+        placed = {*line[0][1].partition, *(each.column for each in line[0][1].order)}
+        more = tuple(Sorted(column) for column in columns_out(relation) if column not in placed)
+        made = tuple((column, replace(over, order=over.order + more)) for column, over in line)
+        relation = Window(relation, made + rest * (i == len(lines)))
+    return relation if lines else Window(relation, rest)
 
 
 def _frame(spec: exp.WindowSpec | None, node: exp.Expr) -> Frame | None:

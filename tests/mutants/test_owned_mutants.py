@@ -15,7 +15,7 @@ from dpsql import derive
 from dpsql.expression import Lit, columns_of
 from dpsql.facts import keys
 from dpsql.lower import assemble, combined, perunit, windows
-from dpsql.relation import Over
+from dpsql.relation import Over, Window
 
 TWO: Database = rows(
     units=[(1, "a", 1.0, 1, 1, None), (2, "b", 1.0, 1, 1, None)],
@@ -60,6 +60,15 @@ def check_filters() -> None:
     here.load(TWO)
     check_rows(here, plan, TWO, 1)
     check_fixed(here, plan, TWO, 1)
+
+
+def check_two_orders() -> None:
+    """Windows in two orders are proved: which of two equal rows comes first is settled once."""
+    text = ("SELECT COUNT(*) FROM (SELECT u, ROW_NUMBER() OVER (PARTITION BY u ORDER BY kind) AS a, "
+            "ROW_NUMBER() OVER (PARTITION BY u ORDER BY kind DESC) AS b FROM orders) t WHERE a = b")
+    here, plan = made(text, "keyed")
+    here.load(TWO)
+    check_rows(here, plan, TWO, 1)
 
 
 def check_order() -> None:
@@ -157,18 +166,22 @@ def every_comparison_fixes(patch: Patch) -> None:
 
 
 def order_as_written(patch: Patch) -> None:
-    over = windows._over
-
-    def careless(function: Any, args: Any, spec: Any, below: Any, owner: Any) -> Over:
-        found: Over = over(function, args, spec, below, owner)
-        return replace(found, order=found.order[: len(spec.order)])
-
-    patch.setattr(windows, "_over", careless)
+    patch.setattr(windows, "_stacked", lambda source, overs: Window(source, tuple(overs)))
 
 
 def order_as_written_nor_proved(patch: Patch) -> None:
     order_as_written(patch)
     patch.setattr(derive, "require_order", lambda *args: None)
+
+
+def two_orders_beside_each_other(patch: Patch) -> None:
+    """Which of two equal rows comes first is settled twice."""
+    stacked = windows._stacked
+
+    def careless(source: Any, overs: Any) -> Any:
+        return Window(source, tuple(item for each in overs for item in stacked(source, [each]).items))
+
+    patch.setattr(windows, "_stacked", careless)
 
 
 MUTANTS: tuple[tuple[Callable[[Patch], None], Callable[[], None]], ...] = (
@@ -177,6 +190,7 @@ MUTANTS: tuple[tuple[Callable[[Patch], None], Callable[[], None]], ...] = (
     (windows_without_owner_nor_proof, check_windows), (sets_of_the_wrong_owner, check_sets),
     (sets_without_owner_nor_proof, check_sets), (every_comparison_fixes, check_filters),
     (order_as_written, check_order), (order_as_written_nor_proved, check_order),
+    (two_orders_beside_each_other, check_two_orders),
 )
 
 

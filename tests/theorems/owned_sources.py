@@ -65,6 +65,8 @@ OWNED: dict[str, Shown] = {
     "(SELECT u, kind AS k, v AS s, p AS c FROM orders QUALIFY ROW_NUMBER() OVER (PARTITION BY u ORDER BY v) = 1) t": _S,
     "(SELECT u, kind AS k, COUNT(*) AS s, RANK() OVER (PARTITION BY u ORDER BY COUNT(*) DESC) AS c FROM orders "
     "GROUP BY u, kind) t": _with(_S, "c = 1"),
+    "(SELECT u, kind AS k, ROW_NUMBER() OVER (PARTITION BY u ORDER BY v) AS s, ROW_NUMBER() OVER (PARTITION BY u "
+    "ORDER BY v DESC) AS c FROM orders) t": _with(_S, "c = s", "c < s"),
     # two lists of rows
     "(SELECT u, kind AS k, v AS s, p AS c FROM orders UNION ALL SELECT u, grp, n, home FROM units) t": _S,
     "(SELECT u, kind AS k, v AS s, p AS c FROM orders UNION SELECT u, grp, n, home FROM units) t": _S,
