@@ -13,6 +13,7 @@ import numpy as np
 
 from dpsql.aggregates import FAMILIES, Cells, Lookup, Noisy, Released
 from dpsql.aggregates.quantile import placed, value_at
+from dpsql.aggregates.shrunk import shrunk
 from dpsql.engines.base import Rows
 from dpsql.expression import SqlType
 from dpsql.noise import quantile
@@ -198,4 +199,7 @@ def _noisy(statement: Statement, index: int, exact: list[int], units: list[int])
         return Noisy(values, noise, partial.unit, statement.level)
     assert statement.chosen is not None, "the first row of each unit is the selection's own count"
     both = [beyond + first for beyond, first in zip(values, units, strict=True)]
-    return Noisy(both, noise.plus(statement.chosen.noise), partial.unit, statement.level)
+    together = noise.plus(statement.chosen.noise)
+    near = shrunk(values, units, noise.deviation, together.reach(statement.level))
+    best = [beyond + first for beyond, first in zip(near, units, strict=True)]
+    return Noisy(both, together, partial.unit, statement.level, best)

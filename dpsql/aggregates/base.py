@@ -72,12 +72,21 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Noisy:
-    """A released partial: one integer per group, its noise, and the value of a step."""
+    """A released partial: one integer per group, its noise, and the value of a step.
+
+    Intervals lie around `values`; `best`, if there, are nearer to the truth and within the intervals.
+    """
 
     values: Sequence[int]
     noise: Noise
     unit: Fraction
     level: float = USUAL     # the confidence of intervals
+    best: Sequence[int] | None = None
+
+    @property
+    def shown(self) -> Sequence[int]:
+        """The numbers to show."""
+        return self.values if self.best is None else self.best
 
     @property
     def margin(self) -> int:

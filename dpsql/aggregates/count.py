@@ -34,7 +34,7 @@ def _finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlT
     (total,) = noisy
     margin = total.margin
     return Released(
-        total.values, [value - margin for value in total.values], [value + margin for value in total.values]
+        total.shown, [value - margin for value in total.values], [value + margin for value in total.values]
     )
 
 

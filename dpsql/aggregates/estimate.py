@@ -82,7 +82,7 @@ def mean_of(partial: Partial, total: Noisy, count: Noisy, confidence: float) -> 
     unit, centre = float(partial.unit), float((partial.centre or 0) * partial.unit)
     sums, counts = np.array(total.values, dtype=np.float64), np.array(count.values, dtype=np.float64)
     low, high = ratio_interval(sums, counts, total.scale, count.scale, bound, confidence, total.noise.gaussian)
-    value = sums / np.maximum(counts, 1.0)
+    value = sums / np.maximum(np.array(count.shown, dtype=np.float64), 1.0)
     value = np.clip(value, partial.low, partial.high)
     low, high = np.minimum(low, value), np.maximum(high, value)
     return Estimate(value, low, high).clipped(partial.low, partial.high).times(unit) + centre

@@ -43,7 +43,7 @@ def _finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlT
     lows, highs = ratio_interval(
         total.values, count.values, total.scale, count.scale, bound, total.level, total.noise.gaussian
     )
-    values = [value(s, max(n, 1)) for s, n in zip(total.values, count.values, strict=True)]
+    values = [value(s, max(n, 1)) for s, n in zip(total.values, count.shown, strict=True)]
     return Released(
         values,
         [min(end(float(theta)), v) for theta, v in zip(lows, values, strict=True)],

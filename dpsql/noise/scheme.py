@@ -62,6 +62,11 @@ class Noise:
         """The scale or sigma in steps of the total itself."""
         return self.scale / self.factor
 
+    @property
+    def deviation(self) -> float:
+        """The standard deviation, of steps."""
+        return float(self.steps) * (1 if self.gaussian else math.sqrt(2))
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
