@@ -13,7 +13,7 @@ from enum import Enum
 from fractions import Fraction
 from functools import cache
 
-from dpsql.interval import Interval
+from dpsql.interval import ANY, Interval
 
 
 class Kind(Enum):
@@ -58,18 +58,21 @@ class SqlType:
     @property
     def range(self) -> Interval:
         """Every value the type can hold, NULL and NaN aside; unbounded for DOUBLE and what is no number."""
-        return _range(self.kind.value, self.width, self.scale)
+        if self.kind is Kind.INTEGER:
+            return _integers(self.width)
+        return _decimals(self.width, self.scale) if self.kind is Kind.DECIMAL else ANY
 
 
 @cache
-def _range(kind: str, width: int, scale: int) -> Interval:
-    if kind == Kind.INTEGER.value:
-        half = 1 << (width - 1)
-        return Interval(Fraction(-half), Fraction(half - 1))
-    if kind == Kind.DECIMAL.value:
-        top = Fraction(10**width - 1, 10**scale)
-        return Interval(-top, top)
-    return Interval(None, None)
+def _integers(width: int) -> Interval:
+    half = 1 << (width - 1)
+    return Interval(Fraction(-half), Fraction(half - 1))
+
+
+@cache
+def _decimals(width: int, scale: int) -> Interval:
+    top = Fraction(10**width - 1, 10**scale)
+    return Interval(-top, top)
 
 
 BOOLEAN = SqlType(Kind.BOOLEAN)
@@ -109,6 +112,10 @@ class Column:
     nullable: bool = True
     declared: Interval | None = None
     proved: Interval | None = None
+
+    def __hash__(self) -> int:
+        """Of the identity alone: ranges are slow to hash, and columns stand in many sets."""
+        return self.id
 
     @property
     def range(self) -> Interval:

@@ -49,6 +49,8 @@ class Interval:
 
     def meet(self, other: Interval) -> Interval:
         """What lies in both; when nothing does, the point of `other` nearest to this one (a clamp's result)."""
+        if other is ANY or self is ANY:
+            return self if other is ANY else other
         low = other.low if self.low is None else self.low if other.low is None else max(self.low, other.low)
         high = other.high if self.high is None else self.high if other.high is None else min(self.high, other.high)
         if low is not None and high is not None and low > high:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -82,6 +83,7 @@ class Session:
         self._plans: OrderedDict[tuple[object, ...], Plan] = OrderedDict()
         self._public_rows: dict[tuple[str, int], Sequence[tuple[object, ...]]] = {}
         self._lock = threading.Lock()
+        self._described = lru_cache(maxsize=PLANS_KEPT)(self._describe)
         place = self.engine.default_ledger
         self._place = os.fsencode(place) if place is not None else salt().encode()
 
@@ -253,7 +255,8 @@ class Session:
         for sql in (*plan.feeds, plan.finish):
             self._described(sql, tables(plan))
 
-    def _described(self, sql: str, over: Sequence[Table]) -> Sequence[tuple[str, str]]:
+    def _describe(self, sql: str, over: tuple[Table, ...]) -> tuple[tuple[str, str], ...]:
+        """The columns of SQL over empty tables; queries that differ below the noise alone ask it once."""
         try:
             return self._scratch.describe(sql, over)
         except BindError as error:
@@ -263,7 +266,7 @@ class Session:
         self, sql: str, over: Sequence[tuple[str, tuple[tuple[str, str], ...]]],
     ) -> Sequence[tuple[str, SqlType | None]]:
         """The columns of SQL over empty tables, with the types dpsql computes with."""
-        found = self._described(sql, [Table(*each) for each in over])
+        found = self._described(sql, tuple(Table(*each) for each in over))
         return [(name, NULL if stored == '"NULL"' else sql_type(stored)) for name, stored in found]
 
     def _answered(self, plan: Plan, charge: int | None) -> Answer:

@@ -44,12 +44,13 @@ def _opened(query: exp.Query, context: Context, env: Env) -> exp.Query:
 
 def _spelled(finish: exp.Query) -> exp.Query:
     """The finish as its own text is read: IF is CASE then, and the like. Every piece passes the allow-list again."""
+    tables = {(table.db, table.name) for table in finish.find_all(exp.Table)}
     try:
-        trees = sqlglot.parse(finish.sql("duckdb", comments=False, unsupported_level=ErrorLevel.RAISE), read="duckdb")
+        text = finish.sql("duckdb", copy=False, comments=False, unsupported_level=ErrorLevel.RAISE)
+        trees = sqlglot.parse(text, read="duckdb")
     except (SqlglotError, RecursionError):
         raise refusal("this cannot be written down for the engine", finish, "write it another way") from None
     tree = trees[0] if len(trees) == 1 else None
-    tables = {(table.db, table.name) for table in finish.find_all(exp.Table)}
     if not isinstance(tree, exp.Query) or any(
         not admitted(node) or (isinstance(node, exp.Table) and (node.db, node.name) not in tables)
         for node in tree.walk()

@@ -12,7 +12,7 @@ from dpsql.lower.grouping import level_keys, regrouped
 from dpsql.lower.question import Replace, lower_question, refuse_unit_groups
 from dpsql.lower.rows import build, lower_from, lower_rows
 from dpsql.lower.scope import Scope, output_name
-from dpsql.lower.sources import aggregated, alias_of, extended, origin_of, sources
+from dpsql.lower.sources import aggregated, alias_of, extended, origin_of, source_origin, sources
 from dpsql.parse import refusal, unwrapped, written
 from dpsql.scalars.text import MAX_TEXT
 
@@ -66,8 +66,7 @@ def _side(query: exp.Expr, context: Context, env: Env) -> exp.Expr:
 
 
 def _select(select: exp.Select, context: Context, env: Env, outer: Env) -> exp.Query:
-    origins = {node: _source_origin(node, context, env) for node in sources(select)}
-    if Origin.OWNED in origins.values():
+    if Origin.OWNED in [source_origin(node, context, env) for node in sources(select)]:
         if (plain_groups := regrouped(select)) is not None:
             refuse_unit_groups(level_keys(select), lower_from(select, context.probe(), env), context)
             return lower_open(plain_groups, context, outer)
@@ -92,11 +91,6 @@ def _named(copied: exp.Expr, item: exp.Expr) -> exp.Expr:
     if isinstance(item, exp.Alias | exp.Column | exp.Star):
         return copied
     return exp.alias_(copied, output_name(item), quoted=True)
-
-
-def _source_origin(node: exp.Expr, context: Context, env: Env) -> Origin:
-    probe = exp.Select(expressions=[exp.Star()], from_=exp.From(this=node.copy()))
-    return origin_of(probe, context, env)
 
 
 def _copy(value: object, context: Context, env: Env) -> object:
@@ -200,7 +194,7 @@ def _each(node: exp.Subquery, context: Context, env: Env) -> Correlated | None:
     if not isinstance(query, exp.Select) or isinstance(node.parent, exp.From | exp.Join) or not aggregated(query):
         return None
     inner = extended(query, context, env)
-    if all(_source_origin(source, context, inner) is not Origin.OWNED for source in sources(query)):
+    if all(source_origin(source, context, inner) is not Origin.OWNED for source in sources(query)):
         return None
     return correlated(query, context, env)
 

@@ -59,10 +59,8 @@ def _listed(names: list[str]) -> str | None:
 
 def lookup(node: exp.Column, scope: Scope) -> list[Visible]:
     """Every visible column of that name."""
-    found = [
-        v for v in scope
-        if v.name.lower() == node.name.lower() and (_is(v.table, node.table) if node.table else not v.hidden)
-    ]
+    name, table = node.name.lower(), node.table
+    found = [v for v in scope if v.name.lower() == name and (_is(v.table, table) if table else not v.hidden)]
     return [v for v in found if not v.outer] or found
 
 

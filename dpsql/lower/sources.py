@@ -61,7 +61,7 @@ def origin_of(query: exp.Expr, context: Context, env: Env) -> Origin:
             return max(origin_of(query.this, context, env), origin_of(query.expression, context, env))
         case exp.Select():
             env = extended(query, context, env)
-            found = max((_source(node, context, env) for node in sources(query)), default=Origin.PUBLIC)
+            found = max((source_origin(node, context, env) for node in sources(query)), default=Origin.PUBLIC)
             if found is not Origin.OWNED or not (aggregated(query) or query.args.get("distinct")):
                 return found
             from dpsql.lower.units import stays_owned  # it reads blocks, which read this
@@ -89,7 +89,8 @@ def _nested(node: exp.Expr) -> Iterator[exp.Expr]:
         yield from _nested(join.this)
 
 
-def _source(node: exp.Expr, context: Context, env: Env) -> Origin:
+def source_origin(node: exp.Expr, context: Context, env: Env) -> Origin:
+    """Whose rows one source shows, those joined to it in its brackets aside."""
     match node:
         case exp.Table():
             cte = env.get(node.name.lower()) if not node.db else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import assert_never
 
 import sqlglot
@@ -45,13 +45,14 @@ def render(relation: Relation, catalog: Catalog, *, order: bool = False, public:
     come ordered by all columns. `public` prints tables as the finish's database names them (without the database).
     Raises InternalError when the text does not parse back to what was printed.
     """
-    return checked(_tree(relation, catalog, order, public))
+    return _said(_tree(relation, catalog, order, public))
 
 
 def render_with(relation: Relation, catalog: Catalog) -> tuple[str, frozenset[str]]:
     """The SQL of a relation as `render` gives it, and the names of the parameters that stand in it."""
     tree = _tree(relation, catalog, False, False)
-    return checked(tree), frozenset(str(node.this) for node in tree.find_all(exp.Placeholder))
+    params = frozenset(str(node.this) for node in tree.find_all(exp.Placeholder))
+    return _said(tree), params
 
 
 def _tree(relation: Relation, catalog: Catalog, order: bool, public: bool) -> exp.Select:
@@ -67,15 +68,31 @@ def _tree(relation: Relation, catalog: Catalog, order: bool, public: bool) -> ex
 
 def checked(tree: exp.Expr) -> str:
     """The text of a tree, once it has been parsed again and compared. Raises InternalError when they differ."""
+    return _said(tree.copy())
+
+
+def _said(tree: exp.Expr) -> str:
+    """As `checked`, of a tree that nobody needs any longer: printing may change it, so what it meant is kept before."""
     tick()
-    text = tree.sql("duckdb", comments=False, unsupported_level=ErrorLevel.RAISE)
-    try:
-        again = sqlglot.parse(text, read="duckdb")
-    except SqlglotError:
-        raise InternalError("the printed SQL does not parse") from None
-    if len(again) != 1 or again[0] != tree:
+    meant = type(tree), hash(tree)      # as sqlglot compares two trees: all nodes and arguments are in the hash
+    text = tree.sql("duckdb", copy=False, comments=False, unsupported_level=ErrorLevel.RAISE)
+    if meaning(text) != meant:
         raise InternalError("the printed SQL does not mean what was understood")
     return text
+
+
+@lru_cache(maxsize=256)
+def meaning(text: str) -> tuple[type[exp.Expr], int] | None:
+    """What a text says once it is parsed, which an equal tree says too; None for anything but one statement.
+
+    Remembered, for the parser has no memory. Raises InternalError for what does not parse.
+    """
+    try:
+        trees = sqlglot.parse(text, read="duckdb")
+    except SqlglotError:
+        raise InternalError("the printed SQL does not parse") from None
+    tree = trees[0] if len(trees) == 1 else None
+    return None if tree is None else (type(tree), hash(tree))
 
 
 @dataclass(slots=True)
@@ -229,8 +246,8 @@ class _Printer:
             for column in relation.columns:
                 names[column.id] = partial(_stored, column, alias)
             path = self.catalog.table(relation.table).path
-            parts = [exp.to_identifier(part, True) for part in (path[1:] if self.public else path)]
-            table = exp.Table(this=parts[-1], db=parts[-2], alias=exp.TableAlias(this=exp.to_identifier(alias, True)))
+            parts = [_quoted(part) for part in (path[1:] if self.public else path)]
+            table = exp.Table(this=parts[-1], db=parts[-2], alias=exp.TableAlias(this=_quoted(alias)))
             if len(parts) == 3:
                 table.set("catalog", parts[0])
             return table
@@ -254,7 +271,7 @@ class _Printer:
                 name = f"{name}_{column.id}"
             seen.add(name.lower())
             if name != column.name:
-                item.set("alias", exp.to_identifier(name, True))
+                item.set("alias", _quoted(name))
             names[column.id] = partial(_name, name, alias)
         return _subquery(inner, alias)
 
@@ -269,7 +286,7 @@ class _Printer:
         for name, column in zip(shown, values.columns, strict=True):
             names[column.id] = partial(_name, name, alias)
         return exp.Values(expressions=rows, alias=exp.TableAlias(
-            this=exp.to_identifier(alias, True), columns=[exp.to_identifier(name, True) for name in shown],
+            this=_quoted(alias), columns=[_quoted(name) for name in shown],
         ))
 
     def _combined(self, combined: Combined, names: Names) -> exp.Expr:
@@ -344,11 +361,15 @@ def _read(found: Iterable[Scalar]) -> frozenset[int]:
 
 
 def _as(node: exp.Expr, column: Column) -> exp.Expr:
-    return exp.Alias(this=node, alias=exp.to_identifier(column.name, True))
+    return exp.Alias(this=node, alias=_quoted(column.name))
 
 
 def _name(name: str, table: str | None = None) -> exp.Column:
-    return exp.column(exp.to_identifier(name, True), table=exp.to_identifier(table, True) if table else None)
+    return exp.Column(this=_quoted(name), table=_quoted(table) if table else None)
+
+
+def _quoted(name: str) -> exp.Identifier:
+    return exp.Identifier(this=name, quoted=True)
 
 
 def _one() -> exp.Expr:
@@ -356,6 +377,6 @@ def _one() -> exp.Expr:
 
 
 def _subquery(select: exp.Query, alias: str) -> exp.Subquery:
-    return exp.Subquery(this=select, alias=exp.TableAlias(this=exp.to_identifier(alias, True)))
+    return exp.Subquery(this=select, alias=exp.TableAlias(this=_quoted(alias)))
 
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from dpsql.expression import DOUBLE, Call, Column, Lit, Ref, Scalar
 from dpsql.interval import ANY, Interval, point
@@ -39,13 +40,18 @@ def of_literal(literal: Lit) -> Interval:
         case bool() | None | str():
             return ANY
         case float() as value:
-            return point(Fraction(value)) if math.isfinite(value) else ANY
+            return _point(value) if math.isfinite(value) else ANY
         case int() | Decimal() as value:
-            return point(Fraction(value))
+            return _point(value)
         case datetime.date() as value:
             return point(days(value))
         case _:
             return ANY
+
+
+@lru_cache(maxsize=KEPT)
+def _point(value: int | Decimal | float) -> Interval:
+    return point(Fraction(value))
 
 
 def days(value: datetime.date) -> Fraction:

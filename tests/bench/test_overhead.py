@@ -47,3 +47,13 @@ def test_it_runs(database: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "planning, median:" in done.stdout and any(line.startswith("segments") for line in done.stdout.splitlines())
+
+
+def test_planning_runs(database: Path, tmp_path: Path) -> None:
+    (tmp_path / "counted.sql").write_text("SELECT COUNT(*) FROM orders")
+    (tmp_path / "refused.sql").write_text("SELECT o_orderkey FROM orders")
+    command = [sys.executable, "-m", "tests.bench.planning", str(tmp_path), "--database", str(database), "--times", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line}
+    assert lines["median"][1:] == lines["counted"][1:4] and lines["refused"][-1] == "refused"
