@@ -9,7 +9,7 @@ from itertools import product
 from dpsql.catalog import Catalog
 from dpsql.expression import DATE, TIMESTAMP, Column, Lit, Ref, columns_of
 from dpsql.facts.base import Facts
-from dpsql.facts.public import Domain, Listed
+from dpsql.facts.public import Dated, Domain, Listed
 from dpsql.interval import ANY, Interval
 from dpsql.program import Ask
 from dpsql.relation import Aggregate, Fold, Scan, tables_of
@@ -26,11 +26,17 @@ Reader = Callable[[str, tuple[str, ...], int], Sequence[tuple[object, ...]]]
 def combinations(domain: Domain, keys: int, catalog: Catalog, reader: Reader) -> tuple[Group, ...] | None:
     """Every public group, in key order; None when there are more than MAX_COMBINATIONS."""
     parts: list[tuple[tuple[int, ...], list[Group]]] = []
+    indices: tuple[int, ...]
+    rows: list[Group]
     count = 1
+    dated = {index for part in domain if isinstance(part, Dated) for index in part.keys}
     for part in domain:
-        if isinstance(part, Listed):
-            indices: tuple[int, ...] = (part.key,)
-            rows: list[Group] = [(value,) for value in part.values]
+        if isinstance(part, Listed) and part.key in dated:
+            continue
+        if isinstance(part, Dated):
+            indices, rows = part.keys, list(part.combinations)
+        elif isinstance(part, Listed):
+            indices, rows = (part.key,), [(value,) for value in part.values]
         else:
             indices = part.keys
             sql = render(part.relation, catalog, order=True, public=True)

@@ -12,6 +12,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from dpsql.dialects import rules, times, types
+from dpsql.dialects.series import listed
 from dpsql.errors import QueryError
 from dpsql.parse import UNREAD, Params, parse, refusal
 
@@ -39,11 +40,11 @@ def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
             error.hint = f'{other} reads it: pass dialect="{other}"'
         raise
     if name != "duckdb":
-        return translated(tree, name)
+        return listed(translated(tree, name), name)
     for node in list(tree.find_all(exp.Anonymous)):
         if (known := rules.renamed(node)) is not node:
             _take(node, known)
-    return tree
+    return listed(tree, name)
 
 
 def _reader(sql: str, params: Params, dialect: str) -> str | None:

@@ -26,7 +26,7 @@ from dpsql.expression import (
     feeds_read,
 )
 from dpsql.facts.equalities import classes
-from dpsql.facts.spans import spanned
+from dpsql.facts.spans import spanned, together
 from dpsql.policy import Literal
 from dpsql.relation import (
     Aggregate,
@@ -62,7 +62,15 @@ class Looked:
     null: bool
 
 
-Domain = tuple[Listed | Looked, ...]
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """Keys of one date, each of them listed, take only these combinations of their values: the others are no day."""
+
+    keys: tuple[int, ...]
+    combinations: tuple[tuple[Value, ...], ...]
+
+
+Domain = tuple[Listed | Looked | Dated, ...]
 
 
 def public_domain(
@@ -75,15 +83,16 @@ def public_domain(
     Theorem: the set of combinations this denotes does not depend on owned rows, and every row whose key values are
     outside it is dropped by a printed filter (`enforced` False) or cannot exist.
     Proof: listed values come from the policy, the text, the calendar or a type; combinations looked up from public
-    tables under the conditions among public columns alone, which every joined row satisfies. Releasing every
-    combination, empty ones included, therefore reveals nothing by which groups are there.
+    tables under the conditions among public columns alone, which every joined row satisfies; those of one date from the
+    calendar between ends of the policy and the text. Releasing every combination, empty ones included, therefore
+    reveals nothing by which groups are there, and `release` passes over groups that are none of them.
     Needs: public tables are the same for neighbours; rows are matched by binary equality and others dropped.
     Source: design.md, section 3, Public values.
     """
     pieces = tuple(_components(rows, catalog))
     conditions = tuple(_conditions(rows))
     extended = frozenset(null_extended(rows))
-    found: list[Listed | Looked] = []
+    found: list[Listed | Looked | Dated] = []
     looked: dict[int, list[tuple[int, Scalar]]] = {}
     for index, key in enumerate(keys):
         listed = _listed(index, key, conditions, extended, catalog, nullable)
@@ -99,7 +108,21 @@ def public_domain(
         looked.setdefault(place, []).append((index, standing))
     for place, wanted in looked.items():
         found.append(pieces[place].combinations(tuple(i for i, _ in wanted), tuple(key for _, key in wanted)))
-    return tuple(found)
+    return (*found, *_dated(keys, conditions, found))
+
+
+def _dated(
+    keys: tuple[Scalar, ...], conditions: tuple[Scalar, ...], found: list[Listed | Looked | Dated],
+) -> list[Dated]:
+    """The combinations of listed keys of one date, NULLs together where NULL is listed."""
+    values = {part.key: part.values for part in found if isinstance(part, Listed)}
+    dated = []
+    for places, combinations in together(keys, conditions):
+        if values.keys() >= set(places):
+            nothing = ((None,) * len(places),) if all(None in values[place] for place in places) else ()
+            days = (each for each in combinations if all(v in values[i] for i, v in zip(places, each, strict=True)))
+            dated.append(Dated(places, (*days, *nothing)))
+    return dated
 
 
 def _sought(key: Scalar, pieces: tuple[_Piece, ...], conditions: tuple[Scalar, ...]) -> tuple[int, Scalar] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from dpsql import scalars
@@ -12,7 +12,7 @@ from dpsql.expression import DATE, TIMESTAMP, Call, Column, Kind, Lit, Ref, Scal
 from dpsql.facts.ranges import narrowed
 from dpsql.interval import ANY
 
-MAX_DAYS = 10_000     # of a span that is walked day by day: 27 years
+MAX_DAYS = 10_300     # of a span that is walked day by day: 28 years
 MAX_HOURS = 1_000     # and by the hour
 MAX_LISTED = 1_000    # values of one key
 MAX_WHOLE = 100       # values of a whole number
@@ -32,6 +32,8 @@ _OF_DAY: dict[str, OfDay] = {
     "decade": lambda d: d.year // 10, "century": lambda d: (d.year - 1) // 100 + 1,
     "dayname": lambda d: scalars.DAY_NAMES[d.weekday()], "monthname": lambda d: scalars.MONTH_NAMES[d.month - 1],
 }
+_YEARLESS = {"quarter", "month", "day", "dow", "isodow", "doy", "dayname", "monthname"}
+_EVERY_CALENDAR = datetime.datetime(2000, 1, 1), datetime.datetime(2027, 12, 31)     # 28 years
 _STARTS: dict[str, Callable[[datetime.date], datetime.date]] = {
     "day": lambda d: d, "week": lambda d: d - datetime.timedelta(days=d.weekday()),
     "month": lambda d: d.replace(day=1), "quarter": lambda d: d.replace(month=(d.month - 1) // 3 * 3 + 1, day=1),
@@ -66,6 +68,35 @@ def spanned(
     return (*found, None) if nullable(missing) else found
 
 
+def together(
+    keys: Sequence[Scalar], conditions: Iterable[Scalar],
+) -> Iterator[tuple[tuple[int, ...], tuple[tuple[Value, ...], ...]]]:
+    """Places of keys that depend on the day of one column, and the combinations they take on the days of its span.
+
+    Year and month from June 2023 to May 2024 are twelve combinations, not two times twelve. NULL is not among them.
+    """
+    conditions = tuple(conditions)
+    found: dict[Column, dict[int, OfDay]] = {}
+    for place, key in enumerate(keys):
+        column, of_day = _dated(key) or (None, None)
+        if column is not None and of_day is not None:
+            found.setdefault(column, {})[place] = of_day
+    for column, of_days in found.items():
+        span = _span(column, conditions)
+        if span is None and all(isinstance(key := keys[i], Call) and key.name in _YEARLESS for i in of_days):
+            span = _EVERY_CALENDAR
+        days = _days(*span) if span is not None and len(of_days) > 1 else None
+        if days is not None:
+            values = dict.fromkeys(tuple(of_day(day) for of_day in of_days.values()) for day in days)
+            yield tuple(of_days), tuple(values)
+
+
+def _days(first: datetime.datetime, last: datetime.datetime) -> Iterator[datetime.date] | None:
+    """The days of a span; None where they are too many to walk."""
+    count = (last.date() - first.date()).days + 1
+    return (first.date() + i * _DAY for i in range(count)) if count <= MAX_DAYS else None
+
+
 def _of_time(
     key: Scalar, column: Column, of_day: OfDay | None, conditions: tuple[Scalar, ...],
 ) -> tuple[Value, ...] | None:
@@ -75,9 +106,8 @@ def _of_time(
     first, last = span
     if of_day is None:
         return tuple(_hours(first, last)) if (last - first) / _HOUR <= MAX_HOURS else None
-    if (last - first).days > MAX_DAYS:
+    if (days := _days(first, last)) is None:
         return scalars.few_values(key)
-    days = (first.date() + i * _DAY for i in range((last.date() - first.date()).days + 1))
     return tuple(dict.fromkeys(of_day(day) for day in days))
 
 

@@ -126,7 +126,10 @@ class Context:
         """The catalog's key of a base table the analyst names. Raises QueryError when the policy does not name it."""
         check_args(node, {"this", "db", "catalog", "alias", "joins"})
         if not isinstance(node.this, exp.Identifier):
-            raise refusal("table functions are not answered", node, "name a table of the policy")
+            raise refusal(
+                "table functions are not answered", node,
+                "name a table of the policy; generate_series and range take literals, UNNEST a list of literals",
+            )
         name = f"{node.db}.{node.name}" if node.db else node.name
         found = None if node.args.get("catalog") else self.catalog.find(name)
         if found is None:
@@ -134,6 +137,11 @@ class Context:
             shown = ".".join(part.name for part in node.parts)
             raise refusal(f"there is no table {shown}", node, f"the tables are {known}")
         return found
+
+
+def order_only(select: exp.Select) -> set[str]:
+    """ORDER BY, where no LIMIT follows it: of a block of people's rows it says nothing, for they are a set."""
+    return {"order"} if not (select.args.get("limit") or select.args.get("offset")) else set()
 
 
 def check_args(node: exp.Expr, known: set[str]) -> None:

@@ -11,7 +11,7 @@ from dpsql.errors import QueryError
 from dpsql.expression import Column, Ref, Scalar
 from dpsql.interval import ANY
 from dpsql.lower.assemble import Assembled, assemble
-from dpsql.lower.context import Context, Env, check_args
+from dpsql.lower.context import Context, Env, check_args, order_only
 from dpsql.lower.folds import Folds, believed, folded, plain
 from dpsql.lower.joins import Block, Group
 from dpsql.lower.measures import measured
@@ -31,7 +31,7 @@ _BLOCK = {
 def lower_grouped(select: exp.Select, context: Context, env: Env) -> Rows:
     """The rows of a block that groups owned rows by unit. Raises QueryError where it would mix units."""
     env = extended(select, context, env)
-    check_args(select, _BLOCK)
+    check_args(select, _BLOCK | order_only(select))
     if (distinct := select.args.get("distinct")) and distinct.args.get("on"):
         raise refusal("DISTINCT ON is not answered: it keeps a row by its place", select.expressions[0])
     select, rows = context.embedded(select, lower_from(select, context, env), env)

@@ -10,7 +10,7 @@ from sqlglot import exp
 from dpsql import scalars
 from dpsql.expression import NULL, Column, Lit, Ref, Scalar, size_of
 from dpsql.lower.assemble import assemble, materialised
-from dpsql.lower.context import Context, Env, Origin, check_args
+from dpsql.lower.context import Context, Env, Origin, check_args, order_only
 from dpsql.lower.joins import Group, Outer, filtered, joined
 from dpsql.lower.scope import Scope, Visible, expand, lookup, merged, output_name, renamed, resolve
 from dpsql.lower.sources import aggregated, alias_of, extended, origin_of
@@ -47,7 +47,7 @@ def lower_rows(query: exp.Query, context: Context, env: Env) -> Rows:
     from dpsql.lower.windows import has_window, lower_windowed  # it reads blocks too
 
     windowed = has_window(select)
-    check_args(select, _BLOCK | {"qualify", "windows"} if windowed else _BLOCK)
+    check_args(select, _BLOCK | order_only(select) | ({"qualify", "windows"} if windowed else set()))
     select, rows = context.embedded(select, lower_from(select, context, env), env)
     rows = lower_where(rows, select)
     if windowed:

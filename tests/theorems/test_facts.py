@@ -194,7 +194,9 @@ def check_domain(here: World, plan: Plan, database: Database, unit: int) -> None
             shown = Project(ask.rows, ((key, ask.keys[part.key].scalar),)) if _public_free(ask.rows) else None
             found = here.run(render(shown, here.catalog)) if shown is not None else []
             assert {row[0] for row in found} <= set(part.values)
-    kept = statement.params or all(isinstance(part, Looked) or part.enforced for part in domain or ())
+    kept = statement.params or all(
+        isinstance(part, Looked) or (isinstance(part, Listed) and part.enforced) for part in domain or ()
+    )
     if domain is not None and statement.domain is not None and kept:     # else `release` passes over other groups
         keys = len(ask.keys)
         rows = here.run(statement.sql, statement.params)

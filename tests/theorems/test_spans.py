@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from dataclasses import replace
 
 import duckdb
@@ -10,7 +11,7 @@ import pytest
 import sqlglot
 
 from dpsql.expression import DATE, INTEGER, TIMESTAMP, Column, Ref, Scalar
-from dpsql.facts.spans import spanned
+from dpsql.facts.spans import spanned, together
 from dpsql.interval import between
 from dpsql.scalars import build, conjuncts
 
@@ -59,6 +60,26 @@ def test_calendar(engine: duckdb.DuckDBPyConnection, key: str) -> None:
             there = {row[0] for row in engine.execute(f"SELECT DISTINCT {text} FROM t WHERE {condition}").fetchall()}
             plain = {as_moment(value) for value in found}
             assert {as_moment(value) for value in there} == plain, (text, condition)
+
+
+def test_keys_of_one_date_are_listed_together(engine: duckdb.DuckDBPyConnection) -> None:
+    """Every two keys of a date take the combinations that DuckDB finds on the days of the span, and no others."""
+    for column in ("d", "ts"):
+        for one, other in itertools.pairwise(KEYS):
+            texts = [one.format(c=column), other.format(c=column)]
+            where = WHERES[0].format(c=column)
+            ((places, combinations),) = together([scalar(text) for text in texts], conjuncts(scalar(where)))
+            found = engine.execute(f"SELECT DISTINCT {', '.join(texts)} FROM t WHERE {where}").fetchall()
+            assert places == (0, 1)
+            assert {tuple(map(as_moment, row)) for row in combinations} == {tuple(map(as_moment, row)) for row in found}
+
+
+def test_without_a_span_the_calendar_alone_tells(engine: duckdb.DuckDBPyConnection) -> None:
+    texts = ["monthname(d)", "month(d)", "quarter(d)", "dayofyear(d)"]
+    ((_, combinations),) = together([scalar(text) for text in texts], ())
+    assert set(combinations) == set(engine.execute(f"SELECT DISTINCT {', '.join(texts)} FROM t").fetchall())
+    assert not list(together([scalar("month(d)"), scalar("year(d)")], ()))
+    assert not list(together([scalar("month(d)"), scalar("month(ts)"), scalar("n")], ()))
 
 
 def as_moment(value: object) -> object:
