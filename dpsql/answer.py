@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dpsql.html_table import html_table
 from dpsql.json_values import decode, encode
-from dpsql.table import table
+from dpsql.table import table, textual
 
 if TYPE_CHECKING:
     import pandas
@@ -189,7 +189,7 @@ class Answer:
         "intervals" (arrays of arrays; an interval is [low, high] or null), "noisy", "cost" ([epsilon, delta]),
         "warnings", "replayed". What JSON has no form for is an object of one key: {"decimal": "1.50"},
         {"date": "2026-11-22"}, {"timestamp": ...}, {"time": ...}, {"float": "nan"}, {"interval": [days, seconds,
-        microseconds]}. Integers have all their digits.
+        microseconds]}, {"map": [[key, value], ...]}. Integers have all their digits.
         """
         return json.dumps({
             "format": FORMAT,
@@ -228,7 +228,7 @@ def _series(answer: Answer, intervals: bool) -> list[tuple[str, str, Sequence[ob
     for i, (name, type_) in enumerate(zip(answer.columns, answer.types, strict=True)):
         found.append((name, type_, [row[i] for row in answer.rows]))
         if intervals and answer.noisy[i]:
-            numeric = type_.split("(")[0] not in ("DATE", "TIMESTAMP", "VARCHAR", "BOOLEAN")
+            numeric = not textual(type_)
             for end, word in enumerate(("low", "high")):
                 ends: list[Any] = [pair[end] if (pair := row[i]) else None for row in answer.intervals]
                 values = [None if value is None else float(value) for value in ends] if numeric else ends

@@ -98,11 +98,12 @@ def bound(ask: Ask, facts: Facts, domain: Domain | None, groups: int | None, cat
 
 def _givens(setting: Setting) -> list[tuple[Measure, Given]]:
     """Each measure with what its family may ask."""
-    return [(measure, _given(setting, measure, place))
+    siblings = frozenset(setting.ask.measures)
+    return [(measure, _given(setting, measure, place, siblings))
             for measure, place in zip(setting.ask.measures, setting.ask.places, strict=True)]
 
 
-def _given(setting: Setting, measure: Measure, place: exp.Expr) -> Given:
+def _given(setting: Setting, measure: Measure, place: exp.Expr, siblings: frozenset[Measure]) -> Given:
     facts = setting.facts
     return Given(
         lambda scalar: number(scalar, facts, place, measure),
@@ -110,7 +111,7 @@ def _given(setting: Setting, measure: Measure, place: exp.Expr) -> Given:
         lambda one, other: product(one, other, place),
         lambda scalar: cells(scalar, facts, place, measure, setting.groups if setting.ask.keys else 1),
         lambda scalar: scalars.nullable(scalar, lambda column: column.id in facts.nullable),
-        frozenset(setting.ask.measures),
+        siblings,
     )
 
 

@@ -110,9 +110,9 @@ def _select(select: exp.Select, scope: _Scope) -> Block | None:
         read = _read(item, sources, aliases, scope)
         names: Ends | None = None if read is None else {}
         if names is not None and read:
-            for measure in dict.fromkeys(measure for _, known in read.values() for measure in known):
+            for measure, moving in _together(item, read, scope).items():
                 names[measure] = (f"dpsql_end_{next(scope.numbers)}", f"dpsql_end_{next(scope.numbers)}")
-                extra += [_moved(item, measure, side, read, name) for side, name in enumerate(names[measure])]
+                extra += [_moved(item, moving, side, read, name) for side, name in enumerate(names[measure])]
         outputs.append(Output(item.alias_or_name, names))
     select.set("expressions", [*items, *extra])
     return Block(select, tuple(outputs))
@@ -228,13 +228,25 @@ def _ends_in(source: _Source, name: str, scope: _Scope) -> list[Ends | None]:
     return [{measure: (f"{name}_low", f"{name}_high")}]
 
 
-def _moved(item: exp.Expr, measure: int, side: int, read: Read, name: str) -> exp.Expr:
-    """An item with one measure at an end; NULL where that has none."""
+def _together(item: exp.Expr, read: Read, scope: _Scope) -> dict[int, tuple[int, ...]]:
+    """The measures that an item is moved by, each alone; the parts of a list or a map together, for each moves its own
+    place: from then on they are one."""
+    found = tuple(dict.fromkeys(measure for _, known in read.values() for measure in known))
+    inner = (item.this if isinstance(item, exp.Alias) else item).unnest()
+    if len(found) > 1 and isinstance(inner, exp.Array | exp.Map):
+        whole = next(scope.numbers)
+        scope.cells[whole] = frozenset().union(*(scope.cells[measure] for measure in found))
+        return {whole: found}
+    return {measure: (measure,) for measure in found}
+
+
+def _moved(item: exp.Expr, moving: tuple[int, ...], side: int, read: Read, name: str) -> exp.Expr:
+    """An item with measures at an end; NULL where they have none."""
     root = exp.Paren(this=(item.this if isinstance(item, exp.Alias) else item).copy())
     ends_read: dict[exp.Expr, None] = {}
     for column in list(root.find_all(exp.Column)):
         source, known = read.get(_key(column), ("", {}))
-        if measure in known:
+        for measure in known.keys() & set(moving):
             end = exp.column(exp.to_identifier(known[measure][side], True), table=exp.to_identifier(source, True))
             column.replace(end)
             ends_read[end.copy()] = None

@@ -105,21 +105,24 @@ def _texts(statement: Statement) -> list[str]:
 
 def _side(name: str, side: Side, statement: Statement) -> Iterator[str]:
     """What is taken from the counts of single rows."""
-    rows = f"{side.rows} {side.table.kept.value}{'s' * (side.rows != 1)}"
+    one, _, where = side.table.kept.value.partition(" in ")
+    rows = f"{side.rows} {one}{'s' * (side.rows != 1)}{' in ' * bool(where)}{where}"
     for choice in side.choices:
         users = ", ".join(
             f"a{j + 1} {measure.family.upper()}" for j, measure in enumerate(statement.question.ask.measures)
-            if statement.question.lookups[j] == choice.lookup
+            if statement.question.lookups[j] in choice.lookups
         )
+        if len(choice.lookups) > 1:
+            users = f"{users.split()[0]} to {users.split(', ')[-1]}"
+        grid = choice.lookups[0].grid
         first = f"  {name} ({users}): at most {rows} per unit and group"
-        if choice.rank is None or choice.lookup.grid is None:
+        if choice.rank is None or grid is None:
             margin = laplace.quantile(choice.event.scale)
             yield f"{first}, noise scale {show(choice.event.scale)}, 95 % within ±{margin}"
         else:
-            places = choice.lookup.grid.places
-            reach = math.ceil(quantile.reach(choice.rank, places))
+            reach = math.ceil(quantile.reach(choice.rank, grid.places))
             within = f"95 % within {reach} rank{'s' * (reach != 1)} of {_wanted(choice.rank)}"
-            yield f"{first}, one of {places} values, {within}"
+            yield f"{first}, one of {grid.places} values, {within}"
 
 
 def _wanted(rank: quantile.Rank) -> str:

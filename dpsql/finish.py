@@ -73,6 +73,8 @@ def _ends(row: Sequence[object], shape: Sequence[Mapping[int, object] | None]) -
 def _ordered(a: object, b: object) -> Ends:
     if a is None or b is None:
         return None
+    if isinstance(a, dict | list):
+        return a, b                 # each part at its own end
     return (a, b) if a <= b else (b, a)  # type: ignore[operator]
 
 

@@ -50,6 +50,9 @@ def _arrow_type(pyarrow: Any, type_: str, values: Sequence[object]) -> Any:
     if type_.startswith("DECIMAL"):
         width, scale = type_[type_.index("(") + 1 : -1].split(",")
         return pyarrow.decimal128(int(width), int(scale))
+    if (nested := _nested(type_, values)) is not None:
+        inner = [_arrow_type(pyarrow, each, items) for each, items in nested]
+        return pyarrow.map_(*inner) if len(inner) == 2 else pyarrow.list_(*inner)
     known = {
         "BOOLEAN": pyarrow.bool_(), "TINYINT": pyarrow.int8(), "SMALLINT": pyarrow.int16(),
         "INTEGER": pyarrow.int32(), "BIGINT": pyarrow.int64(), "FLOAT": pyarrow.float32(),
@@ -61,8 +64,29 @@ def _arrow_type(pyarrow: Any, type_: str, values: Sequence[object]) -> Any:
 
 
 def _exact(type_: str, values: Sequence[object]) -> Sequence[object]:
-    """Integers that travel as decimals; Arrow refuses the mixture."""
+    """Integers that travel as decimals, for Arrow refuses the mixture; maps as their pairs."""
+    if (nested := _nested(type_, ())) is not None:
+        return [None if value is None else _inside(nested, value) for value in values]
     return [None if v is None else Decimal(v) for v in values] if type_ == "HUGEINT" else values  # type: ignore[arg-type]
+
+
+def _nested(type_: str, values: Sequence[object]) -> list[tuple[str, list[object]]] | None:
+    """The types within a list or a map, each with all its values; None for any other type."""
+    there = [value for value in values if value is not None]
+    if type_.endswith("[]"):
+        return [(type_[:-2], [each for value in there if isinstance(value, list) for each in value])]
+    if type_.startswith("MAP("):
+        maps = [value for value in there if isinstance(value, dict)]
+        key, item = type_[4:-1].rsplit(", ", 1)
+        return [(key, [k for each in maps for k in each]), (item, [v for each in maps for v in each.values()])]
+    return None
+
+
+def _inside(nested: list[tuple[str, list[object]]], value: object) -> list[object]:
+    if isinstance(value, dict):
+        (key, _), (item, _) = nested
+        return list(zip(_exact(key, list(value)), _exact(item, list(value.values())), strict=True))
+    return list(_exact(nested[0][0], value))  # type: ignore[arg-type]
 
 
 def _pandas_type(type_: str, values: Sequence[object]) -> Any:

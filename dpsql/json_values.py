@@ -22,6 +22,10 @@ def encode(value: object) -> object:
             return {"date": value.isoformat()}
         case datetime.time():
             return {"time": value.isoformat()}
+        case list():
+            return [encode(item) for item in value]
+        case dict():
+            return {"map": [[encode(key), encode(item)] for key, item in value.items()]}
         case datetime.timedelta():
             return {"interval": [value.days, value.seconds, value.microseconds]}
         case _:
@@ -43,6 +47,10 @@ def decode(value: object) -> object:
             return datetime.time.fromisoformat(text)
         case {"interval": [int(days), int(seconds), int(microseconds)]}:
             return datetime.timedelta(days, seconds, microseconds)
+        case list():
+            return [decode(item) for item in value]
+        case {"map": list(items)}:
+            return {decode(key): decode(item) for key, item in items}
         case {"text": str(text)}:
             return text
         case None | bool() | int() | float() | str():

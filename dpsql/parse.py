@@ -22,6 +22,7 @@ Params = Sequence[object] | Mapping[str, object] | None
 
 _CALL = re.compile(r"\w+\s*\(\s*(DISTINCT\s+)?$", re.I)    # a function's name, up to its first argument
 _TAKES_LITERAL = {"DATE", "TIMESTAMP", "DATETIME", "ESCAPE"}      # and no brackets around it
+HISTOGRAMS = ("histogram", "histogram_exact")
 UNREAD = "the query does not parse"
 _HOLES = (TokenType.PLACEHOLDER, TokenType.QDCOLON)
 _QUERIES = {"SELECT", "WITH", "FROM", "TABLE", "("}
@@ -65,6 +66,8 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
         raise refusal(f"no value was given for parameter {hole.name}", hole, "pass params=[...] or {...}").at(sql)
     if empty := next((select for select in tree.find_all(exp.Select) if not select.expressions), None):
         raise refusal("this SELECT asks for nothing", empty.args.get("from_"), "name what to select").at(sql)
+    for node in [n for n in tree.find_all(exp.Anonymous) if str(n.this).lower() in HISTOGRAMS]:
+        node.replace(exp.AnonymousAggFunc(this=str(node.this).lower(), expressions=node.expressions))
     _mark_functions(sql, tree)
     _mark_bounds(sql, tree, stated)
     query = unwrapped(tree)

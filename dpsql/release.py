@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from dpsql.aggregates import FAMILIES, Cells, Lookup, Noisy, Released
+from dpsql.aggregates import FAMILIES, Cells, Kept, Lookup, Noisy, Released
 from dpsql.aggregates.quantile import placed, value_at
 from dpsql.aggregates.shrunk import shrunk
 from dpsql.engines.base import Rows
 from dpsql.expression import SqlType
 from dpsql.noise import quantile
 from dpsql.noise.scheme import Noise
-from dpsql.statement import Side, Statement
+from dpsql.statement import Choice, Side, Statement
 
 Row = tuple[object, ...]     # keys, totals, units
 
@@ -75,21 +75,34 @@ def _looked(
     """For each lookup its noise scale, and by released group a noisy count or the place chosen."""
     looked: dict[Lookup, tuple[Fraction, list[int]]] = {}
     for side, rows in zip(statement.sides, tables, strict=True):
-        grid = side.choices[0].lookup.grid
+        grid = side.choices[0].lookups[0].grid
+        if side.table.kept is Kept.BINS:
+            looked |= _bins(side.choices[0], rows.values, groups)
+            continue
         if grid is None:
             counts = {named(row[:-1]): row[-1] for row in rows.values}
             exact = [steps(counts.get(group), 0) for group in groups]
             looked |= {
-                choice.lookup: (choice.event.scale, Noise(False, choice.event.scale).added(exact))
-                for choice in side.choices
+                lookup: (choice.event.scale, Noise(False, choice.event.scale).added(exact))
+                for choice in side.choices for lookup in choice.lookups
             }
             continue
         histograms = _histograms(side, grid, rows.values, groups)
         for choice in side.choices:
             assert choice.rank is not None, "a value of a grid is chosen by rank"
             places = [quantile.choose(each, grid.low, grid.high, choice.rank) for each in histograms]
-            looked[choice.lookup] = (choice.event.scale, places)
+            looked |= dict.fromkeys(choice.lookups, (choice.event.scale, places))
     return looked
+
+
+def _bins(choice: Choice, rows: Sequence[Row], groups: list[Row]) -> dict[Lookup, tuple[Fraction, list[int]]]:
+    """A noisy count of rows for every bin of every released group, empty ones too."""
+    counts = {(named(row[:-2]), row[-2]): row[-1] for row in rows}
+    noise = Noise(False, choice.event.scale)
+    return {
+        lookup: (noise.scale, noise.added([steps(counts.get((group, lookup.bin)), 0) for group in groups]))
+        for lookup in choice.lookups
+    }
 
 
 def _histograms(side: Side, grid: Cells, rows: Sequence[Row], groups: list[Row]) -> list[quantile.Histogram]:

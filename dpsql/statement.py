@@ -33,9 +33,9 @@ FEW_CELLS = 1 << 12         # of a grid: all are fetched, else those near the ra
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is bought for one lookup: the noise of a count of distinct values, or a choice by `rank`."""
+    """What lookups cost together: the noise of a count of distinct values, that of all bins, or a choice by `rank`."""
 
-    lookup: Lookup
+    lookups: tuple[Lookup, ...]
     rank: quantile.Rank | None
     event: Event
 
@@ -44,9 +44,9 @@ class Choice:
 class Side:
     """A further statement of a question, which counts single rows.
 
-    Rows come as (keys, count of distinct cells), or as (keys, cell, count) where `choices` go by rank: with `near`, of
-    the cells near a rank wanted alone, and then also the rows up to the cell and all in the group. `groups` and `rows`
-    bound what one unit adds: L0, and rows in a group.
+    Rows come as (keys, count of distinct cells), or as (keys, cell, count) for bins and where `choices` go by rank:
+    with `near`, of the cells near a rank wanted alone, and then also the rows up to the cell and all in the group.
+    `groups` and `rows` bound what one unit adds: L0, and rows in a group.
     """
 
     table: Tabulated
@@ -229,7 +229,7 @@ def _parts_of(question: Question, uses: tuple[int, ...]) -> dict[int, float]:
 
 def _parts(question: Question, many: int, share: Cost) -> tuple[Fraction, Fraction]:
     """The epsilon of `many` totals and the choice of groups together, and of one lookup: equal parts for each."""
-    lookups = sum(len(table.lookups) for table in question.tables)
+    lookups = sum(len(table.bought) for table in question.tables)
     one = share.epsilon / max(1, many + lookups)
     return one * many, one
 
@@ -251,13 +251,14 @@ def _side(
     groups = 1 if promise else groups_touched(table.keys, None if domain is None else len(domain), facts)
     rows = rows_counted(table, facts)
     choices = []
-    for lookup in table.lookups:
-        if lookup.grid is None or lookup.fraction is None:
+    for lookups in table.bought:
+        first = lookups[0]
+        if first.grid is None or first.fraction is None:
             event = Event.laplace(1, 1 / epsilon) if promise else laplace_event(groups * rows, epsilon, groups)
-            choices.append(Choice(lookup, None, event))
+            choices.append(Choice(lookups, None, event))
             continue
-        rank = quantile.rank(lookup.fraction, rows, epsilon / groups, lookup.grid.places)
-        choices.append(Choice(lookup, rank, quantile.choice_event(rank, groups)))
+        rank = quantile.rank(first.fraction, rows, epsilon / groups, first.grid.places)
+        choices.append(Choice(lookups, rank, quantile.choice_event(rank, groups)))
     grid = table.lookups[0].grid
     near = not promise and grid is not None and grid.places > FEW_CELLS
     ranks = [choice.rank for choice in choices if choice.rank is not None]

@@ -6,6 +6,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Any
 
 DOUBTFUL = 0.25      # share of a value that its error may reach before it is shown in red
 SIGNIFICANT = 2      # digits shown of an error, as metrology does
@@ -15,7 +16,7 @@ FAITHFUL = 12        # digits shown of a double without error; noisy ones with m
 LONGEST = 60         # characters shown of a text value
 
 Number = int | float | Decimal
-_LEFT = ("VARCHAR", "BOOLEAN", "DATE", "TIMESTAMP", "NULL")
+_LEFT = ("VARCHAR", "BOOLEAN", "DATE", "TIMESTAMP", "NULL", "MAP")
 
 
 def table(
@@ -45,6 +46,8 @@ def table(
 
 def cell(value: object, interval: tuple[object, object] | None = None) -> tuple[str, str]:
     """What a value looks like, and what stands beside it: its error, its interval, or nothing."""
+    if isinstance(value, dict | list):
+        return _parts(value, interval), ""
     if interval is None or value is None or isinstance(value, bool) or not isinstance(value, Number):
         return plain(value), "" if interval is None or value is None else _between(*interval)
     low, high = interval
@@ -84,7 +87,7 @@ def doubtful(value: object, interval: tuple[object, object] | None) -> bool:
 
 def textual(type_: str) -> bool:
     """Whether values of an SQL type stand at the left of their column."""
-    return type_.split("(")[0] in _LEFT
+    return type_.split("(")[0] in _LEFT or type_.endswith("[]")
 
 
 def plain(value: object) -> str:
@@ -98,9 +101,22 @@ def plain(value: object) -> str:
             return f"{value:.{FAITHFUL}g}"
         case Decimal():
             return f"{value:f}"
+        case dict() | list():
+            return _parts(value, None)
         case _:
             text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
             return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _parts(value: dict[object, object] | list[object], interval: tuple[object, object] | None) -> str:
+    """A map or a list with the error of each part beside it."""
+    keys: list[Any] = list(value) if isinstance(value, dict) else list(range(len(value)))
+    ends: tuple[Any, Any] | None = interval
+    shown = []
+    for key in keys:
+        part = cell(value[key], None if ends is None else (ends[0][key], ends[1][key]))
+        shown.append(f"{plain(key)}: " * isinstance(value, dict) + " ".join(filter(None, part)))
+    return f"{{{', '.join(shown)}}}" if isinstance(value, dict) else f"[{', '.join(shown)}]"
 
 
 def _column(name: str, type_: str, cells: list[tuple[str, str]]) -> list[str]:

@@ -32,6 +32,11 @@ class Tabulated:
     cell: Column
     lookups: tuple[Lookup, ...]
 
+    @property
+    def bought(self) -> tuple[tuple[Lookup, ...], ...]:
+        """The lookups that one event buys together: all bins, or each alone."""
+        return (self.lookups,) if self.kept is Kept.BINS else tuple((lookup,) for lookup in self.lookups)
+
 
 def tabulate(
     setting: Setting, lookups: tuple[Lookup | None, ...],

@@ -90,7 +90,7 @@ def _inside(statement: Statement) -> list[str]:
     found, reach = [], 0
     for side in statement.sides:
         who = "rows" if side.table.kept is Kept.ROWS else "people"
-        for rank, grid in ((choice.rank, choice.lookup.grid) for choice in side.choices):
+        for rank, grid in ((choice.rank, choice.lookups[0].grid) for choice in side.choices):
             if rank is None or grid is None:
                 continue
             if statement.opening is not None and statement.opening.probe.groups is None:

@@ -120,8 +120,8 @@ def test_what_is_no_answer_is_refused(text: str) -> None:
 
 
 def test_json_never_fails_on_a_paid_answer() -> None:
-    answer = replace(ANSWER, rows=((b"x", {"a": 1}, 1, 1, 1, 1, 1),))
-    assert Answer.from_json(answer.to_json()).rows[0][:2] == ("b'x'", "{'a': 1}")
+    answer = replace(ANSWER, rows=((b"x", {1}, 1, 1, 1, 1, 1),))
+    assert Answer.from_json(answer.to_json()).rows[0][:2] == ("b'x'", "{1}")
 
 
 def test_arrow() -> None:

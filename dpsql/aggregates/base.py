@@ -142,23 +142,25 @@ class Cells:
 
 
 class Kept(Enum):
-    """What of a unit's rows in a group is looked at: distinct values, all rows, or the one smallest or largest."""
+    """What of a unit's rows in a group is looked at: distinct values, all rows, all by bin, or one end of them."""
 
     DISTINCT = "distinct value"
     ROWS = "row"
+    BINS = "row in all bins"
     SMALLEST = "smallest value"
     LARGEST = "largest value"
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What a measure takes from a table of single rows: the number of distinct `cell`s (without `grid`), or the value
-    at a fraction of the rows, on the grid. Rows whose cell is NULL are left out."""
+    """What a measure takes from a table of single rows: the number of distinct `cell`s, of those that are `bin`, or a
+    value at a fraction of the rows, on the grid. Rows whose cell is NULL are left out."""
 
     kept: Kept
     cell: Scalar
     grid: Cells | None = None
     fraction: Fraction | None = None
+    bin: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def to_csv(answer: Answer) -> str:
         line: list[object] = []
         for value, interval, noisy in zip(row, intervals, answer.noisy, strict=True):
             line += [value, *(interval or (None, None))] if noisy else [value]
-        writer.writerow(line)
+        writer.writerow([compact(each) if isinstance(each, dict | list) else each for each in line])
     return out.getvalue()
 
 
@@ -49,9 +49,9 @@ def to_json(answer: Answer) -> str:
     """One JSON object (see `Answer.to_dict`), a row a line. What JSON cannot say exactly is a string."""
     whole = answer.to_dict()
     rows = {name: whole.pop(name) for name in ("rows", "intervals")}
-    fields = [f"  {json.dumps(name)}: {_dump(value)}" for name, value in whole.items()]
+    fields = [f"  {json.dumps(name)}: {compact(value)}" for name, value in whole.items()]
     for name, lines in rows.items():
-        listed = ",\n".join(f"    {_dump(line)}" for line in lines)
+        listed = ",\n".join(f"    {compact(line)}" for line in lines)
         fields.append(f"  {json.dumps(name)}: [\n{listed}\n  ]" if lines else f"  {json.dumps(name)}: []")
     return "{\n" + ",\n".join(fields) + "\n}\n"
 
@@ -85,8 +85,14 @@ def dumped(value: object) -> str:
     return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, indent=2)
 
 
-def _dump(value: object) -> str:
+def compact(value: object) -> str:
+    """As `dumped`, on one line."""
     return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+
+
+def _name(key: object) -> str:
+    """A key of a map: JSON has texts only."""
+    return key if isinstance(key, str) else str(_plain(key))
 
 
 def _plain(value: object) -> Any:
@@ -101,7 +107,7 @@ def _plain(value: object) -> Any:
         case list() | tuple():
             return [_plain(item) for item in value]
         case dict():
-            return {name: _plain(item) for name, item in value.items()}
+            return {_name(name): _plain(item) for name, item in value.items()}
         case None | bool() | int() | str():
             return value
         case _:

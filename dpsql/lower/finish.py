@@ -29,14 +29,17 @@ _STRUCTURE = (
     exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Offset, exp.Distinct,
     exp.Qualify, exp.Alias, exp.TableAlias, exp.Identifier, exp.Column, exp.Star, exp.Tuple, exp.Subquery,
     exp.Window, exp.WindowSpec, exp.Filter, exp.Var, exp.Values, exp.Rollup, exp.Cube, exp.GroupingSets, exp.Grouping,
+    exp.Bracket,
 )
+
+_MADE = (exp.Array, exp.Map)         # of several released columns (`several`), never as the analyst writes them
 
 
 def admitted(node: exp.Expr) -> bool:
     """Whether a node, its children aside, may stand in the text of a finish."""
     if isinstance(node, exp.Select | exp.SetOperation | exp.Table | exp.With | exp.CTE):
         return True
-    return isinstance(node, _STRUCTURE) or scalars.admitted_in_finish(node)
+    return isinstance(node, (*_STRUCTURE, *_MADE)) or scalars.admitted_in_finish(node)
 
 
 def lower_open(query: exp.Expr, context: Context, env: Env) -> exp.Query:

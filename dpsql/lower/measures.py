@@ -73,10 +73,7 @@ def read(aggregate: Aggregated, node: exp.Expr, build: Build, owners: frozenset[
 
 
 def _read(aggregate: Aggregated, node: exp.Expr, build: Build, owners: frozenset[int]) -> Measure:
-    call = aggregate.call
-    condition = build(aggregate.where) if aggregate.where is not None else None
-    if condition is not None and str(condition.type) not in ("BOOLEAN", "NULL"):
-        raise refusal("FILTER takes a condition", node)
+    call, condition = aggregate.call, _condition(aggregate, node, build)
     if isinstance(call, exp.Count):
         return _count(call, condition, build, owners)
     if isinstance(call, exp.ApproxDistinct):
@@ -97,6 +94,18 @@ def _read(aggregate: Aggregated, node: exp.Expr, build: Build, owners: frozenset
     if type(call) in _ORDERED or isinstance(call, exp.WithinGroup):
         return _quantile(call, condition, build)
     raise _unanswered(call, node)
+
+
+def _condition(aggregate: Aggregated, node: exp.Expr, build: Build) -> Scalar | None:
+    condition = build(aggregate.where) if aggregate.where is not None else None
+    if condition is not None and str(condition.type) not in ("BOOLEAN", "NULL"):
+        raise refusal("FILTER takes a condition", node)
+    return condition
+
+
+def conditioned(aggregate: Aggregated, node: exp.Expr, build: Build, value: Scalar) -> Scalar:
+    """A value where the FILTER of the aggregate holds, else NULL."""
+    return _where(_condition(aggregate, node, build), value)
 
 
 def _unanswered(call: exp.Expr, node: exp.Expr) -> Exception:
@@ -172,7 +181,7 @@ def _quantile(call: exp.Expr, condition: Scalar | None, build: Build) -> Measure
     value = _where(condition, value)
     if isinstance(function, exp.Min | exp.Max):
         return Measure(_ORDERED[type(function)], value)
-    stated = Decimal("0.5") if isinstance(function, exp.Median) else _fraction(fraction, call, argument, build)
+    stated = Decimal("0.5") if isinstance(function, exp.Median) else _fraction(fraction, call, build)
     fraction_ = 1 - stated if descending else stated
     if fraction_ in (0, 1):
         return Measure("max" if fraction_ else "min", value)
@@ -189,14 +198,8 @@ def _check_extreme(call: exp.Expr) -> None:
         )
 
 
-def _fraction(node: exp.Expr | None, call: exp.Expr, of: exp.Expr, build: Build) -> Decimal:
+def _fraction(node: exp.Expr | None, call: exp.Expr, build: Build) -> Decimal:
     """The literal fraction of a quantile."""
-    if isinstance(node, exp.Array):
-        disc = isinstance(call, exp.Quantile | exp.ApproxQuantile) or call.find(exp.PercentileDisc) is not None
-        name = "QUANTILE_DISC" if disc else "QUANTILE_CONT"
-        each = ", ".join(f"{name}({of.sql('duckdb')}, {item.sql('duckdb')})" for item in node.expressions)
-        hint = f"write a column for each: {each}; one scan serves all"
-        raise refusal("an answer holds no lists, and this would be one", node, hint)
     stated = build(node) if node is not None else None
     if isinstance(stated, Lit) and isinstance(stated.value, int | float | Decimal) and 0 <= stated.value <= 1:
         fraction = Decimal(str(stated.value))

@@ -52,6 +52,8 @@ def fails(condition: Scalar, loose: Ids) -> bool:
             return any(fails(arg, loose) for arg in args)
         case Call("or", args):
             return all(fails(arg, loose) for arg in args)
+        case Call("is_not_null", (arg,)):
+            return absent(arg, loose)
         case _:
             return absent(condition, loose)
 

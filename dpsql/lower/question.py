@@ -16,6 +16,7 @@ from dpsql.lower.measures import Aggregated, measured, read
 from dpsql.lower.preserved import at_least_one, preserved_table, require_public_keys
 from dpsql.lower.rows import Rows, build, is_star, lower_from, lower_where
 from dpsql.lower.scope import Scope, lookup, output_name
+from dpsql.lower.several import several
 from dpsql.lower.sources import extended, has_aggregate
 from dpsql.lower.units import names_units
 from dpsql.parse import refusal
@@ -225,7 +226,29 @@ def _means(node: exp.Expr, question: Question) -> Scalar | None:
 
 def _measure(aggregate: Aggregated, node: exp.Expr, question: Question) -> exp.Expr:
     """The released column of an aggregate, which is bought once however often it is asked."""
-    measure = read(aggregate, node, lambda n: build(n, question.scope, question.aliases), _owners(question))
+    whole = several(aggregate, node, lambda n: build(n, question.scope, question.aliases))
+    if whole is None:
+        return _bought(aggregate, node, question)
+    return whole.whole([
+        _column(part, node, question) if isinstance(part, Measure) else _measure(_aggregate(part), part, question)
+        for part in whole.parts
+    ])
+
+
+def _bought(aggregate: Aggregated, node: exp.Expr, question: Question) -> exp.Expr:
+    return _column(
+        read(aggregate, node, lambda n: build(n, question.scope, question.aliases), _owners(question)), node, question
+    )
+
+
+def _aggregate(node: exp.Expr) -> Aggregated:
+    found = measured(node)
+    assert found is not None, "a part of an aggregate is one"
+    return found
+
+
+def _column(measure: Measure, node: exp.Expr, question: Question) -> exp.Expr:
+    """The released column of a measure."""
     if measure not in question.measures:
         question.measures[measure] = f"a{len(question.measures) + 1}"
         question.places.append(node)

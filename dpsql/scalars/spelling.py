@@ -63,7 +63,6 @@ _INSTEAD = {
     "make_timestamp": "write CAST(... AS TIMESTAMP)", "levenshtein": "compare with LIKE or a regular expression",
     "array": "a name with spaces is written \"in quotes\"; [x] is tsql's: pass dialect=\"tsql\"",
     "hash": "write md5(x)", "epoch_ns": "write epoch_us(x)",
-    "histogram": "group by the bins: SELECT width_bucket(x, 0, 60, 6) AS bin, COUNT(*) ... GROUP BY bin, or by a CASE",
     "lcm": "write x * y // gcd(x, y)",
 }
 _CHANCE = {"random", "rand", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "setseed", "nextval"}

@@ -54,7 +54,7 @@ def _histogram(session: Session, sql: str) -> list[Histogram]:
     (statement,) = session.plan(sql).statements
     found = []
     for side in statement.sides:
-        grid, rows = side.choices[0].lookup.grid, session.engine.run(side.sql, dict.fromkeys(side.params, "salt"))
+        grid, rows = side.choices[0].lookups[0].grid, session.engine.run(side.sql, dict.fromkeys(side.params, "salt"))
         assert grid is not None and side.near
         found += release._histograms(side, grid, rows.values, [()])
     return found

@@ -66,6 +66,7 @@ QUERIES = {
     "public groups": "SELECT kind, COUNT(*) FROM people WHERE kind IN ('big', 'few', 'solo') GROUP BY kind",
     "median": "SELECT MEDIAN(n) FROM people", "extremes": "SELECT MAX(n), MIN(n) FROM people",
     "distinct": "SELECT COUNT(DISTINCT note) FROM people",
+    "bins": "SELECT HISTOGRAM(n, [0, 1, 2, 9]) FROM people",
     "casts": "SELECT SUM(LEAST(GREATEST(CAST(note AS INTEGER), 0), 9)) FROM people",
     "quotients": "SELECT SUM(LEAST(GREATEST(100 // n, 0), 9)) FROM people",
     "units by their rows": "SELECT c, COUNT(*) FROM (SELECT u, COUNT(*) AS c FROM visits GROUP BY u) t GROUP BY c",

@@ -19,6 +19,7 @@ AGGREGATES = (
     "MEDIAN({i}) num", "QUANTILE_CONT({n}, 0.25) num", "QUANTILE_DISC({i}, 0.9) int", "MIN({i}) int", "MAX({n}) num",
     "PERCENTILE_CONT(0.75) WITHIN GROUP (ORDER BY {i}) num", "MAX({text}) text", "COUNT({num}) int",
     "PERCENTILE_DISC(0.1) WITHIN GROUP (ORDER BY {n} DESC) num", "SUM(CAST({bool} AS INT)) int",
+    "HISTOGRAM({i}, [1, 2])[1] int", "QUANTILE_DISC({i}, [0.3, 0.6])[2] int",
     "APPROX_COUNT_DISTINCT({text}) int", "APPROX_QUANTILE({i}, 0.5) int", "COUNT_IF({bool}) int", "SUM({bool}) int",
     "MIN({date}) date", "SUM(DISTINCT {i}) num", "REGR_COUNT({i}, {n}) int", "REGR_AVGX({i}, {n}) num",
     "COUNT(DISTINCT {date}) int", "SUM({i} * {i}) num", "AVG({i} - {i}) num",

@@ -10,10 +10,14 @@ import pytest
 from test_mutants import CAUGHT, KINDS, Patch, made, no_group_cap, order, rows
 from test_tables import check_rows_counted, counts
 
-from dpsql import guard, tabulate
+from dpsql import guard, statement, tabulate
+from dpsql.engines.base import Rows
 from dpsql.noise import quantile
+from dpsql.noise.laplace import laplace_event
 from dpsql.noise.quantile import Rank
+from dpsql.noise.scheme import Noise
 from dpsql.relation import CapRows
+from dpsql.release import release
 from dpsql.render import _Printer
 
 
@@ -21,7 +25,7 @@ def check_tables() -> None:
     """What a unit with many rows and groups adds to tables of single rows; a group it keeps, it keeps whole."""
     hostile = rows(orders=[order(i, 1, kind, i) for i, kind in enumerate([*KINDS] * 5)] + [order(90, 2, "a", 3)])
     for text in (
-        "SELECT MEDIAN(v), COUNT(DISTINCT o), MIN(v) FROM orders",
+        "SELECT MEDIAN(v), COUNT(DISTINCT o), MIN(v), HISTOGRAM(v, [3, 9]) FROM orders",
         "SELECT kind, MEDIAN(v), COUNT(DISTINCT v), MAX(v) FROM orders GROUP BY kind",
     ):
         here, found = made(text)
@@ -43,6 +47,16 @@ def check_choice() -> None:
     ratios = [one / other for one, other in zip(*odds, strict=True)]
     assert max(ratios) / min(ratios) <= Fraction(1649, 1000)
     assert quantile.choice_event(wanted, 3).epsilon == 3 * wanted.width
+
+
+def check_bins() -> None:
+    """Every bin is noisy, also where nothing is; one draw of the unit's rows covers all."""
+    _, found = made("SELECT HISTOGRAM(v, [" + ", ".join(map(str, range(500, 599))) + "]) FROM orders")
+    (side,) = found.statements[0].sides
+    (choice,) = side.choices
+    assert choice.event.scale >= side.rows * side.groups / found.cost.epsilon
+    (row,) = release(found.statements[0], Rows((), []), Rows((), [])).rows
+    assert sum(value != 0 for value in row[:100]) > 20
 
 
 def no_row_cap_printed(patch: Patch) -> None:
@@ -76,13 +90,27 @@ def one_group_charged(patch: Patch) -> None:
     patch.setattr(quantile, "choice_event", lambda wanted, groups: event(wanted, 1))
 
 
+def empty_bins_exact(patch: Patch) -> None:
+    added = Noise.added
+    patch.setattr(Noise, "added", lambda self, exact: [
+        value and noisy for value, noisy in zip(exact, added(self, exact), strict=True)
+    ])
+
+
+def bins_charged_apart(patch: Patch) -> None:
+    """The noise of each bin for a row of its own, as if a unit's rows stood in one."""
+    event = laplace_event
+    patch.setattr(statement, "laplace_event", lambda sensitivity, epsilon, cells: event(1, epsilon))
+
+
 MUTANTS: tuple[tuple[Callable[[Patch], None], Callable[[], None]], ...] = (
     (no_row_cap_printed, check_tables), (no_row_cap_in_tables, check_tables), (groups_ranked_by_row, check_tables),
+    (empty_bins_exact, check_bins), (bins_charged_apart, check_bins),
     (no_group_cap, check_tables), (half_the_sensitivity, check_choice), (one_group_charged, check_choice),
 )
 
 
-@pytest.mark.parametrize("check", [check_tables, check_choice], ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", [check_tables, check_choice, check_bins], ids=lambda check: check.__name__)
 def test_dpsql_passes(check: Callable[[], None]) -> None:
     check()
 

@@ -85,6 +85,7 @@ def texts(draw: st.DrawFn, sources: dict[str, tuple[tuple[str, ...], ...]] | Non
     menu = ["COUNT(*)", f"COUNT({value})", f"SUM({value})", f"AVG({value})", f"SUM({value}) FILTER (WHERE {tested})",
             f"COUNT(DISTINCT {unit})", f"COUNT(*) FILTER (WHERE {tested})", f"VAR_SAMP({value})",
             f"CORR({value}, {numbers[0]})", f"COUNT(DISTINCT {by[0] if by else value})", f"MEDIAN({value})",
+            f"HISTOGRAM({value}, [0, 2])",
             f"MAX({value}) FILTER (WHERE {tested})", f"MIN({value})"]
     asked = draw(st.lists(st.sampled_from(menu), min_size=1, max_size=3, unique=True))
     where = draw(st.lists(st.sampled_from(conditions), max_size=2, unique=True))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from dpsql.doors.formats import compact
 from dpsql.doors.serve.failure import Failure
 from dpsql.doors.serve.messages import Field
 
@@ -41,7 +42,9 @@ Encoder = Callable[[Any], bytes]
 
 def field(name: str, type_: str) -> Field:
     """A column of an answer, of a type as DuckDB writes it."""
-    oid = _OIDS.get(type_.split("(")[0], TEXT)
+    oid = _OIDS.get(type_.removesuffix("[]").split("(")[0], TEXT)
+    if type_.endswith("[]"):
+        oid = next((array for array, element in ARRAYS.items() if element == oid), TEXT)
     digits = re.fullmatch(r"DECIMAL\((\d+), ?(\d+)\)", type_)
     modifier = (int(digits[1]) << 16 | int(digits[2])) + 4 if digits else -1
     return typed(name, oid, modifier)
@@ -80,6 +83,8 @@ def shown(value: object) -> str:
             return _interval(value)
         case bytes():
             return "\\x" + value.hex()
+        case dict() | list():
+            return compact(value)
         case _:
             return str(value)
 
