@@ -76,7 +76,11 @@ def _said(tree: exp.Expr) -> str:
     tick()
     meant = type(tree), hash(tree)      # as sqlglot compares two trees: all nodes and arguments are in the hash
     text = tree.sql("duckdb", copy=False, comments=False, unsupported_level=ErrorLevel.RAISE)
-    if meaning(text) != meant:
+    try:
+        again = meaning(text)
+    except SqlglotError:
+        raise InternalError("the printed SQL does not parse") from None
+    if again != meant:
         raise InternalError("the printed SQL does not mean what was understood")
     return text
 
@@ -85,12 +89,9 @@ def _said(tree: exp.Expr) -> str:
 def meaning(text: str) -> tuple[type[exp.Expr], int] | None:
     """What a text says once it is parsed, which an equal tree says too; None for anything but one statement.
 
-    Remembered, for the parser has no memory. Raises InternalError for what does not parse.
+    Remembered, for the parser has no memory. Raises SqlglotError for what does not parse.
     """
-    try:
-        trees = sqlglot.parse(text, read="duckdb")
-    except SqlglotError:
-        raise InternalError("the printed SQL does not parse") from None
+    trees = sqlglot.parse(text, read="duckdb")
     tree = trees[0] if len(trees) == 1 else None
     return None if tree is None else (type(tree), hash(tree))
 

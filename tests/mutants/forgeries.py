@@ -215,7 +215,7 @@ FORGERIES: dict[str, Callable[[], object]] = {
     "choose._closed: a statement costs more than was promised before its bounds were chosen": costs_more_than_promised,
     "plan.plan: the events of a plan cost more than was asked for": costs_more_than_asked,
     "run._fed: a feed repeats its key": repeated_feed,
-    "render.meaning: the printed SQL does not parse": lambda: checked(exp.Select(expressions=[exp.Var(this="FROM (")])),
+    "render._said: the printed SQL does not parse": lambda: checked(exp.Select(expressions=[exp.Var(this="FROM (")])),
     "render._said: the printed SQL does not mean what was understood":
         lambda: checked(exp.Select(expressions=[exp.column(exp.Identifier(this="a OR TRUE", quoted=False))])),
     "scalars.guards._need: what": lambda: scalars.call("clip", Lit(1, BIGINT), Ref(V), Ref(V)),
