@@ -33,6 +33,7 @@ class ReleasedTable:
     name: str
     columns: tuple[tuple[str, str], ...]
     rows: tuple[tuple[object, ...], ...]
+    notes: tuple[str, ...] = ()     # what its bounds were, where they were chosen, and what they cut
 
 
 def release(statement: Statement, rows: Rows, *tables: Rows) -> ReleasedTable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from dpsql.choose import choose
@@ -15,6 +16,7 @@ from dpsql.plan import Plan
 from dpsql.probe import parameters
 from dpsql.program import Feed
 from dpsql.release import ReleasedTable, release
+from dpsql.warn import cut
 
 
 def run(plan: Plan, engine: Engine, scratch: Scratch) -> tuple[ReleasedTable, ...]:
@@ -36,7 +38,8 @@ def run(plan: Plan, engine: Engine, scratch: Scratch) -> tuple[ReleasedTable, ..
         ladders = parameters(statement.opening.probe) if statement.opening is not None else {}
         ask = partial(_asked, engine, {**fed, **ladders, "salt": salt()})
         chosen, rows = choose(statement, ask)
-        released.append(release(chosen, rows, *(ask(side.sql, side.params) for side in chosen.sides)))
+        table = release(chosen, rows, *(ask(side.sql, side.params) for side in chosen.sides))
+        released.append(replace(table, notes=cut(statement, chosen)))
     return tuple(released)
 
 

@@ -273,7 +273,8 @@ class Session:
         """Runs a charged (or public) plan. Whatever fails from here on is one constant error."""
         failed = False
         try:
-            finished = finish(plan, run(plan, self.engine, self._scratch), self._scratch)
+            released = run(plan, self.engine, self._scratch)
+            finished = finish(plan, released, self._scratch)
         except Exception:
             failed = True
         if failed:
@@ -282,7 +283,7 @@ class Session:
         noticed = notice(finished.columns, finished.rows, finished.intervals)
         return Answer(
             finished.columns, finished.types, finished.rows, finished.intervals, finished.noisy, spent,
-            (*plan.warnings, *noticed), False, plan,
+            (*plan.warnings, *(note for table in released for note in table.notes), *noticed), False, plan,
         )
 
     def _kept(self, answer: Answer, analyst: str | None, charge: int) -> Answer:

@@ -14,7 +14,7 @@ from dpsql.catalog import Catalog
 from dpsql.derive import derive
 from dpsql.expression import Ref
 from dpsql.noise import quantile
-from dpsql.noise.search import needed
+from dpsql.noise.search import needed, passing
 from dpsql.relation import CapGroups, Project, Relation
 from dpsql.statement import Statement
 
@@ -41,6 +41,40 @@ def notice(names: Sequence[str], rows: Sequence[Sequence[object]], ends: Sequenc
         if 2 * drowned > len(pairs):
             found.append(f"the noise of {name} is larger than its values: ask for larger groups, or with more epsilon")
     return tuple(found)
+
+
+def cut(planned: Statement, closed: Statement) -> tuple[str, ...]:
+    """What was chosen for a statement, and how much was cut at most: from what its searches released, and their law."""
+    if planned.opening is None:
+        return ()
+    of, found = planned.opening.probe, []
+    sure = f"with {100 * planned.level:g} %"
+    if of.cap is not None and closed.groups < of.cap[-1]:
+        most = passing(of.cap, closed.groups, 1, of.width, planned.level)
+        found.append(f"a person counts in at most {closed.groups} groups, as chosen privately: {sure} at most {most} "
+                     "people are in more, and some of theirs are left out")
+    cuts = [(i, rungs, closed.sensitivities[i] // closed.groups) for i in of.searched if (rungs := of.rungs[i])]
+    if cuts := [(i, rungs, t) for i, rungs, t in cuts if rungs[0] <= t < rungs[-1]]:
+        sizes = [f"{_users(planned, i)} at {_size(planned, i, t):.6g}" for i, _, t in cuts]
+        most = max(passing(rungs, t, closed.groups, of.width, planned.level) for _, rungs, t in cuts)
+        each, who = ("a person and group", "pairs of a person and a group") if planned.question.keys else (
+            "a person", "people")
+        found.append(f"what {each} adds was cut where it was chosen privately, {', '.join(sizes)}: {sure} at most "
+                     f"{most} {who} had more{' of each' * (len(cuts) > 1)}")
+    return tuple(found)
+
+
+def _users(statement: Statement, i: int) -> str:
+    """The aggregates that take a partial."""
+    question = statement.question
+    pairs = zip(question.ask.measures, question.uses, strict=True)
+    names = dict.fromkeys(measure.family.upper() for measure, uses in pairs if i in uses)
+    return "/".join(names)
+
+
+def _size(statement: Statement, i: int, t: int) -> float:
+    partial = statement.question.partials[i]
+    return float((t + partial.first) * partial.unit)
 
 
 def cap_of(relation: Relation) -> CapGroups | None:

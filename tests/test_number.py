@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +16,7 @@ version = "1"
 unit = "person"
 [budget]
 epsilon = 1e9
+delta = 0.5
 [query]
 epsilon = 1.0
 [tables.person]
@@ -62,3 +64,21 @@ def test_a_search_climbs_no_further_than_can_be_summed(session: Session) -> None
     (rungs, *_) = statement.opening.probe.rungs
     assert rungs is not None
     assert rungs[-1] * statement.question.partials[0].unit <= 1 << 42
+
+
+def test_the_answer_says_where_it_was_cut_and_how_much(session: Session) -> None:
+    """Of 8,000 rows of 4,000 people, nobody has more than 2, so 1 cuts off all and 2 none."""
+    answer = session.query("SELECT COUNT(*) FROM row", epsilon=Fraction(100))
+    (note,) = [warning for warning in answer.warnings if " was cut " in warning]
+    found = re.fullmatch(r"what a person adds was cut where it was chosen privately, COUNT at (\d+): with 95 % at most "
+                         r"(\d+) people had more", note)
+    assert found is not None
+    assert int(found[1]) >= 2
+    assert int(found[2]) < 10
+    assert session.query("SELECT COUNT(*) FROM row", epsilon=Fraction(100)).warnings == answer.warnings
+
+
+def test_the_answer_says_how_many_groups_of_a_person_count(session: Session) -> None:
+    answer = session.query("SELECT x, COUNT(*) FROM row GROUP BY x", epsilon=Fraction(100), delta=Fraction(1, 10**6))
+    assert len(answer.rows) == 7
+    assert any(re.match(r"a person counts in at most \d+ groups, as chosen", warning) for warning in answer.warnings)

@@ -116,6 +116,22 @@ def clipped(sums: Sequence[int], signs: Sequence[int], rungs: Sequence[int], pla
     return sum(sums[: place + 1]) + rungs[place] * sum(signs[place + 1 :])
 
 
+def passing(rungs: Sequence[int], t: int, groups: int, width: Fraction, confidence: float) -> int:
+    """How many contributions pass the rung that a search chose, at most, with that probability; t is the rung.
+
+    Theorem: whatever the data, the rung t that `search` picks has above(t) <= passing(t) with at least `confidence`.
+    Proof: write R for the number of rungs, w for the width, x(t) = C/w (5/2 ln(top/t) + ln(R / (1 - confidence))). A
+    rung with above(t) > x(t) has at most the weight exp(-w x(t)/C) (t/base)^(-5/2), which is (1 - confidence) / R of
+    (top/base)^(-5/2), the weight of the top that nothing passes. So all such rungs together are chosen with at most
+    1 - confidence. x(t) is below K, down to which weights fall: its logarithms are at most 107 and 43.
+    Needs: t was chosen from `rungs` by `search` with these groups and this width; that alone is released.
+    Source: McSherry and Talwar, "Mechanism Design via Differential Privacy" (2007), theorem 6, for each rung apart.
+    """
+    depth = 2.5 * math.log(rungs[-1] / t) + math.log(len(rungs) / (1 - confidence))
+    assert depth < DEEPEST, "weights fall as far as this"
+    return math.ceil(groups * depth / float(width - ROUNDING) * (1 + 1e-12))
+
+
 def needed(groups: int, width: Fraction, reach: float) -> int:
     """About how many contributions a search needs to find a largest one of `reach` times the base.
 

@@ -137,3 +137,23 @@ def test_finds_the_size_of_counts():
 def test_search_refuses(groups, width):
     with pytest.raises(ValueError, match="search"):
         search.search_event(groups, width)
+
+
+@given(sizes, st.integers(1, 5), st.sampled_from([Fraction(1, 20), WIDTH, Fraction(2)]), st.sampled_from([0.5, 0.95]))
+@settings(deadline=None)
+def test_theorem_passing(values, groups, width, confidence):
+    """The exact probability that more contributions pass the rung chosen than is said."""
+    beyond, weights = above(values), search.weights(above(values), LADDER, groups, width)
+    missed = sum(
+        weight for count, rung, weight in zip(beyond, LADDER, weights, strict=True)
+        if count > search.passing(LADDER, rung, groups, width, confidence)
+    )
+    assert missed <= (1 - confidence) * sum(weights) * (1 + 1e-9)
+
+
+def test_what_passes_is_said_sharply_enough():
+    """A search of epsilon 1/10 over counts: some hundreds, whatever the confidence."""
+    rungs = search.ladder(1, 1 << 24)
+    assert search.passing(rungs, 42, 1, WIDTH, 0.95) < 420
+    assert search.passing(rungs, rungs[-1], 1, WIDTH, 0.95) < 90
+    assert search.passing(search.ladder(1, 2**62), 1, 1, WIDTH, 1 - 2**-53) < 1600
