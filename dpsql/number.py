@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from dpsql import scalars
 from dpsql.aggregates import Cells, Number
-from dpsql.expression import DOUBLE, HUGEINT, INTEGER, VARCHAR, Column, Kind, Lit, Scalar, SqlType, columns_of
+from dpsql.expression import BIGINT, DOUBLE, HUGEINT, INTEGER, VARCHAR, Column, Kind, Lit, Scalar, SqlType, columns_of
 from dpsql.facts.base import Facts
 from dpsql.interval import ANY, Interval
 from dpsql.parse import refusal
@@ -20,7 +20,11 @@ from dpsql.scalars.unify import FAST_DIGITS, cast
 GRID_BITS = 40            # a DOUBLE is at most 2^40 steps a row: its grid error is far below any noise
 COARSE_BITS = 24          # of a number that is squared: 2^24 steps from end to end, 2^48 squared, 2^62 for 2^13 rows
 CELLS_BITS, GROUPED_BITS = 20, 12    # of the grids that quantiles are chosen from: of all groups together, of one
-LONGEST = 400_000         # days that a range of dates may have: a thousand years
+LONGEST = 400_000         # days that are told apart by their seconds; in more, minutes are
+FREE_BITS = 34            # of a grid of minutes over all times
+ALL_DAYS = (Fraction(-719_162), Fraction(2_932_896))      # the years 1 to 9999
+GROUPED_POWER = 9         # places of a doubling in groups: 2^9, or .14 % each
+DOUBLE_OCTAVES = (-64, 192)
 LOOSE_BITS, LOOSE_PLACES = 40, 20    # a DOUBLE without a stated range is summed up to 2^40, in steps of 2^-20
 SQUARE_BITS, SQUARE_PLACES = 50, 10  # its square, or its product with another, up to 2^50, in steps of 2^-10
 LARGEST = 10**300         # of a DOUBLE that is summed: sums and their noise stay finite
@@ -70,19 +74,54 @@ def product(one: Scalar, other: Scalar, place: exp.Expr) -> Number:
     return replace(_on_grid(value, to, to.magnitude, SQUARE_BITS + SQUARE_PLACES, place), loose=True)
 
 
+def _powers(scalar: Scalar, within: Interval, bits: int) -> Cells:
+    """A number of any size by the logarithm of its size: 0, and 2^(i / doubling) of the smallest, either way."""
+    finest, largest = _octaves(scalar.type)
+    power = max(GROUPED_POWER, bits - 8)
+    double = scalar if scalar.type == DOUBLE else cast(scalar, DOUBLE)
+    size = scalars.clamp(scalars.call("abs", double), Interval(Fraction(2) ** finest, Fraction(2) ** largest))
+    octave = scalars.call("/", scalars.call("ln", size), Lit(math.log(2), DOUBLE))
+    above = scalars.call("-", octave, Lit(float(finest), DOUBLE))
+    above = scalars.clamp(above, Interval(Fraction(0), Fraction(largest - finest)))
+    up = scalars.call("grid", above, Lit(power, INTEGER))
+    down = scalars.call("-", Lit(0, BIGINT), up)
+    row = scalars.call("case", scalars.call("<", double, Lit(0.0, DOUBLE)), down, up)
+    most = (largest - finest) << power
+    least = 0 if within.low is not None and within.low >= 0 else -most
+    return Cells(row, least, most, Fraction(2) ** finest, scalar.type, 1 << power)
+
+
+def _octaves(type_: SqlType) -> tuple[int, int]:
+    """The powers of two between which the sizes of a type lie; a DOUBLE beyond them stands at the end."""
+    match type_.kind:
+        case Kind.DOUBLE:
+            return DOUBLE_OCTAVES
+        case Kind.DECIMAL:
+            return -(10**type_.scale).bit_length() - 1, (10 ** (type_.width - type_.scale)).bit_length()
+        case _:
+            return -1, type_.width - 1
+
+
 def cells(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure, groups: int | None) -> Cells:
     """The expression on a public grid of at most 2^20 values, for a choice among them; fewer for many `groups`.
 
     2^20 are shared by public groups, but each has 2^12, and so has one of private groups (None).
     Numbers of few steps, and dates, keep their own values; others the nearest of the grid; moments are cut to the
-    second, minute, hour or day. Raises QueryError as `number`.
+    second, minute, hour or day. Where nobody stated a range the grid is the type's: all values of a narrow one, of
+    another 0 and powers of 2^(1/4096) either way; every day, or minute. Raises QueryError as `number`.
     """
     bits = GROUPED_BITS if groups is None else max(GROUPED_BITS, CELLS_BITS - (max(1, groups) - 1).bit_length())
     if scalar.type.kind in (Kind.DATE, Kind.TIMESTAMP):
-        return _days(scalar, facts, place, measure, bits)
-    believed = _believed(scalar, facts, place, measure)
-    low, high = believed.ends
+        return _days(scalar, facts, bits)
+    believed = _stated(scalar, facts)
     steps = 10**scalar.type.scale
+    if believed is None:
+        whole = _widest(scalar, facts)
+        if scalar.type.kind is Kind.DOUBLE or (whole.ends[1] - whole.ends[0]) * steps >= 1 << CELLS_BITS:
+            return _powers(scalar, whole, bits)
+        believed = whole
+        bits = CELLS_BITS
+    low, high = believed.ends
     if scalar.type.kind is not Kind.DOUBLE and (high - low) * steps < 1 << bits:
         found = number(scalar, facts, place, measure)
         return Cells(found.row, found.low, found.high, found.unit, scalar.type)
@@ -91,17 +130,15 @@ def cells(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure, group
     return Cells(found.row, found.low, found.high, found.unit, scalar.type)
 
 
-def _days(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure, bits: int) -> Cells:
+def _days(scalar: Scalar, facts: Facts, bits: int) -> Cells:
     """Dates by the day; moments by the finest unit that keeps the grid small. `release` moves rows into the range."""
     believed = scalars.bounds(scalar, lambda c: facts.intervals.get(c.id, ANY))
-    if not believed.finite or believed.ends[1] - believed.ends[0] > LONGEST:
-        raise refusal(
-            f"{measure.family.upper()} needs a finite range, and none is known of this {scalar.type}", place,
-            "bound it here: WHERE d BETWEEN DATE '2020-01-01' AND DATE '2029-12-31'",
-        )
-    low, high = believed.ends
+    low, high = (end if known is None else max(ALL_DAYS[0], min(ALL_DAYS[1], known))
+                 for known, end in zip((believed.low, believed.high), ALL_DAYS, strict=True))
     if scalar.type.kind is Kind.DATE:
         return Cells(scalar, math.floor(low), math.ceil(high), Fraction(1), scalar.type)
+    if high - low > LONGEST:
+        bits = FREE_BITS
     name, unit = next((name, unit) for name, unit in _UNITS if (high - low) / unit < (1 << bits) or name == "day")
     row = scalars.call("date_trunc", Lit(name, VARCHAR), scalar)
     return Cells(row, math.floor(low / unit), math.floor(high / unit), unit, scalar.type)

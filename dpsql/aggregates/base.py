@@ -126,7 +126,8 @@ class Cells:
     """A public grid of values: the places `low` to `high`, place i being the number i * `unit`.
 
     Dates and moments are numbers of days since 1970. `row` gives the place of a row, as itself or as a value of the
-    grid; `type` is that of the expression.
+    grid; `type` is that of the expression. With `doubling`, so many places up the number is twice as large: place i is
+    unit * 2^(i / doubling), place -i its negative, and place 0 is 0.
     """
 
     row: Scalar
@@ -134,6 +135,7 @@ class Cells:
     high: int
     unit: Fraction
     type: SqlType
+    doubling: int | None = None
 
     @property
     def places(self) -> int:

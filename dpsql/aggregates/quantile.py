@@ -76,18 +76,28 @@ def placed(grid: Cells, cells: Sequence[object]) -> Sequence[int]:
 
 def value_at(place: int, grid: Cells, type_: SqlType) -> object:
     """The value that a place stands for, in the type of the released column."""
-    number = place * grid.unit
+    number = place * grid.unit if grid.doubling is None else _power(place, grid.unit, grid.doubling)
     match type_.kind:
         case Kind.INTEGER:
-            return round(number)
+            return round(_held(number, type_))
         case Kind.DECIMAL:
-            return exactly(round(number * 10**type_.scale), type_.scale)
+            return exactly(round(_held(number, type_) * 10**type_.scale), type_.scale)
         case Kind.DATE:
             return (EPOCH + datetime.timedelta(days=int(number))).date()
         case Kind.TIMESTAMP:
             return EPOCH + datetime.timedelta(microseconds=int(number * 86_400_000_000))
         case _:
             return float(number)
+
+
+def _power(place: int, unit: Fraction, doubling: int) -> Fraction:
+    number = unit * 2 ** (abs(place) // doubling) * Fraction(2.0 ** (abs(place) % doubling / doubling))
+    return number if place > 0 else -number if place < 0 else Fraction(0)
+
+
+def _held(number: Fraction, type_: SqlType) -> Fraction:
+    low, high = type_.range.ends
+    return max(low, min(high, number))
 
 
 def _days(value: datetime.date) -> Fraction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -83,3 +84,54 @@ def test_cells_of_one_place_are_one() -> None:
         assert (found.places.tolist(), found.total) == ([1, 3], 9)
         assert (found.before.tolist(), found.upto.tolist()) == ([0, 5], [5, 9])
     assert _histogram(np.zeros((4, 0), dtype=np.int64)).total == 0
+
+
+WIDE = ("x", "x::DECIMAL(12, 3)", "-x", "x - 500", "(x * 1000)::BIGINT", "(x * 1e6)::HUGEINT")
+
+
+@pytest.fixture(scope="module")
+def loose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """A session whose policy states no range."""
+    folder = tmp_path_factory.mktemp("loose")
+    (folder / "policy.toml").write_text(POLICY.replace("columns.x = { range = [0, 1000] }", ""))
+    connection = duckdb.connect()
+    connection.execute("CREATE TABLE people AS SELECT i AS id, pow(i, 1.7) / 1000 AS x, i::SMALLINT AS s, "
+                       "['f', 'm'][1 + i % 2] AS sex, DATE '1950-01-01' + i::INTEGER AS d FROM range(3000) t(i)")
+    connection.execute("INSERT INTO people VALUES (9001, 'nan', NULL, 'f', NULL), (9002, NULL, NULL, 'm', NULL)")
+    with Session(connection, folder / "policy.toml", folder / "ledger") as session:
+        yield session
+    connection.close()
+
+
+@pytest.mark.parametrize("value", WIDE)
+def test_no_range_is_needed(loose: Session, value: str) -> None:
+    what = ", ".join(f"QUANTILE_DISC(v, {fraction})" for fraction in FRACTIONS)
+    rows = f"(SELECT id, {value} AS v FROM people{{}}) t"
+    (found,) = loose.query(f"SELECT {what}, MIN(v), MAX(v) FROM {rows.format('')}").rows
+    (exact,) = loose.engine.run(f"SELECT {what}, MIN(v), MAX(v) FROM {rows.format(' WHERE NOT isnan(x)')}").values
+    assert list(map(float, found)) == pytest.approx(list(map(float, exact)), rel=2**-12, abs=1e-3)
+
+
+def test_narrow_types_and_dates_keep_their_values(loose: Session) -> None:
+    sql = "SELECT QUANTILE_DISC(s, 0.25), MAX(s), QUANTILE_DISC(d, 0.75), MIN(d) FROM people"
+    assert loose.query(sql).rows == tuple(loose.engine.run(sql).values)
+
+
+@pytest.mark.parametrize(("type_", "ends"), [
+    ("TINYINT", (-128, 127)), ("INTEGER", (-(2**31), 2**31 - 1)), ("BIGINT", (-(2**63), 2**63 - 1)),
+    ("HUGEINT", (-(2**127), 2**127 - 1)), ("DECIMAL(38, 2)", ("-9", "9" * 36)),
+    ("DECIMAL(4, 4)", ("-0.9999", "0.9999")),
+    ("DOUBLE", ("-inf", "inf")), ("TIMESTAMP", ("0001-01-01", "9999-12-31")), ("DATE", ("0001-01-01", "9999-12-31")),
+])
+def test_the_ends_of_every_type_are_answered(tmp_path: Path, type_: str, ends: tuple[object, object]) -> None:
+    """What is chosen at either end of the grid fits the type; one unit cannot make a query fail."""
+    (tmp_path / "policy.toml").write_text(POLICY.replace("columns.x = { range = [0, 1000] }", ""))
+    connection = duckdb.connect()
+    connection.execute(f"CREATE TABLE people AS SELECT i AS id, CAST(['{ends[0]}', '{ends[1]}'][1 + i % 2] AS {type_}) "
+                       "AS x, 'f' AS sex FROM range(100) t(i)")
+    with Session(connection, tmp_path / "policy.toml", tmp_path / "ledger") as session:
+        ((low, high, middle),) = session.query("SELECT MIN(x), MAX(x), QUANTILE_DISC(x, 0.5) FROM people").rows
+        assert low <= middle <= high and low < high
+        many = session.query("SELECT sex, MEDIAN(x), MIN(x) FROM people GROUP BY sex").rows
+        assert len(many) == 3
+    connection.close()
