@@ -11,7 +11,7 @@ from dpsql.catalog import Catalog
 from dpsql.errors import InternalError
 from dpsql.expression import Column, Kind, Ref, Scalar, columns_of
 from dpsql.facts.base import Facts, Pending
-from dpsql.facts.keys import constant, equated, joined_fixed, joined_unique
+from dpsql.facts.keys import equated, joined_fixed, joined_unique, pinned
 from dpsql.facts.order import require_exact_fold, require_order
 from dpsql.facts.ownership import combined_owner, joined_owner, require_by_unit, require_marked
 from dpsql.facts.ranges import narrowed, never_null
@@ -101,7 +101,7 @@ def _scan(scan: Scan, catalog: Catalog) -> Facts:
 
 
 def _filter(source: Facts, conjuncts: tuple[Scalar, ...]) -> Facts:
-    known = frozenset() if source.public else constant(conjuncts)
+    known = frozenset() if source.public else pinned(conjuncts)
     fixed = equated(source.fixed | known, conjuncts)
     return Facts(
         source.owner, source.pending, fixed_rows(source, fixed), source.unique, fixed,

@@ -8,6 +8,7 @@ and the older ANON_SUM(cost CLAMPED BETWEEN 0 AND 500). What is left is plain SQ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -23,6 +24,7 @@ _ALIASES = {"kappa": "max_groups_contributed"}
 _NUMBERS = {"epsilon", "delta", "max_groups_contributed", "min_privacy_units_per_group"}
 _FITS = {"epsilon": "above 0", "delta": "at least 0 and below 1"}
 _MAX_LENGTH = 40      # characters of a number
+_LITERAL = re.compile(r"(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,8 @@ def _number(sql: str, tokens: Sequence[Token], place: int) -> tuple[Fraction, in
     if place < len(tokens) and tokens[place].token_type is TokenType.DASH:
         sign, place = -1, place + 1
     token = tokens[min(place, len(tokens) - 1)]
-    if place >= len(tokens) or token.token_type is not TokenType.NUMBER or len(token.text) > _MAX_LENGTH:
+    plain = token.token_type is TokenType.NUMBER and _LITERAL.fullmatch(token.text) is not None
+    if place >= len(tokens) or not plain or len(token.text) > _MAX_LENGTH:
         raise _wrong(sql, token, "a literal number is expected here")
     mantissa, _, exponent = token.text.lower().partition("e")
     if exponent and abs(int(exponent)) > _MAX_LENGTH:

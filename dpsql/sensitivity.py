@@ -83,7 +83,14 @@ def rows_counted(table: Tabulated, facts: Facts) -> int:
 
 
 def constant(question: Question, total: Column) -> bool:
-    """Whether every unit adds exactly 1 to a group it is in, so that the total is the number of its units."""
+    """Whether a total is the number of a group's units.
+
+    Theorem: then one unit changes that number by at most 1, which is no more than any noise is set for.
+    Proof: the rows that are counted are one for each unit and group (`magnitudes`).
+    Needs: the partial is a literal, or the largest of the same literal in each of its rows; sensitivities are at least
+    1 (`statement._cells`).
+    Source: design.md, section 4, Aggregates as partials.
+    """
     assert isinstance(question.guarded, Project)
     scalar = next(scalar for column, scalar in question.guarded.items if column.id == total.id)
     partial: Partial = question.partials[question.totals.index(total)]

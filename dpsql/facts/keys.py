@@ -67,12 +67,25 @@ def joined_fixed(
 
 
 def equated(fixed: Ids, conjuncts: tuple[Scalar, ...]) -> Ids:
-    """`fixed` and every column that the conjuncts make equal to one of it: both have one value per unit."""
+    """`fixed` and every column that the conjuncts make equal to one of it.
+
+    Theorem: in rows that pass the conjuncts, columns equal to one with one value per unit have one value per unit.
+    Proof: two rows of a unit agree on the fixed column, and in each the other equals it; equality is transitive, and
+    equal values of these types are the same value (`classes`).
+    Needs: `fixed` holds of the rows; the conjuncts are printed.
+    Source: design.md, section 3, Fixed by unit.
+    """
     return fixed.union(*(group for group in classes(conjuncts) if not fixed.isdisjoint(group)))
 
 
-def constant(conjuncts: tuple[Scalar, ...]) -> Ids:
-    """The columns that a conjunct `column = literal` leaves one value."""
+def pinned(conjuncts: tuple[Scalar, ...]) -> Ids:
+    """The columns that a conjunct `column = literal` leaves one value.
+
+    Theorem: all rows that pass the conjuncts agree on them.
+    Proof: each equals the literal, which is not NULL, and equal values of these types are the same value.
+    Needs: the conjuncts are printed.
+    Source: design.md, section 3, Fixed by unit.
+    """
     return frozenset(
         bare.id for conjunct in conjuncts if isinstance(conjunct, Call) and conjunct.name == "="
         for one, other in (conjunct.args, reversed(conjunct.args))

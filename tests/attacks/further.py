@@ -129,6 +129,10 @@ REJECT: dict[str, tuple[Attack, ...]] = {
         ("SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS (privacy_unit_column = vid) COUNT(*) FROM visits", "bigquery"),
         ("SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS (epsilon = 1, epsilon = 1000) COUNT(*) FROM patients", "bigquery"),
         ("SELECT WITH DIFFERENTIAL_PRIVACY name FROM patients", "bigquery"),
+        *((f"SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS ({option}) COUNT(*) FROM patients", "bigquery") for option in (
+            "epsilon = 1e5.5", "epsilon = 0x10", "epsilon = '1'", "epsilon = 1e", "epsilon = 1e-400", "kappa = 0",
+            "max_groups_contributed = 1.5", "min_privacy_units_per_group = 0", "epsilon = (SELECT 1)", "seed = 1",
+            "epsilon = 1) OPTIONS (epsilon = 2", "kappa = 1, max_groups_contributed = 2")),
         'SELECT COUNT(*) FROM "patients; DROP TABLE wards"', 'SELECT "name"" FROM patients --" FROM wards',
         'SELECT COUNT(*) FROM "hospital"."main"."hidden"', "SELECT COUNT(*) FROM temp.main.patients", "SELECT COUNT(*) FROM system.main.duckdb_tables",
         "SELECT E'\\x41', COUNT(*) FROM hidden GROUP BY 1", "SELECT COUNT(*) FROM patients\x00, hidden", "SELECT COUNT(*) FROM pаtients",
@@ -144,6 +148,10 @@ REJECT: dict[str, tuple[Attack, ...]] = {
 }
 
 PRIVATE: dict[str, tuple[Attack, ...]] = {
+    "equal rows in two orders": tuple(
+        f"SELECT COUNT(*) FROM (SELECT {a} OVER (PARTITION BY pid ORDER BY ward) AS a, {b} OVER (PARTITION BY pid ORDER BY ward DESC) AS b FROM visits) t WHERE a = b"
+        for a in ("ROW_NUMBER()", "NTILE(2)", "LAG(minutes)") for b in ("ROW_NUMBER()", "NTILE(3)", "LEAD(minutes)")
+    ),
     "feeds": (
         "SELECT COUNT(*) FROM patients WHERE weight > (SELECT AVG(weight) FROM patients WHERE pid = 7)",
         "SELECT COUNT(*) FROM patients WHERE weight > (SELECT AVG(weight) FROM patients WHERE FALSE)",

@@ -157,12 +157,12 @@ def sets_without_owner_nor_proof(patch: Patch) -> None:
 
 def every_comparison_fixes(patch: Patch) -> None:
     """Any comparison with a literal is taken for an equality."""
-    constant = keys.constant
+    pinned = keys.pinned
 
     def careless(conjuncts: Any) -> Any:
-        return constant(tuple(replace(c, name="=") for c in conjuncts if c.name == ">"))
+        return pinned(tuple(replace(c, name="=") for c in conjuncts if c.name == ">"))
 
-    patch.setattr(derive, "constant", careless)
+    patch.setattr(derive, "pinned", careless)
 
 
 def order_as_written(patch: Patch) -> None:

@@ -67,6 +67,17 @@ OWNED: dict[str, Shown] = {
     "GROUP BY u, kind) t": _with(_S, "c = 1"),
     "(SELECT u, kind AS k, ROW_NUMBER() OVER (PARTITION BY u ORDER BY v) AS s, ROW_NUMBER() OVER (PARTITION BY u "
     "ORDER BY v DESC) AS c FROM orders) t": _with(_S, "c = s", "c < s"),
+    "(SELECT u, kind AS k, LEAD(v) OVER (PARTITION BY u ORDER BY o) AS s, NTILE(2) OVER (PARTITION BY u ORDER BY v) "
+    "AS c FROM orders) t": _with(_S, "c < s"),
+    "(SELECT u, kind AS k, FIRST_VALUE(v) OVER (PARTITION BY u ORDER BY kind) AS s, CAST(DENSE_RANK() OVER "
+    "(PARTITION BY u ORDER BY v) + 2 * PERCENT_RANK() OVER (PARTITION BY u ORDER BY v) + 2 * CUME_DIST() OVER "
+    "(PARTITION BY u ORDER BY v) AS INTEGER) AS c FROM orders) t": _with(_S, "c > s"),
+    "(SELECT u, LAST_VALUE(kind) OVER (PARTITION BY u ORDER BY v ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING) "
+    "AS k, MEDIAN(v) OVER (PARTITION BY u) AS s, COUNT(DISTINCT kind) OVER (PARTITION BY u) AS c FROM orders) t": _S,
+    "(SELECT o, MAX(CASE WHEN ok THEN 'a' END) OVER (PARTITION BY o) AS k, QUANTILE_DISC(q, 0.25) OVER "
+    "(PARTITION BY o) AS s, MIN(q) OVER (PARTITION BY o ORDER BY p ROWS 1 PRECEDING) + COUNT(w) OVER (PARTITION BY o) "
+    "AS c FROM items) t":
+        _S,
     # two lists of rows
     "(SELECT u, kind AS k, v AS s, p AS c FROM orders UNION ALL SELECT u, grp, n, home FROM units) t": _S,
     "(SELECT u, kind AS k, v AS s, p AS c FROM orders UNION SELECT u, grp, n, home FROM units) t": _S,

@@ -33,6 +33,29 @@ def test_every_theorem_is_attacked() -> None:
     assert attacked_theorems() - stated() <= {"_statement"}    # the sensitivities of a whole plan
 
 
+# Every function here says how far one unit reaches, unless it stands below: those speak of beliefs, which choose clips.
+BOUNDS = ("facts/equalities", "facts/keys", "facts/order", "facts/ownership", "facts/ranges", "facts/stability",
+          "sensitivity")
+BELIEFS = {"folded_interval", "window_interval", "narrowed"}
+FORMS = {"equal_pairs", "same", "classes", "bare_column"}      # of equalities, read by the bounds
+
+
+def test_no_bound_hides() -> None:
+    """What bounds a unit states a theorem, and so does whatever makes an event, the price of a mechanism."""
+    named, prices = set(), set()
+    for path in sorted((ROOT / "dpsql").rglob("*.py")):
+        place = str(path.relative_to(ROOT / "dpsql").with_suffix(""))
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef) or "Theorem:" in (ast.get_docstring(node) or ""):
+                continue
+            if place in BOUNDS and not node.name.startswith("_"):
+                named.add(node.name)
+            if place != "budget/record" and node.returns is not None and ast.unparse(node.returns) == "Event":
+                prices.add(f"{place}.{node.name}")      # a record only repeats what was charged
+    assert named == BELIEFS | FORMS
+    assert prices == set()
+
+
 def test_theorems_say_all_they_must() -> None:
     for path in sorted((ROOT / "dpsql").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -14,8 +14,9 @@ from small_worlds import EXAMPLES, MODES, Database, Rows, World, bag, databases,
 from dpsql.derive import derive
 from dpsql.expression import Lit, Ref
 from dpsql.facts.base import Facts
-from dpsql.facts.keys import covers, joined_fixed, joined_unique
+from dpsql.facts.keys import covers, equated, joined_fixed, joined_unique, pinned
 from dpsql.facts.public import Listed, Looked, public_domain
+from dpsql.facts.ranges import never_null
 from dpsql.facts.stability import groups_per_unit, joined_rows, one_row_per_group
 from dpsql.plan import Plan
 from dpsql.relation import Filter, Join, JoinKind, Project, Relation, columns_out
@@ -136,6 +137,34 @@ def check_fixed(here: World, plan: Plan, database: Database, unit: int) -> None:
 
 
 test_theorem_joined_fixed = attacked(check_fixed)
+
+
+def check_conjuncts(here: World, plan: Plan, database: Database, unit: int) -> None:
+    """What a filter's conjuncts pin has one value, what they make equal to what is fixed has one per unit."""
+    for relation in every_relation(plan):
+        if isinstance(relation, Filter):
+            facts, table = derive(relation, here.catalog), _table(here, relation)
+            shown, below = _ids(relation), derive(relation.source, here.catalog)
+            assert all(len({row[id_] for row in table}) <= 1 for id_ in pinned(relation.conjuncts) & shown)
+            for rows in _by_owner(table, facts).values() if facts.owner is not None else ():
+                assert all(len({row[id_] for row in rows}) == 1
+                           for id_ in equated(below.fixed, relation.conjuncts) & shown)
+
+
+test_theorem_equated = attacked(check_conjuncts)
+test_theorem_pinned = attacked(check_conjuncts)
+
+
+def check_nullable(here: World, plan: Plan, database: Database, unit: int) -> None:
+    """What is said never to be NULL is not: after a filter, and everywhere."""
+    for relation in every_relation(plan):
+        facts, table = derive(relation, here.catalog), _table(here, relation)
+        if isinstance(relation, Filter):
+            assert not never_null(relation.conjuncts) & facts.nullable
+        assert all(row[id_] is not None for id_ in _ids(relation) - facts.nullable for row in table)
+
+
+test_theorem_never_null = attacked(check_nullable)
 
 
 def check_rows(here: World, plan: Plan, database: Database, unit: int) -> None:

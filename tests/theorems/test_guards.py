@@ -50,6 +50,17 @@ def test_theorem__statement(data: Any, text: str, mode: str, unit: int) -> None:
     check_sensitivities(world(mode), plan.statements[0], data.draw(databases(mode)), unit)
 
 
+@CASES
+@given(st.data(), texts(), st.sampled_from(MODES), st.sampled_from([1, 2, 3]))
+def test_theorem_constant(data: Any, text: str, mode: str, unit: int) -> None:
+    """A total that is the number of units changes by one at most, in every group."""
+    plan = plan_of(text, mode)
+    assume(plan is not None and any(plan.statements[0].constant))
+    statement = plan.statements[0]
+    for row in changes(world(mode), statement, data.draw(databases(mode)), unit):
+        assert all(abs(value) <= 1 for value, same in zip(row, statement.constant, strict=False) if same)
+
+
 def check_sensitivities(here: World, statement: Statement, database: Database, unit: int) -> None:
     changed = changes(here, statement, database, unit)
     for place, sensitivity in enumerate(statement.sensitivities):

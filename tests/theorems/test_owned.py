@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -13,8 +13,10 @@ from owned_sources import OWNED
 from small_queries import plan_of, texts
 from small_worlds import EXAMPLES, MODES, Database, World, databases, world
 from test_facts import (
+    check_conjuncts,
     check_fixed,
     check_groups_per_unit,
+    check_nullable,
     check_one_row,
     check_owner,
     check_rows,
@@ -31,7 +33,25 @@ from dpsql.facts.order import require_exact_fold, require_order
 from dpsql.facts.ownership import require_by_unit
 from dpsql.facts.stability import combined_rows, fixed_rows
 from dpsql.plan import Plan
-from dpsql.relation import Combined, Filter, Fold, Frame, Over, Place, Sorted
+from dpsql.relation import (
+    Aggregate,
+    CapGroups,
+    CapRows,
+    Combined,
+    Fed,
+    Filter,
+    Fold,
+    Frame,
+    Join,
+    JoinKind,
+    Over,
+    Place,
+    Quantile,
+    Relation,
+    SetKind,
+    Sorted,
+    Window,
+)
 
 CASES = settings(max_examples=max(5, EXAMPLES // 4), deadline=None, suppress_health_check=list(HealthCheck))
 Check = Callable[[World, Plan, Database, int], None]
@@ -84,7 +104,10 @@ test_theorem_require_marked = attacked(check_owner, sources=_MARKS)
 test_theorem_combined_owner = attacked(check_owner, sources=_SETS)
 test_theorem_combined_rows = attacked(check_combined_rows, check_rows, sources=_SETS)
 test_theorem_fixed_rows = attacked(check_fixed_rows, check_rows, sources=_WINDOWS)
-test_facts = attacked(check_unique, check_fixed, check_groups_per_unit, check_one_row, check_rows, check_owner)
+test_facts = attacked(
+    check_unique, check_fixed, check_conjuncts, check_nullable, check_groups_per_unit, check_one_row, check_rows,
+    check_owner,
+)
 test_distances = attacked(check_distances)
 
 
@@ -93,6 +116,21 @@ def test_most_sources_are_answered(mode: str) -> None:
     """The attack is not on refusals."""
     answered = [source for source in OWNED if plan_of(f"SELECT COUNT(*) FROM {source}", mode) is not None]
     assert len(answered) >= len(OWNED) - (3 if mode == "keyed" else 8), set(OWNED) - set(answered)
+
+
+def test_every_node_and_window_is_drawn() -> None:
+    """The attacks meet every relation but those that stages and caps add, every fold, place, set and join."""
+    plans = [plan for source in OWNED if (plan := plan_of(f"SELECT COUNT(*) FROM {source}", "keyed")) is not None]
+    plans += [plan for source, shown in OWNED.items() for text in shown[2]
+              if (plan := plan_of(f"SELECT COUNT(*) FROM {source} WHERE {text}", "keyed")) is not None]
+    met = [relation for plan in plans for relation in every_relation(plan)]
+    folds: set[object] = {fold for each in met if isinstance(each, Aggregate) for _, fold, _ in each.items}
+    windows = {over.function for each in met if isinstance(each, Window) for _, over in each.items}
+    assert set(get_args(Relation)) - {type(each) for each in met} == {Fed, CapGroups, CapRows}
+    assert set(Fold) <= folds and set(Fold) | set(Place) <= windows
+    assert any(isinstance(fold, Quantile) for fold in folds) and any(isinstance(each, Quantile) for each in windows)
+    assert set(SetKind) == {each.kind for each in met if isinstance(each, Combined)}
+    assert set(JoinKind) == {each.kind for each in met if isinstance(each, Join)}
 
 
 _U, _V, _W = Column(1, "u", BIGINT), Column(2, "v", BIGINT), Column(3, "w", DOUBLE)
