@@ -15,7 +15,8 @@ _REASON = "the query does not fit its tables"
 def misfit(said: str) -> QueryError:
     """The refusal of what the engine `said`; no data was there, so it tells of text and schema only."""
     what = _TOO_MUCH.sub("", _KIND.sub("", said)).rstrip(".")
-    return QueryError(f"{_REASON}: {what[:1].lower()}{what[1:]}")
+    start = what if what[1:2].isupper() else what[:1].lower() + what[1:]
+    return QueryError(f"{_REASON}: {start}")
 
 
 def placed(error: QueryError, sql: str) -> QueryError:

@@ -28,6 +28,8 @@ _HOLES = (TokenType.PLACEHOLDER, TokenType.QDCOLON)
 _QUERIES = {"SELECT", "WITH", "FROM", "TABLE", "("}
 _TABLES = "session.tables() and session.describe(table) tell what can be asked; in the shell \\d and \\d TABLE"
 _ASIDE = dict.fromkeys(("SHOW", "DESCRIBE", "DESC", "SUMMARIZE", "PRAGMA"), _TABLES) | {
+    "PIVOT": "write SUM(x) FILTER (WHERE k = 'a') AS a, one for each value",
+    "UNPIVOT": "write UNION ALL, one SELECT for each column",
     "EXPLAIN": "session.explain(sql) tells what would run and cost; in the shell \\explain",
 }
 _WRITES = {"INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "COPY", "TRUNCATE", "REPLACE"}

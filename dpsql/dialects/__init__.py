@@ -41,8 +41,9 @@ def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
         raise
     if name != "duckdb":
         return listed(translated(tree, name), name)
-    for node in list(tree.find_all(exp.Anonymous)):
-        if (known := rules.renamed(node)) is not node:
+    for node in list(tree.find_all(exp.Anonymous, exp.Limit, exp.Fetch)):
+        known = rules.renamed(node) if isinstance(node, exp.Anonymous) else rules.limited(node, name)
+        if known is not node:
             _take(node, known)
     return listed(tree, name)
 

@@ -290,7 +290,8 @@ def renamed(node: exp.Expr) -> exp.Expr:
     return kind(**dict(zip(keys, node.expressions, strict=True)))
 
 
-def _limited(node: exp.Expr, dialect: str) -> exp.Expr:
+def limited(node: exp.Expr, dialect: str) -> exp.Expr:
+    """FETCH as LIMIT. QueryError for a share of the rows, and for ties."""
     if any(node.args.get(key) for key in ("limit_options", "percent", "with_ties")):
         options = node.args.get("limit_options")
         if not isinstance(options, exp.LimitOptions) or options.args.get("percent") or options.args.get("with_ties"):
@@ -309,9 +310,9 @@ def _table(node: exp.Expr, dialect: str) -> exp.Expr:
 
 RULES: dict[str, Rule] = {
     "Add": _added, "Anonymous": _kept_by_name, "Coalesce": plain, "Concat": _joined, "ConcatWs": plain,
-    "CountIf": plain, "DPipe": _piped, "DecodeCase": _chosen, "Div": _divided, "EqualNull": _equal, "Fetch": _limited,
+    "CountIf": plain, "DPipe": _piped, "DecodeCase": _chosen, "Div": _divided, "EqualNull": _equal, "Fetch": limited,
     "Greatest": _extreme, "ILike": _like, "IntDiv": _wholly_divided, "Least": _extreme, "Length": _length,
-    "Like": _like, "Limit": _limited, "Nvl2": _present, "RegexpExtract": _regexp_extracted, "RegexpLike": _matched,
+    "Like": _like, "Limit": limited, "Nvl2": _present, "RegexpExtract": _regexp_extracted, "RegexpLike": _matched,
     "RegexpReplace": _regexp_replaced, "Round": _rounded, "SafeDivide": _safe_divided, "SplitPart": _split,
     "StrPosition": plain, "Substring": _substring, "Table": _table, "Trunc": plain,
 }

@@ -11,6 +11,7 @@ from fractions import Fraction
 from dpsql import scalars
 from dpsql.catalog import Catalog
 from dpsql.expression import (
+    BOOLEAN,
     DATE,
     DOUBLE,
     TIMESTAMP,
@@ -162,7 +163,9 @@ def _listed(
 
 
 def _options(condition: Scalar, key: Scalar) -> tuple[Value, ...] | None:
-    """The values that `key = literal` or `key IN (literals)` leaves; only where no cast stands between."""
+    """The values that `key = literal` or `key IN (literals)` leaves, no cast between; or the key as condition."""
+    if condition in (key, Call("not", (key,), BOOLEAN)):
+        return (condition == key,)
     if not isinstance(condition, Call) or condition.name not in ("=", "in"):
         return None
     first, *rest = (_whole(arg) for arg in condition.args)

@@ -60,7 +60,7 @@ def folded(aggregate: Aggregated, node: exp.Expr, build: Build, folds: Folds) ->
     call = aggregate.call.this if isinstance(aggregate.call, exp.WithinGroup) else aggregate.call
     condition = None if aggregate.where is None else build(aggregate.where)
     if condition is not None and str(condition.type) not in ("BOOLEAN", "NULL"):
-        raise refusal("FILTER takes a condition", node)
+        raise refusal("FILTER takes a condition", aggregate.where, "compare it with a value")
 
     def argument(inner: exp.Expr) -> Scalar:
         value = declared(build(inner))

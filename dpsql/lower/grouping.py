@@ -211,7 +211,7 @@ def _keys(node: exp.Expr, select: exp.Select) -> Keys:
     node = node.unnest()
     if isinstance(node, exp.Literal) and node.is_int:
         if not 1 <= int(node.name) <= len(select.expressions):
-            raise refusal(f"there is no select item {node.name}", node)
+            raise refusal(f"there is no select item {node.name}", node, "count from 1, or write the expression out")
         item = select.expressions[int(node.name) - 1]
         return (item.this if isinstance(item, exp.Alias) else item,)
     return (node,)

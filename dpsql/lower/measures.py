@@ -99,7 +99,7 @@ def _read(aggregate: Aggregated, node: exp.Expr, build: Build, owners: frozenset
 def _condition(aggregate: Aggregated, node: exp.Expr, build: Build) -> Scalar | None:
     condition = build(aggregate.where) if aggregate.where is not None else None
     if condition is not None and str(condition.type) not in ("BOOLEAN", "NULL"):
-        raise refusal("FILTER takes a condition", node)
+        raise refusal("FILTER takes a condition", aggregate.where, "compare it with a value")
     return condition
 
 
@@ -122,6 +122,8 @@ def _unanswered(call: exp.Expr, node: exp.Expr) -> Exception:
 def _count(call: exp.Count, condition: Scalar | None, build: Build, owners: frozenset[int]) -> Measure:
     if isinstance(call.this, exp.Distinct):
         return _distinct(call, call.this.expressions, condition, build, owners)
+    if call.expressions:
+        raise refusal("COUNT takes one expression, or *", call, "COUNT_IF(a IS NOT NULL AND b IS NOT NULL)")
     check_args(call, {"this", "big_int"})
     whole = call.this is None or isinstance(call.this, exp.Star)
     counted = None if whole else build(call.this)

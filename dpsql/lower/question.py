@@ -65,6 +65,8 @@ def lower_question(select: exp.Select, context: Context, env: Env, rebuild: Rebu
     check_args(select, _BLOCK)
     if (distinct := select.args.get("distinct")) and distinct.args.get("on"):
         raise refusal("DISTINCT ON is not answered", select)
+    if (having := select.args.get("having")) is not None and (window := having.find(exp.Window)) is not None:
+        raise refusal("HAVING holds no window function", window, "write it after QUALIFY")
     rows_keys = _group_items(select)
     rows = lower_from(select, context, env)
     refuse_unit_groups(rows_keys, rows, context)
@@ -99,7 +101,7 @@ def _group_items(select: exp.Select) -> list[exp.Expr]:
     for node in group.expressions:
         if isinstance(node, exp.Literal) and not node.is_string:
             if not node.is_int or not 1 <= int(node.name) <= len(outputs):
-                raise refusal(f"there is no select item {node.name}", node)
+                raise refusal(f"there is no select item {node.name}", node, "count from 1, or write the expression out")
             found.append(outputs[int(node.name) - 1])
         elif isinstance(node, exp.GroupingSets | exp.Rollup | exp.Cube | exp.Tuple):
             raise refusal("GROUPING SETS, ROLLUP and CUBE are not answered yet", node, "ask one query per grouping")

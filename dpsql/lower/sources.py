@@ -105,7 +105,9 @@ def source_origin(node: exp.Expr, context: Context, env: Env) -> Origin:
         case exp.Values() | exp.Unnest():
             return Origin.PUBLIC
         case _:
-            raise refusal("this kind of FROM is not answered", node, "name a table of the policy")
+            way = "LATERAL holds a SELECT; for several rows of one write UNION ALL" if isinstance(node, exp.Lateral) \
+                else "name a table of the policy"
+            raise refusal("this kind of FROM is not answered", node, way)
 
 
 def aggregated(select: exp.Select) -> bool:

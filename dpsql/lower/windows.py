@@ -251,6 +251,11 @@ def _places(edge: str | exp.Expr | None, side: str | None, node: exp.Expr) -> in
         return None
     if text == "CURRENT ROW":
         return 0
+    if isinstance(edge, exp.Interval):
+        raise refusal(
+            "RANGE with a distance is not answered", node,
+            "use ROWS BETWEEN ... AND ..., or join the table with itself on the person and the dates, and group",
+        )
     if not isinstance(edge, exp.Expr):
         raise refusal("this frame is not answered", node)
     return _whole(edge) * (-1 if str(side).upper() == "PRECEDING" else 1)

@@ -142,7 +142,11 @@ def _never(problem: ScalarError) -> Scalar:
     raise problem
 
 
-_EXAMPLES = {Kind.DATE: "write it as '1998-09-02'", Kind.TIMESTAMP: "write it as '1998-09-02 12:30:00'"}
+_MIXED = "where texts and numbers meet, write CAST(... AS VARCHAR) around the numbers"
+_EXAMPLES = {
+    Kind.INTEGER: _MIXED, Kind.DECIMAL: _MIXED, Kind.DOUBLE: _MIXED,
+    Kind.DATE: "write it as '1998-09-02'", Kind.TIMESTAMP: "write it as '1998-09-02 12:30:00'",
+}
 
 
 def _moment(text: str) -> datetime.datetime | None:

@@ -58,7 +58,7 @@ _CLOCK = {"now", "current_date", "current_timestamp", "current_time", "today", "
           "get_current_timestamp", "get_current_time", "transaction_timestamp", "getdate", "sysdatetime", "curdate",
           "sysdate", "current_datetime", "systimestamp"}
 _INSTEAD = {
-    "age": "write date_diff('year', start, end)", "repeat": "texts are not made longer by the rows",
+    "age": "write datesub('year', start, end) for whole years", "repeat": "texts are not made longer by the rows",
     "initcap": "write upper(left(x, 1)) || lower(substring(x, 2))",
     "make_timestamp": "write CAST(... AS TIMESTAMP)", "levenshtein": "compare with LIKE or a regular expression",
     "array": "a name with spaces is written \"in quotes\"; [x] is tsql's: pass dialect=\"tsql\"",
@@ -90,6 +90,8 @@ def reason(node: exp.Expr) -> ScalarError | None:
         return ScalarError("a subquery cannot stand here", node, "join the table, or write the value as a literal")
     if isinstance(node, (exp.Window, exp.WithinGroup)):
         return ScalarError("a window function cannot stand here", node, "aggregate first: windows work on groups")
+    if isinstance(node, exp.Filter) and not isinstance(node.this, exp.AggFunc):
+        return ScalarError("FILTER stands behind an aggregate, and this is none", node, "write CASE, or WHERE")
     if isinstance(node, (exp.AggFunc, exp.Filter)):
         return ScalarError("an aggregate cannot stand here", node, "aggregate in a derived table first")
     if called in _INSTEAD:

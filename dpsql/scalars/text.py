@@ -37,6 +37,13 @@ def joined(arg: Scalar) -> Scalar:
     return arg
 
 
+def _piped(args: tuple[Scalar, ...]) -> Taken:
+    """|| writes whole numbers as text beside a text."""
+    if any(arg.type == VARCHAR for arg in args):
+        args = tuple(cast(arg, VARCHAR) if arg.type.kind is Kind.INTEGER else arg for arg in args)
+    return texts("||")(args)
+
+
 def constant(name: str, arg: Scalar) -> Lit:
     """A literal text argument. ScalarError for any other."""
     arg = joined(arg)
@@ -146,7 +153,7 @@ add(
         nodes=("Substring this start length?",)),
     Row("left", _placed("left"), function(exp.Left, "this", "expression"), nodes=("Left this expression",)),
     Row("right", _placed("right"), function(exp.Right, "this", "expression"), nodes=("Right this expression",)),
-    Row("||", texts("||"), _pipe,
+    Row("||", _piped, _pipe,
         nodes=("DPipe this expression",)),
     Row("concat", _printable, _concat_sql, nulls=never, nodes=("Concat expressions",)),
     Row("starts_with", texts("starts_with", BOOLEAN), function(exp.StartsWith, "this", "expression"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from dpsql.expression import DATE, INTEGER, INTERVAL, TIMESTAMP, VARCHAR, Kind, Lit, Scalar
+from dpsql.expression import DATE, DOUBLE, INTEGER, INTERVAL, TIMESTAMP, VARCHAR, Kind, Lit, Scalar
 from dpsql.scalars import units
 from dpsql.scalars.dates import PART_UNITS
 from dpsql.scalars.errors import ScalarError
@@ -96,7 +96,22 @@ def date_part(node: exp.Expr, visit: Visit) -> Scalar:
 
 
 def _part(unit: exp.Expr, of: exp.Expr, visit: Visit) -> Scalar:
+    apart = _between(str(_unit_text(unit).value).lower(), of.unnest(), visit)
+    if apart is not None:
+        return apart
     return call(units.unit_of(str(_unit_text(unit).value), PART_UNITS), visit(of))
+
+
+def _between(unit: str, of: exp.Expr, visit: Visit) -> Scalar | None:
+    """The seconds or whole days of the INTERVAL between two moments; None for other parts of other things."""
+    if not isinstance(of, exp.Sub) or unit not in ("epoch", "day", "days"):
+        return None
+    end, start = visit(of.this), visit(of.expression)
+    if TIMESTAMP not in (end.type, start.type) or not {end.type, start.type} <= {DATE, TIMESTAMP}:
+        return None
+    if unit == "epoch":
+        return call("/", call("date_diff", Lit("microsecond", VARCHAR), start, end), Lit(1e6, DOUBLE))
+    return call("date_sub", Lit("day", VARCHAR), start, end)
 
 
 def date_trunc(node: exp.Expr, visit: Visit) -> Scalar:

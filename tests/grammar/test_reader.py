@@ -82,3 +82,12 @@ def test_every_page_is_read() -> None:
     found: list[Case] = pages.cases()
     assert {case.page for case in found} == set(pages.FOLDER.glob("*/*.md"))
     assert len({case.id for case in found}) == len(found)
+
+
+@pytest.mark.parametrize("page", sorted(pages.FOLDER.glob("*/*.md")), ids=lambda page: page.parent.name + page.stem)
+def test_a_page_teaches_what_is_answered_and_what_is_not(page: Path) -> None:
+    """At least eight cases, a third of them answered and some refused; a page `refused` holds refusals alone."""
+    found = read(page)
+    refused = sum(case.refused for case in found)
+    assert len(found) >= 8
+    assert page.stem == "refused" or (refused and 3 * (len(found) - refused) >= len(found))

@@ -55,7 +55,7 @@ from dpsql.scalars import ScalarError, build
         ("dt + INTERVAL 9000 YEAR * 3", "10,000 years", None),
         ("time_bucket(INTERVAL 0 DAY, ts)", "longer than nothing", None),
         ("to_timestamp(i)", "not read as moments", "TIMESTAMP"),
-        ("age(dt, du)", "not admitted", "date_diff"),
+        ("age(dt, du)", "not admitted", "datesub"),
         ("initcap(v)", "not admitted", None),
         ("levenshtein(v, w)", "not admitted", None),
         ("regexp_replace(v, 'a', w)", "literal text", None),
