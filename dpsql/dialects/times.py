@@ -16,30 +16,71 @@ _UNITS = {
     "DD": "DAY", "HH": "HOUR", "MI": "MINUTE", "SS": "SECOND", "ISOWEEK": "WEEK", "ISO_WEEK": "WEEK", "WW": "WEEK",
     "WK": "WEEK", "WEEKISO": "WEEK", "DAYOFWEEKISO": "ISODOW", "DW": "DAYOFWEEK",
 }
+_ISO = ("ISOWEEK", "ISO_WEEK", "WEEKISO")
 _SMALL = {"HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"}
 
 
+_DAYS = ("SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY")
+
+
 def _unit(node: exp.Expr, dialect: str, name: str = "unit") -> str:
-    """The unit of a node in DuckDB's spelling; weeks that start on another day than Monday are refused."""
+    """The unit of a node in DuckDB's spelling. A week may start on another day there: `_first`."""
     unit = node.args.get(name)
     if unit is None:
         return "DAY"
     unit = unit.unnest()
-    week = unit.this.name.upper() if isinstance(unit, exp.WeekStart) else None
-    text = "WEEK" if week else unit.name.upper()
-    iso = text in ("ISOWEEK", "ISO_WEEK") or week == "MONDAY"
-    text = _UNITS.get(text, text).removesuffix("S") if text != "SS" else "SECOND"
-    if (text == "WEEK" and dialect in _OTHER_WEEKS and not iso) or week not in (None, "MONDAY"):
-        way = {"bigquery": "write ISOWEEK, or WEEK(MONDAY)", "tsql": "write ISO_WEEK, or count days"}
-        raise refusal(
-            f"weeks of {dialect} start on Sunday here, those of DuckDB on Monday", node,
-            way.get(dialect, "write WEEK(d, 3), or count days"),
-        )
-    return text
+    text = "WEEK" if isinstance(unit, exp.WeekStart) else unit.name.upper()
+    return _UNITS.get(text, text).removesuffix("S") if text != "SS" else "SECOND"
+
+
+def _first(node: exp.Expr, dialect: str, name: str = "unit") -> int:
+    """The day on which the weeks of a node start, Sunday being 0; 1 also where it speaks of no weeks."""
+    unit = node.args.get(name)
+    unit = None if unit is None else unit.unnest()
+    if isinstance(unit, exp.WeekStart):
+        day = unit.this.name.upper()
+        if day not in _DAYS:
+            raise refusal(f"{day} is no day of the week", node)
+        return _DAYS.index(day)
+    plain = unit is not None and _unit(node, dialect, name) == "WEEK" and unit.name.upper() not in _ISO
+    return 0 if plain and dialect in _OTHER_WEEKS else 1
+
+
+def _iso(node: exp.Expr, dialect: str) -> bool:
+    """Whether EXTRACT numbers the weeks as DuckDB does. QueryError for SQL Server, where week 1 holds the first day."""
+    unit = node.args["this"].unnest()
+    if dialect not in _OTHER_WEEKS or unit.name.upper() in _ISO:
+        return not isinstance(unit, exp.WeekStart)
+    if dialect == "tsql":
+        raise refusal("weeks of tsql are numbered from the first of January", node, "write ISO_WEEK, or count days")
+    return False
+
+
+def _week_start(date: exp.Expr, first: int) -> exp.Expr:
+    """The last day `first` that is not after a moment: moved so far that its weeks start on Monday, and back."""
+    days, week = (1 - first) % 7, exp.Var(this="WEEK")
+    if not days:
+        return exp.TimestampTrunc(this=date, unit=week)
+    ahead, back = (exp.Interval(this=exp.Literal.string(str(n)), unit=exp.Var(this="DAY")) for n in (days, -days))
+    moved = exp.paren(exp.Add(this=date, expression=ahead), copy=False)
+    return exp.paren(exp.Add(this=exp.TimestampTrunc(this=moved, unit=week), expression=back), copy=False)
+
+
+def _week_of_year(date: exp.Expr, first: int) -> exp.Expr:
+    """How many weeks of the year have begun: those before the first such day are week 0."""
+    day = exp.Extract(this=exp.Var(this="DOY"), expression=date)
+    since: exp.Expr = exp.Extract(this=exp.Var(this="DOW"), expression=_moment(date.copy()))
+    if first:
+        ahead = exp.paren(exp.Add(this=since, expression=exp.Literal.number(7 - first)), copy=False)
+        since = exp.paren(exp.Mod(this=ahead, expression=exp.Literal.number(7)), copy=False)
+    count = exp.Sub(this=exp.Add(this=day, expression=exp.Literal.number(6)), expression=since)
+    return exp.paren(exp.IntDiv(this=exp.paren(count, copy=False), expression=exp.Literal.number(7)), copy=False)
 
 
 def _extracted(node: exp.Expr, dialect: str) -> exp.Expr:
     unit, of = _unit(node, dialect, "this"), node.expression
+    if unit == "WEEK" and not _iso(node, dialect):
+        return _week_of_year(of, _first(node, dialect, "this"))
     if unit == "DATE":
         return exp.cast(of, "DATE", copy=False)
     if unit in ("DAYOFWEEK", "DOW", "WEEKDAY") and dialect in _SUNDAY_FIRST:
@@ -63,15 +104,21 @@ def _day_of_week(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 def _week(node: exp.Expr, dialect: str) -> exp.Expr:
-    if dialect in ("mysql", "tsql", "bigquery") and whole(node.args.get("mode")) != 3:
-        raise refusal(f"weeks of {dialect} start on Sunday here, those of DuckDB on Monday", node, "write WEEK(d, 3)")
+    mode = whole(node.args.get("mode"))
+    if dialect == "mysql" and (mode == 0 or node.args.get("mode") is None):
+        return _week_of_year(node.this, 0)
+    if dialect in _OTHER_WEEKS and mode != 3:
+        raise refusal(f"weeks of {dialect} in this mode are not those of DuckDB", node, "write WEEK(d), or WEEK(d, 3)")
     return exp.Week(this=node.this)
 
 
 def _truncated(node: exp.Expr, dialect: str) -> exp.Expr:
     if node.args.get("zone"):
         raise refusal("a time zone here is not answered", node, "leave it out: moments are those of the tables")
-    return exp.TimestampTrunc(this=node.this, unit=exp.Var(this=_unit(node, dialect)))
+    unit = _unit(node, dialect)
+    if unit == "WEEK":
+        return _week_start(node.this, _first(node, dialect))
+    return exp.TimestampTrunc(this=node.this, unit=exp.Var(this=unit))
 
 
 def _moment(node: exp.Expr) -> exp.Expr:
@@ -88,6 +135,10 @@ def _between(node: exp.Expr, dialect: str) -> exp.Expr:
     elapsed = isinstance(node, exp.TimestampDiff) or (dialect in _ELAPSED and node.args.get("unit") is not None)
     if elapsed:
         return exp.Anonymous(this="date_sub", expressions=[exp.Literal.string(unit.lower()), earlier, later])
+    if unit == "WEEK":                      # DuckDB counts sevens of days, the others starts of weeks
+        later, earlier = (_week_start(each, _first(node, dialect)) for each in (later, earlier))
+        days = exp.DateDiff(this=later, expression=earlier, unit=exp.Var(this="DAY"))
+        return exp.paren(exp.IntDiv(this=days, expression=exp.Literal.number(7)), copy=False)
     return exp.DateDiff(this=later, expression=earlier, unit=exp.Var(this=unit))
 
 

@@ -83,8 +83,8 @@ snowflake | try_cast(v AS int) | TRY_CAST(v AS INTEGER)
 snowflake | equal_null(i, j) | i IS NOT DISTINCT FROM j
 snowflake | square(i) | power(i, 2)
 bigquery | date_diff(du, dt, DAY) | date_diff('day', dt, du)
-bigquery | date_diff(du, dt, ISOWEEK) | date_diff('week', dt, du)
-bigquery | date_diff(du, dt, WEEK(MONDAY)) | date_diff('week', dt, du)
+bigquery | date_diff(du, dt, ISOWEEK) | (date_diff('day', date_trunc('week', dt), date_trunc('week', du)) // 7)
+bigquery | date_diff(du, dt, WEEK(MONDAY)) | (date_diff('day', date_trunc('week', dt), date_trunc('week', du)) // 7)
 bigquery | timestamp_diff(tt, ts, HOUR) | date_sub('hour', ts, tt)
 bigquery | date_add(dt, INTERVAL 3 DAY) | dt + INTERVAL 3 DAY
 bigquery | date_sub(dt, INTERVAL 3 MONTH) | dt + INTERVAL (-3) MONTH
@@ -181,17 +181,14 @@ postgres | i::numeric | keeps them all
 postgres | substring(v, -1, 2) | before the first
 postgres | ts::timestamptz | TIMESTAMPTZ is not admitted
 postgres | age(dt, du) | not read
-bigquery | date_trunc(dt, WEEK) | start on Sunday
-bigquery | date_diff(du, dt, WEEK) | start on Sunday
-bigquery | extract(week FROM dt) | start on Sunday
-bigquery | date_diff(du, dt, WEEK(TUESDAY)) | start on Sunday
+tsql | datepart(week, dt) | first of January
+bigquery | date_trunc(dt, WEEK(MOONDAY)) | no day of the week
+mysql | week(dt, 1) | in this mode
 snowflake | add_months(dt, 2) | last day of a month
 snowflake | dateadd(month, i, dt) | literal number
 snowflake | haversine(f, f, f, f) | not read
-tsql | datediff(week, ts, tt) | start on Sunday
 tsql | v LIKE '[a-c]%' | not read
 tsql | convert(varchar(10), dt, 120) | style
-mysql | week(dt) | start on Sunday
 mysql | yearweek(dt) | not read
 mysql | p XOR p | not admitted
 spark | regexp_replace(v, 'a', '\\\\1') | backslash
