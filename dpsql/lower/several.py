@@ -109,6 +109,8 @@ def _histogram(aggregate: Aggregated, node: exp.Expr, build: Build) -> Several:
     branches = [each for i, (value, bin_) in enumerate(pairs)
                 for each in (scalars.call(test, value, bin_), Lit(i, INTEGER))]
     keys = _names(stated, [build(item) for item in items], [bin_ for _, bin_ in pairs])
+    if len(set(keys)) < len(keys):
+        raise refusal("two of these bins are one number in the type of the answer", arguments[1], "leave one out")
     if len(keys) > len(pairs):
         branches += [scalars.call("is_not_null", stated), Lit(len(pairs), INTEGER)]
     cell = conditioned(aggregate, node, build, scalars.call("case", *branches, Lit(None, INTEGER)))

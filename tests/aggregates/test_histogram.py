@@ -131,6 +131,7 @@ def test_bigquery(session: Session) -> None:
     ("HISTOGRAM(x)", "without a list of bins"), ("HISTOGRAM(x, 5)", "without a list of bins"),
     ("HISTOGRAM(x, [x])", "written out"), ("HISTOGRAM(x, [NULL])", "written out"),
     ("HISTOGRAM(x, ['nan'::DOUBLE])", "written out"), ("HISTOGRAM(x, [])", "1 to 100"),
+    ("HISTOGRAM(s, [0.1, 0.1000000000000000055])", "one number"),
     (f"HISTOGRAM(x, [{', '.join(map(str, range(101)))}])", "1 to 100"), ("HISTOGRAM(text, ['a'])", "VARCHAR"),
     ("HISTOGRAM(DISTINCT x, [1])", "without a list of bins"), ("HISTOGRAM(x, [1]) OVER ()", "several people"),
     ("QUANTILE_CONT(x, [])", "1 to 100"), ("[COUNT(*)]", "not admitted"), ("MAP([1], [COUNT(*)])", "not admitted"),

@@ -71,6 +71,8 @@ QUERIES = {
     "quotients": "SELECT SUM(LEAST(GREATEST(100 // n, 0), 9)) FROM people",
     "units by their rows": "SELECT c, COUNT(*) FROM (SELECT u, COUNT(*) AS c FROM visits GROUP BY u) t GROUP BY c",
     "marked": "SELECT COUNT(*) FROM people p WHERE EXISTS (SELECT 1 FROM visits v WHERE v.u = p.u AND v.cost > 50)",
+    "places in two orders": "SELECT COUNT(*) FROM (SELECT ROW_NUMBER() OVER (PARTITION BY u ORDER BY cost) AS a, "
+                            "ROW_NUMBER() OVER (PARTITION BY u ORDER BY cost DESC) AS b FROM visits) t WHERE a = b",
     "totals of groups": "SELECT kind, COUNT(*) FROM people GROUP BY ROLLUP (kind)",
 }
 # Asked of whole sessions: stages, a finish, errors, replays.
