@@ -13,6 +13,7 @@ from dpsql.lower.context import Context, Describe, Env
 from dpsql.lower.feeds import Stages
 from dpsql.lower.finish import admitted, lower_open
 from dpsql.lower.flatten import flattened
+from dpsql.lower.pivots import pivoted
 from dpsql.parse import refusal
 from dpsql.program import Program
 
@@ -26,7 +27,7 @@ def lower(tree: exp.Query, catalog: Catalog, describe: Describe) -> Program:
     """
     context = Context(catalog)
     context.stages = Stages(context, _opened, describe)
-    finish = _opened(tree, context, {})
+    finish = _opened(pivoted(tree), context, {})
     feeds = tuple(replace(feed, query=_spelled(feed.query)) for feed in context.feeds)
     return Program(tuple(context.asks), _spelled(flattened(finish)), tuple(context.public), feeds)
 
