@@ -143,7 +143,7 @@ def _table(node: Node, table: TableSchema, schema: Schema) -> TablePolicy:
     return TablePolicy(
         name=table.name,
         public=public,
-        unit=_usable(nodes["unit"], table, nodes["unit"].text()).name if "unit" in nodes else None,
+        unit=_naming(nodes["unit"], table, nodes["unit"].text()).name if "unit" in nodes else None,
         owner=_owner(nodes["owner"], table, schema) if "owner" in nodes else None,
         keys=_keys(nodes["keys"], table) if "keys" in nodes else (),
         max_rows_per_group=limit,
@@ -163,6 +163,15 @@ def _usable(node: Node, table: TableSchema, name: str) -> ColumnSchema:
     column = _column(node, table, name)
     if column.type is None:
         raise node.error(f"{table.name}.{column.name} is of type {column.stored}, which dpsql does not compute with")
+    return column
+
+
+def _naming(node: Node, table: TableSchema, name: str) -> ColumnSchema:
+    """A column that says whose a row is."""
+    column = _usable(node, table, name)
+    if column.rounded:
+        raise node.error(f"{table.name}.{column.name} is of type {column.stored}, read in microseconds: "
+                         "two people could be taken for one")
     return column
 
 
@@ -193,13 +202,13 @@ def _owner(node: Node, table: TableSchema, schema: Schema) -> OwnerPath:
     path = _OWNER.fullmatch(node.text())
     if path is None:
         raise node.error('must read "column -> table.key", such as "o_custkey -> customer.c_custkey"')
-    column = _usable(node, table, _names(path[1])[0])
+    column = _naming(node, table, _names(path[1])[0])
     *target, key = _names(path[2])
     name = ".".join(target)
     owner = schema.table(name)
     if owner is None:
         raise node.error(f"the database has no table {name}; {suggest(name, (t.name for t in schema.tables))}")
-    other = _usable(node, owner, key)
+    other = _naming(node, owner, key)
     if column.type is None or other.type is None or column.type.kind is not other.type.kind:
         raise node.error(f"{table.name}.{column.name} is {column.type} and {owner.name}.{other.name} is {other.type}: "
                          "they cannot be equal")

@@ -24,6 +24,11 @@ class ColumnSchema:
         """Whether reading the column needs a cast from the stored type."""
         return self.type is not None and str(self.type).replace(" ", "") != self.stored.replace(" ", "")
 
+    @property
+    def rounded(self) -> bool:
+        """Whether two stored values may be read as one: then it names nobody, and a key of it need not stay a key."""
+        return self.stored == "TIMESTAMP_NS"
+
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:

@@ -33,7 +33,6 @@ _TYPES = {
     "FLOAT": DOUBLE, "DOUBLE": DOUBLE, "VARCHAR": VARCHAR, "UUID": VARCHAR, "DATE": DATE, "TIMESTAMP": TIMESTAMP,
     "TIMESTAMP_NS": TIMESTAMP,
 }
-_ROUNDED = "TIMESTAMP_NS"      # two stored values may be read as one, so a key of it need not stay a key
 _COLLATED = "VARCHAR with a collation"
 _DECIMAL = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
 _COLUMNS = """
@@ -72,7 +71,7 @@ def read_schema(cursor: DuckDBPyConnection) -> Schema:
         keys, foreign = _constraints(cursor, home)
     tables: dict[str, TableSchema] = {}
     for path, found in columns.items():
-        rounded = {column.name for column in found if column.stored == _ROUNDED}
+        rounded = {column.name for column in found if column.rounded}
         table = TableSchema(key_of(path, home), path, tuple(found),
                             tuple(key for key in keys.get(path, ()) if not rounded.intersection(key)),
                             tuple(foreign.get(path, ())))

@@ -9,6 +9,7 @@ import pytest
 
 from dpsql import release
 from dpsql.domain import combinations
+from dpsql.errors import PolicyError
 from dpsql.facts.public import Listed
 from dpsql.session import Session
 
@@ -103,3 +104,24 @@ def test_an_answer_is_not_another_databases(tmp_path: Path) -> None:
         answers = [each.query(sql) for each in (one, two, one, two)]
     assert [answer.replayed for answer in answers] == [False, False, True, True]
     assert [answer.rows[0][0] for answer in answers] == [9, 10, 9, 10]
+
+
+@pytest.mark.parametrize(("unit", "owner"), [("moment", "pid -> people.pid"), ("pid", "moment -> people.moment")])
+def test_moments_a_nanosecond_apart_name_nobody(tmp_path: Path, unit: str, owner: str) -> None:
+    """Read as one, two people would be one unit, and each would be protected half."""
+    with duckdb.connect(tmp_path / "people.duckdb") as connection:
+        connection.execute("CREATE TABLE people(pid BIGINT, moment TIMESTAMP_NS);"
+                           "CREATE TABLE visits(pid BIGINT, moment TIMESTAMP_NS)")
+    (tmp_path / "policy.toml").write_text(
+        'version = "1"\nunit = "people"\n[budget]\nepsilon = 1\ndelta = 0.1\n'
+        f'[tables.people]\nunit = "{unit}"\n[tables.visits]\nowner = "{owner}"\n')
+    with pytest.raises(PolicyError, match="two people could be taken for one"):
+        Session(tmp_path / "people.duckdb", tmp_path / "policy.toml")
+
+
+def test_other_numbers_of_the_same_totals_are_no_replay(tmp_path: Path) -> None:
+    """A variance and its root are bought alike; the one is not the answer to the other."""
+    with opened(tmp_path / "db") as session:
+        found = [session.query(f"SELECT {name}(i) FROM people") for name in ("VAR_POP", "STDDEV_POP", "VAR_SAMP")]
+        pairs = [session.query(f"SELECT {name}(x, d) FROM people") for name in ("CORR", "REGR_SLOPE", "COVAR_POP")]
+    assert not any(answer.replayed for answer in (*found, *pairs))

@@ -83,7 +83,7 @@ def test_amplifiers_are_refused(opened: Callable[..., Session], condition: str) 
 def test_a_slow_query_is_killed_and_charged_while_another_is_answered(
     opened: Callable[..., Session], isolated: bool,
 ) -> None:
-    session, other = opened(isolated=isolated, deadline=1.0), opened(isolated=isolated, deadline=60.0)
+    session, other = opened(isolated=isolated, deadline=4.0), opened(isolated=isolated, deadline=60.0)
     failed: list[str] = []
 
     def slow() -> None:
