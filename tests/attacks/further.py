@@ -14,7 +14,6 @@ REJECT: dict[str, tuple[Attack, ...]] = {
         "SELECT COUNT(*) FROM patients WHERE weight > (SELECT weight FROM patients WHERE pid = 7)",
         "SELECT COUNT(*) FROM patients WHERE pid = (SELECT pid FROM patients ORDER BY weight DESC LIMIT 1)",
         "SELECT COUNT(*) FROM patients WHERE age > (SELECT MAX(age) FROM patients GROUP BY pid)",
-        "SELECT COUNT(*) FROM patients WHERE pid IN (SELECT MIN(pid) FROM patients)",
         "SELECT ward, (SELECT COUNT(*) FROM visits v WHERE v.pid = w.floor) FROM wards w WHERE w.ward = (SELECT name FROM patients WHERE pid = 9)",
         "SELECT beds FROM wards ORDER BY (SELECT weight FROM patients WHERE pid = 7)",
         "SELECT ward FROM wards LIMIT (SELECT age FROM patients WHERE pid = 9)",
@@ -51,7 +50,6 @@ REJECT: dict[str, tuple[Attack, ...]] = {
         "SELECT COUNT(*) FROM (SELECT pid + 0 AS pid FROM patients) t JOIN visits v USING (pid)",
         "SELECT COUNT(*) FROM (SELECT COALESCE(referrer, pid) AS pid FROM visits) t JOIN patients USING (pid)",
         "SELECT COUNT(*) FROM (SELECT CASE WHEN pid = 7 THEN 8 ELSE pid END AS pid FROM visits) t JOIN patients USING (pid)",
-        "SELECT COUNT(*) FROM (SELECT MAX(pid) AS pid, ward FROM visits GROUP BY ward) t JOIN patients USING (pid)",
         "SELECT COUNT(*) FROM (SELECT LAG(pid) OVER (ORDER BY pid) AS pid FROM patients) t JOIN visits USING (pid)",
         "SELECT COUNT(*) FROM (SELECT LEAD(pid) OVER (PARTITION BY pid ORDER BY vid) AS pid FROM visits) t JOIN patients p USING (pid)",
         "SELECT COUNT(*) FROM visits v JOIN (VALUES (7), (8)) t(pid) ON TRUE JOIN patients p ON p.pid = t.pid",
@@ -104,7 +102,6 @@ REJECT: dict[str, tuple[Attack, ...]] = {
         "SELECT COUNT(*) FROM (SELECT pid, COUNT(*) AS n FROM visits GROUP BY GROUPING SETS ((pid), ())) t",
     ),
     "amplifiers": (
-        "SELECT COUNT(*) FROM patients, UNNEST([1, 2, 3]) AS t(i)",
         "SELECT COUNT(*) FROM patients, UNNEST(range(pid)) AS t(i)", "SELECT COUNT(*) FROM patients, UNNEST(range(1000000000)) AS t(i)",
         "SELECT COUNT(*) FROM patients, generate_series(1, 1000000000) AS t(i)", "SELECT COUNT(*) FROM patients, UNNEST(string_split(name, note)) AS t(i)",
         "SELECT COUNT(*) FROM patients, UNNEST(string_split(repeat(name, 100000000), '')) AS t(i)", "SELECT UNNEST(string_split(name, '')) FROM patients",
@@ -148,6 +145,14 @@ REJECT: dict[str, tuple[Attack, ...]] = {
 }
 
 PRIVATE: dict[str, tuple[Attack, ...]] = {
+    "names of people as numbers": (
+        "SELECT COUNT(*) FROM patients WHERE pid IN (SELECT MIN(pid) FROM patients)",
+        "SELECT MIN(pid), MAX(pid), MEDIAN(pid) FROM patients", "SELECT HISTOGRAM(pid, [6, 7, 8]) FROM patients",
+        "SELECT HISTOGRAM_EXACT(weight, [7]), QUANTILE_DISC(pid, [0.01, 0.99]) FROM patients WHERE pid > 5",
+        "SELECT COUNT(*) FROM (SELECT MAX(pid) AS pid, ward FROM visits GROUP BY ward) t JOIN patients USING (pid)",
+        "SELECT * FROM (SELECT ward, pid % 2 AS odd FROM visits) PIVOT (COUNT(*) FOR odd IN (0, 1))",
+    ),
+    "lists of the text": ("SELECT COUNT(*) FROM patients, UNNEST([1, 2, 3]) AS t(i)",),
     "equal rows in two orders": tuple(
         f"SELECT COUNT(*) FROM (SELECT {a} OVER (PARTITION BY pid ORDER BY ward) AS a, {b} OVER (PARTITION BY pid ORDER BY ward DESC) AS b FROM visits) t WHERE a = b"
         for a in ("ROW_NUMBER()", "NTILE(2)", "LAG(minutes)") for b in ("ROW_NUMBER()", "NTILE(3)", "LEAD(minutes)")
