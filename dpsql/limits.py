@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from sqlglot import exp
+from sqlglot.parser import Parser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from dpsql.errors import QueryError
@@ -37,6 +38,8 @@ _SPLIT = "split the query"
 CHARACTERS = Limit(100_000, "the query has more than {} characters", _SPLIT)
 TOKENS = Limit(4_000, "the query has more than {} words and signs", _SPLIT)
 DEPTH = Limit(30, "brackets are nested more than {} deep", "split the query with WITH")
+TWICE = Limit(4, "more than {} JOINs without ON, or brackets behind the name of a type, stand in one another",
+              "write ON or USING behind each JOIN, and CAST(x AS type)")
 CHAIN = Limit(200, "more than {} words and signs follow each other without a comma, AND, OR or a clause between them",
               "write a part of it in a derived table")
 TERMS = Limit(300, "more than {} terms are joined by AND, OR or WHEN", "write x IN (...), or join a public table")
@@ -48,14 +51,20 @@ SOURCES = Limit(128, "the query reads more than {} tables, once every WITH name 
 COLUMNS = Limit(400, "the query shows more than {} columns, once every star is written out",
                 "name the columns you need")
 VALUE = Limit(100_000, "a parameter has more than {} characters", "pass a shorter one")
+PRINTED = Limit(200_000, "the query would run as a statement of more than {} characters",
+                "ask for fewer things at once, or split the query")
 SECONDS = Limit(1, "the query takes more than {} second to plan", "make it simpler, or split it")
 
 _OPEN = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE}
 _CLOSE = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END}
+# sqlglot reads twice what stands in brackets behind a type, and what follows a JOIN without ON; within, again twice.
+_TYPE = Parser.TYPE_TOKENS
+_JOIN = {TokenType.JOIN, TokenType.STRAIGHT_JOIN}
 _TERM = {TokenType.AND, TokenType.OR, TokenType.WHEN, TokenType.THEN, TokenType.ELSE}
 _SHORT = {TokenType.SELECT, TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.FROM}
 _CLAUSE = _SHORT | {
-    TokenType.WHERE, TokenType.HAVING, TokenType.QUALIFY, TokenType.VALUES, TokenType.JOIN, TokenType.UNION,
+    TokenType.WHERE, TokenType.HAVING, TokenType.QUALIFY, TokenType.VALUES, TokenType.JOIN, TokenType.STRAIGHT_JOIN,
+    TokenType.UNION,
     TokenType.INTERSECT, TokenType.EXCEPT, TokenType.WITH,
 }
 # Texts in quotes and comments, words, single signs: a sign of several characters counts several times.
@@ -65,8 +74,11 @@ _SIGNS = 3      # characters of the longest sign
 
 @dataclass(slots=True)
 class _Level:
-    """What was counted within one pair of brackets, in the clause that is read."""
+    """What was counted within one pair of brackets, in the clause that is read; `outer` is how often it is doubled by
+    what stands around, `joins` by the joins before."""
 
+    outer: int = 0
+    joins: int = 0
     chain: int = 0
     terms: int = 0
     items: int = 1
@@ -78,6 +90,8 @@ class _Level:
             return CHAIN
         if self.terms > TERMS.most:
             return TERMS
+        if self.outer + self.joins > TWICE.most:
+            return TWICE
         return self.listed if self.items > self.listed.most else None
 
 
@@ -93,9 +107,8 @@ def check_tokens(sql: str, tokens: Sequence[Token]) -> None:
     """Raises QueryError, at the token where a limit of depth or length is passed."""
     if len(tokens) > TOKENS.most:
         raise TOKENS.error(sql, tokens[TOKENS.most])
-    levels = [_Level()]
-    blocks = 0
-    for token in tokens:
+    levels, blocks = [_Level()], 0
+    for before, token in zip((None, *tokens), tokens, strict=False):
         kind = token.token_type
         level = levels[-1]
         if kind in _CLOSE:
@@ -103,8 +116,12 @@ def check_tokens(sql: str, tokens: Sequence[Token]) -> None:
                 levels.pop()
             continue
         if kind in _CLAUSE:
-            levels[-1] = level = _Level(listed=ITEMS if kind in _SHORT else LIST)
+            joins = 0 if kind is TokenType.SELECT else level.joins      # other clauses may be names here
+            joins += kind in _JOIN and (before is None or before.token_type is not TokenType.CROSS)
+            levels[-1] = level = _Level(level.outer, joins, listed=ITEMS if kind in _SHORT else LIST)
             blocks += kind is TokenType.SELECT
+        elif kind in (TokenType.ON, TokenType.USING):
+            level.joins, level.chain = max(0, level.joins - 1), level.chain + 1
         elif kind is TokenType.COMMA:
             level.items, level.chain, level.terms = level.items + 1, 0, 0
         elif kind in _TERM:
@@ -112,8 +129,8 @@ def check_tokens(sql: str, tokens: Sequence[Token]) -> None:
         else:
             level.chain += 1
         if kind in _OPEN:
-            levels.append(_Level())
-        passed = level.passed() or (DEPTH if len(levels) > DEPTH.most + 1 else None)
+            levels.append(_Level(level.outer + level.joins + (before is not None and before.token_type in _TYPE)))
+        passed = level.passed() or levels[-1].passed() or (DEPTH if len(levels) > DEPTH.most + 1 else None)
         if passed or blocks > BLOCKS.most:
             raise (passed or BLOCKS).error(sql, token)
 
@@ -174,13 +191,19 @@ def _size(node: exp.Expr, names: dict[str, _Size]) -> _Size:
     return _Size(found.sources + sum(part.sources for part in parts), most)
 
 
+_STOPPABLE = 0.8
+
 _end: ContextVar[tuple[float, float] | None] = ContextVar("planning", default=None)   # by the clock, by own work
 
 
 @contextmanager
 def planning() -> Iterator[None]:
-    """Within, `tick` allows so many seconds of this thread's own work as `SECONDS` says."""
-    token = _end.set((time.perf_counter() + SECONDS.most, time.thread_time() + SECONDS.most))
+    """Within, `tick` allows this thread's own work about as many seconds as `SECONDS` says.
+
+    A part is kept for the piece of work that is under way when they are over, and cannot be stopped.
+    """
+    most = SECONDS.most * _STOPPABLE
+    token = _end.set((time.perf_counter() + most, time.thread_time() + most))
     try:
         yield
     finally:

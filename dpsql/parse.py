@@ -64,6 +64,8 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
         raise QueryError("the query is nested too deeply", hint="split it with WITH") from None
     except SqlglotError as error:
         raise _syntax(sql, error) from None
+    except (AttributeError, LookupError, TypeError, ValueError):    # a function lacks what sqlglot expects of it
+        raise QueryError(f"{UNREAD}: a function has other arguments than it takes") from None
     if hole := tree.find(exp.Placeholder, exp.Parameter, exp.SessionParameter):
         raise refusal(f"no value was given for parameter {hole.name}", hole, "pass params=[...] or {...}").at(sql)
     if empty := next((select for select in tree.find_all(exp.Select) if not select.expressions), None):

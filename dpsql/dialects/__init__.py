@@ -21,7 +21,7 @@ DIALECTS = (
     "presto", "sqlite",
 )
 _LIKELY = ("duckdb", "tsql", "bigquery", "spark", "mysql", "snowflake", "postgres")
-_TRIED = 10_000         # characters
+_TRIED = 4_000         # characters
 _RULES = {**rules.RULES, **times.RULES, **types.RULES}
 
 

@@ -16,7 +16,7 @@ from dpsql import scalars
 from dpsql.catalog import Catalog
 from dpsql.errors import InternalError
 from dpsql.expression import Call, Column, Ref, Scalar, columns_of
-from dpsql.limits import tick
+from dpsql.limits import PRINTED, tick
 from dpsql.relation import (
     Aggregate,
     CapGroups,
@@ -76,6 +76,9 @@ def _said(tree: exp.Expr) -> str:
     tick()
     meant = type(tree), hash(tree)      # as sqlglot compares two trees: all nodes and arguments are in the hash
     text = tree.sql("duckdb", copy=False, comments=False, unsupported_level=ErrorLevel.RAISE)
+    tick()
+    if len(text) > PRINTED.most:
+        raise PRINTED.error()
     try:
         again = meaning(text)
     except SqlglotError:
@@ -106,6 +109,7 @@ class _Printer:
 
     def select(self, relation: Relation, needed: frozenset[int]) -> exp.Select:
         """A SELECT that shows the needed columns of a relation under their names."""
+        tick()
         match relation:
             case Project(source, items):
                 kept = [(column, scalar) for column, scalar in items if column.id in needed]

@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from dpsql.expression import DOUBLE, INTEGER, Call, Column, Kind, Lit, Ref, Scalar, SqlType
 from dpsql.interval import Interval
+from dpsql.limits import tick
 from dpsql.scalars.ranges import of_literal
 from dpsql.scalars.rows import ROWS, Ranges, Sql, interval_of
 
@@ -24,6 +25,7 @@ def to_sql(scalar: Scalar, column: Callable[[Column], exp.Expr]) -> exp.Expr:
 
     `column` gives the (qualified, quoted) SQL of a column. The text parses back to an equal tree.
     """
+    tick()
     return _print(scalar, column)[0]
 
 

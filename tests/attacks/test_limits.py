@@ -43,6 +43,13 @@ PASSED: dict[str, tuple[Limit, str]] = {
     "depth": (limits.DEPTH, "SELECT " + "(" * 31 + "1" + ")" * 31),
     "mixed depth": (limits.DEPTH, "SELECT " + "[{'a': (" * 11 + "1" + ")}]" * 11),
     "CASE in CASE": (limits.DEPTH, "SELECT " + "CASE WHEN true THEN " * 40 + "1" + " END" * 40),
+    "types in types": (limits.TWICE, "SELECT " + "DATE(" * 28 + "a" + ")" * 28 + " FROM t"),
+    "arrays in arrays": (limits.TWICE, "SELECT " + "ARRAY[f(" * 14 + "a" + ")]" * 14 + " FROM t"),
+    "joins without ON": (limits.TWICE, "SELECT 1 FROM t" + " JOIN t" * 40),
+    "joins of what is called VALUES": (limits.TWICE, "SELECT 1 FROM t" + " JOIN VALUES" * 40),
+    "natural joins": (limits.TWICE, "SELECT 1 FROM t" + " NATURAL LEFT JOIN t" * 40),
+    "joins in joins": (limits.TWICE, "SELECT 1 FROM " + "t JOIN t JOIN (SELECT 1 FROM " * 14 + "t" + ")" * 14),
+    "types in joins": (limits.TWICE, "SELECT 1 FROM t JOIN t JOIN (SELECT " + "INT(" * 14 + "a" + ")" * 15),
     "sums": (limits.CHAIN, "SELECT " + "+".join(["a"] * 110) + " FROM t"),
     "minuses": (limits.CHAIN, "SELECT " + "- " * 250 + "a FROM t"),
     "NOT NOT": (limits.CHAIN, "SELECT a FROM t WHERE " + "NOT " * 250 + "true"),
@@ -93,6 +100,11 @@ def test_what_people_write_is_within() -> None:
         " UNION ALL ".join(["SELECT a FROM t WHERE b = 1"] * 60),
         chain("SELECT *, a + 1 AS b FROM {0}", 60),
         "SELECT a FROM t WHERE note = '" + "it''s " * 3_000 + "'",
+        "SELECT DATE(TIMESTAMP(a)), ARRAY[ARRAY[1], ARRAY[DATE(b)]], " + ", ".join(["CAST(a AS DECIMAL(9, 2))"] * 90)
+        + " FROM t",
+        "SELECT 1 FROM a NATURAL JOIN b NATURAL JOIN c NATURAL JOIN d" + " CROSS JOIN e" * 40,
+        "SELECT 1 FROM a" + "".join(f" JOIN b AS b{i} ON a.x = b{i}.x JOIN c AS c{i} USING (x)" for i in range(30)),
+        "SELECT 1 FROM a JOIN b JOIN c JOIN d ON c.x = d.x ON b.x = c.x ON a.x = b.x",
         "SELECT /* " + "why " * 5_000 + "*/ a FROM t -- " + "because " * 5_000,
     ):
         assert parse(sql)
@@ -109,6 +121,12 @@ def test_odd_texts_end_quickly(sql: str) -> None:
         parse(sql)
     except QueryError as refused:
         assert len(str(refused)) < 5_000
+
+
+def test_what_makes_sqlglot_fail_is_refused() -> None:
+    for sql, dialect in (("SELECT DATEADD('', 1, a) FROM t", "tsql"), ("SELECT DATEDIFF((), a, b) FROM t", "tsql")):
+        with pytest.raises(QueryError, match="other arguments than it takes"):
+            parse(sql, None, dialect)
 
 
 @settings(max_examples=60, deadline=None)
