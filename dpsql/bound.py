@@ -89,7 +89,7 @@ def bound(ask: Ask, facts: Facts, domain: Domain | None, groups: int | None, cat
         TABLED[measure.family].lookup(measure, given) if measure.family in TABLED else None
         for measure, given in _givens(setting)
     ))
-    types = tuple((FAMILIES | TABLED)[measure.family].type(measure, given) for measure, given in _givens(setting))
+    types = tuple((FAMILIES | TABLED)[measure.family].type(measure) for measure in ask.measures)
     return Question(
         ask, guarded, keys, totals, partials, uses, types, most, cap is not None, tuple(values), ladders,
         setting.open_groups, tables, lookups,

@@ -28,6 +28,8 @@ class Kind(Enum):
     TIMESTAMP = "TIMESTAMP"
     INTERVAL = "INTERVAL"  # literals only, as an operand of date arithmetic
     NULL = "NULL"          # the type of a bare NULL
+    LIST = "LIST"          # in a finish only, of released values
+    MAP = "MAP"            # likewise
 
 
 _INTEGER_NAMES = {8: "TINYINT", 16: "SMALLINT", 32: "INTEGER", 64: "BIGINT", 128: "HUGEINT"}
@@ -35,11 +37,13 @@ _INTEGER_NAMES = {8: "TINYINT", 16: "SMALLINT", 32: "INTEGER", 64: "BIGINT", 128
 
 @dataclass(frozen=True, slots=True)
 class SqlType:
-    """A type: `width` is the bits of an INTEGER or the digits of a DECIMAL, `scale` the DECIMAL's decimals."""
+    """A type: `width` is the bits of an INTEGER or the digits of a DECIMAL, `scale` the DECIMAL's decimals, `parts` the
+    types of what is in a LIST, or of the keys and values of a MAP."""
 
     kind: Kind
     width: int = 0
     scale: int = 0
+    parts: tuple[SqlType, ...] = ()
 
     def __str__(self) -> str:
         match self.kind:

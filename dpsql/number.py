@@ -9,7 +9,7 @@ from fractions import Fraction
 from sqlglot import exp
 
 from dpsql import scalars
-from dpsql.aggregates import Cells, Number
+from dpsql.aggregates import Cells, Number, summed
 from dpsql.expression import BIGINT, DOUBLE, HUGEINT, INTEGER, VARCHAR, Column, Kind, Lit, Scalar, SqlType, columns_of
 from dpsql.facts.base import Facts
 from dpsql.interval import ANY, Interval
@@ -45,8 +45,7 @@ def number(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> N
     row = scalar if scalars.enforced(scalar).within(believed) else scalars.clamp(scalar, believed)
     unit = Fraction(1, 10**scalar.type.scale)
     low, high = (end / unit for end in believed.ends)
-    released = SqlType(Kind.DECIMAL, 38, scalar.type.scale) if scalar.type.kind is Kind.DECIMAL else HUGEINT
-    return Number(row, math.floor(low), math.ceil(high), unit, released, loose)
+    return Number(row, math.floor(low), math.ceil(high), unit, summed(scalar.type), loose)
 
 
 def coarse(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> Number:

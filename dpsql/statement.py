@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from dpsql.aggregates import Lookup
+from dpsql.aggregates import MAX_COUNT_NOISE, MAX_NOISE, Lookup
 from dpsql.bound import Question
 from dpsql.budget.events import Cost, Event
 from dpsql.catalog import Catalog
@@ -24,8 +24,6 @@ from dpsql.render import render_with
 from dpsql.sensitivity import constant, groups_touched, magnitudes, rows_counted
 from dpsql.tabulate import Tabulated, nearest, tabulated
 
-MAX_COUNT_NOISE = 1 << 56   # scale of the noise of a BIGINT: beyond it a draw might leave the type (exp(-64) and less)
-MAX_NOISE = 1 << 100        # likewise for DECIMAL(38) and HUGEINT
 ROUNDS = 20                 # of weighing measures against each other
 FINEST = 1 << 10            # worths are whole multiples of 1 / FINEST
 FEW_CELLS = 1 << 12         # of a grid: all are fetched, else those near the ranks wanted

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
-from dpsql.expression import Scalar, SqlType
+from dpsql.expression import DOUBLE, HUGEINT, Kind, Scalar, SqlType
 from dpsql.noise.scheme import USUAL, Noise
 from dpsql.program import Measure
 from dpsql.relation import Fold
@@ -43,6 +43,22 @@ def allowed(measure: Measure, unit: Fraction = Fraction(1)) -> tuple[int, int] |
     if measure.within is None:
         return None
     return math.ceil(measure.within[0] / unit), math.floor(measure.within[1] / unit)
+
+
+MAX_COUNT_NOISE = 1 << 56   # scale of the noise of a BIGINT: beyond it a draw might leave the type (exp(-64) and less)
+MAX_NOISE = 1 << 100        # likewise for DECIMAL(38) and HUGEINT
+MOST_COUNTED, MOST_STEPS = (1 << 62) - 1, 1 << 107      # so a count with its noise stays within these, or a total
+
+
+def summed(type_: SqlType) -> SqlType:
+    """The type of a sum: what a million million values of a type add up to fits."""
+    match type_.kind:
+        case Kind.DOUBLE:
+            return DOUBLE
+        case Kind.DECIMAL:
+            return SqlType(Kind.DECIMAL, 38, type_.scale)
+        case _:
+            return HUGEINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +133,7 @@ class Family:
     """
 
     partials: Callable[[Measure, Given], tuple[Partial, ...]]
-    type: Callable[[Measure, Given], SqlType]
+    type: Callable[[Measure], SqlType]
     finish: Callable[[tuple[Partial, ...], tuple[Noisy, ...], SqlType], Released]
 
 
@@ -170,4 +186,4 @@ class Tabled:
     """A family that needs single rows, not totals: what it looks up, and the SQL type of the released column."""
 
     lookup: Callable[[Measure, Given], Lookup]
-    type: Callable[[Measure, Given], SqlType]
+    type: Callable[[Measure], SqlType]

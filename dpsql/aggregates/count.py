@@ -38,7 +38,7 @@ def _finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlT
     )
 
 
-def _bigint(measure: Measure, given: Given) -> SqlType:
+def _bigint(measure: Measure) -> SqlType:
     return BIGINT
 
 

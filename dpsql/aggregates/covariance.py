@@ -47,7 +47,7 @@ def paired(needs: str, formula: Callable[[Pair], Estimate]) -> Family:
         found = dict(zip("n" + needs, zip(partials, noisy, strict=True), strict=True))
         return released(formula(_pair(found)))
 
-    return Family(partials, lambda measure, given: DOUBLE, finish)
+    return Family(partials, lambda measure: DOUBLE, finish)
 
 
 def _moments(measure: Measure, given: Given) -> dict[str, Partial]:
@@ -114,7 +114,7 @@ def _regr_count() -> Family:
     def partials(measure: Measure, given: Given) -> tuple[Partial, ...]:
         return (_moments(measure, given)["n"],)
 
-    return Family(partials, lambda measure, given: BIGINT, COUNT.finish)
+    return Family(partials, lambda measure: BIGINT, COUNT.finish)
 
 
 FAMILIES = {

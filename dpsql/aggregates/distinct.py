@@ -12,7 +12,7 @@ def _lookup(measure: Measure, given: Given) -> Lookup:
     return Lookup(Kept.DISTINCT, measure.arg)
 
 
-def _bigint(measure: Measure, given: Given) -> SqlType:
+def _bigint(measure: Measure) -> SqlType:
     return BIGINT
 
 

@@ -17,7 +17,7 @@ def _lookup(measure: Measure, given: Given) -> Lookup:
     return Lookup(Kept.BINS, measure.arg, bin=stated.value)
 
 
-def _bigint(measure: Measure, given: Given) -> SqlType:
+def _bigint(measure: Measure) -> SqlType:
     return BIGINT
 
 

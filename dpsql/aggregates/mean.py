@@ -15,7 +15,7 @@ def _partials(measure: Measure, given: Given) -> tuple[Partial, ...]:
     return mean_partials(measure.arg, given)
 
 
-def _type(measure: Measure, given: Given) -> SqlType:
+def _type(measure: Measure) -> SqlType:
     return DOUBLE
 
 

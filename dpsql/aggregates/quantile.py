@@ -37,14 +37,14 @@ def _stated(measure: Measure) -> Fraction:
     return Fraction(str(stated.value))
 
 
-def _same(measure: Measure, given: Given) -> SqlType:
+def _same(measure: Measure) -> SqlType:
     assert measure.arg is not None, "a quantile has an argument"
     return measure.arg.type
 
 
-def _between(measure: Measure, given: Given) -> SqlType:
+def _between(measure: Measure) -> SqlType:
     """The type of what may lie between two values."""
-    type_ = _same(measure, given)
+    type_ = _same(measure)
     match type_.kind:
         case Kind.INTEGER:
             return DOUBLE

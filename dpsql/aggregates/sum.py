@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from decimal import Context, Decimal
 
-from dpsql.aggregates.base import Family, Given, Noisy, Number, Partial, Released, allowed
+from dpsql.aggregates.base import Family, Given, Noisy, Number, Partial, Released, allowed, summed
 from dpsql.expression import Kind, SqlType
 from dpsql.program import Measure
 from dpsql.relation import Fold
@@ -38,9 +38,9 @@ def _partials(measure: Measure, given: Given) -> tuple[Partial, ...]:
     return (replace(summing(number), within=allowed(measure, number.unit)),)
 
 
-def _type(measure: Measure, given: Given) -> SqlType:
+def _type(measure: Measure) -> SqlType:
     assert measure.arg is not None, "SUM has an argument"
-    return given.number(measure.arg).type
+    return summed(measure.arg.type)
 
 
 def _finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlType) -> Released:

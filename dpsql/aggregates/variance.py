@@ -18,7 +18,7 @@ def _partials(measure: Measure, given: Given) -> tuple[Partial, ...]:
     return first, square, count
 
 
-def _type(measure: Measure, given: Given) -> SqlType:
+def _type(measure: Measure) -> SqlType:
     return DOUBLE
 
 

@@ -9,11 +9,14 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from dpsql.catalog import Catalog
+from dpsql.expression import Column
 from dpsql.lower.context import Context, Describe, Env
 from dpsql.lower.feeds import Stages
 from dpsql.lower.finish import admitted, lower_open
 from dpsql.lower.flatten import flattened
 from dpsql.lower.pivots import pivoted
+from dpsql.lower.released import released
+from dpsql.lower.total import total
 from dpsql.parse import refusal
 from dpsql.program import Program
 
@@ -40,7 +43,14 @@ def _opened(query: exp.Query, context: Context, env: Env) -> exp.Query:
             exp.CTE(this=body.copy(), alias=exp.TableAlias(this=exp.to_identifier(name, True)))
             for name, body in context.ctes
         ]))
-    return finish
+    return total(finish, {ask.name: released(ask) for ask in context.asks}, lambda table: _public(table, context))
+
+
+def _public(table: exp.Table, context: Context) -> tuple[Column, ...]:
+    """The columns of a public table, as the finish's database names it."""
+    path = (table.db, table.name)
+    schema = next(found for name in context.public if (found := context.catalog.table(name)).path[1:] == path)
+    return tuple(Column(0, c.name, c.type) for c in schema.columns if c.type is not None)
 
 
 def _spelled(finish: exp.Query) -> exp.Query:

@@ -20,7 +20,7 @@ from dpsql.lower.exists import marked
 from dpsql.lower.joins import Group, Outer
 from dpsql.lower.rows import Rows, build, derived
 from dpsql.lower.scope import Visible
-from dpsql.lower.sources import aggregated, has_aggregate, origin_of
+from dpsql.lower.sources import aggregated, has_aggregate, one_row, origin_of
 from dpsql.parse import refusal, unwrapped
 from dpsql.program import Ask, Feed
 from dpsql.relation import Fed
@@ -81,7 +81,7 @@ class Stages:
 
     def _single(self, query: exp.Query, env: Env, place: exp.Expr) -> Scalar:
         """One released value, the same for every row."""
-        if not _one_row(query):
+        if not one_row(query):
             raise refusal(
                 "this subquery may give several rows where one value is needed", place,
                 "aggregate it without GROUP BY, or add LIMIT 1",
@@ -188,15 +188,6 @@ def _subqueries(part: exp.Expr) -> list[exp.Subquery]:
             elif not isinstance(child, exp.Query):
                 waiting.append(child)
     return found
-
-
-def _one_row(query: exp.Query) -> bool:
-    limit = query.args.get("limit")
-    if limit is not None and isinstance(limit.expression, exp.Literal) and limit.expression.name in ("0", "1"):
-        return True
-    if not isinstance(query, exp.Select) or query.args.get("group"):
-        return False
-    return aggregated(query) or query.args.get("from_") is None
 
 
 def _nominal(ask: Ask) -> tuple[tuple[str, str], ...]:

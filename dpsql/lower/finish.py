@@ -5,19 +5,15 @@ from __future__ import annotations
 from sqlglot import exp
 
 from dpsql import scalars
-from dpsql.errors import QueryError
 from dpsql.lower.context import Context, Env, Origin, check_args
 from dpsql.lower.correlated import KEY, VALUE, Correlated, correlated, outer_columns
 from dpsql.lower.grouping import level_keys, regrouped
 from dpsql.lower.question import Replace, lower_question, refuse_unit_groups
-from dpsql.lower.rows import build, lower_from, lower_rows
+from dpsql.lower.rows import lower_from, lower_rows
 from dpsql.lower.scope import Scope, output_name
 from dpsql.lower.sources import aggregated, alias_of, extended, origin_of, source_origin, sources
-from dpsql.parse import refusal, unwrapped, written
-from dpsql.scalars.text import MAX_TEXT
-
-_JOINED = (exp.DPipe, exp.Concat, exp.ConcatWs)
-_GROWING = (exp.Replace, exp.RegexpReplace)
+from dpsql.lower.total import SINGLE
+from dpsql.parse import refusal, span, unwrapped, written
 
 _SELECT = {
     "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "qualify",
@@ -110,6 +106,7 @@ def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.E
     """A copy of one node and what is below it; anything not on the allow-list is refused where it stands."""
     replaced = replace(node)
     if replaced is not None:
+        replaced.meta.update(_place(node))
         return replaced
     _refuse_private_test(node, context, env)
     match node:
@@ -124,8 +121,6 @@ def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.E
             return exp.Subquery(this=inner, alias=alias.copy() if alias is not None else None)
         case exp.Table():
             return _table(node, replace, context, env)
-    if (doubt := scalars.doubt_in_finish(node)) is not None:
-        raise refusal(doubt.reason, node, doubt.hint)
     if not isinstance(node, _STRUCTURE) and not scalars.admitted_in_finish(node):
         raise refusal(f"{written(node)} is not admitted", node, "the pages of grammar_fixtures show what is")
     args: dict[str, object] = {}
@@ -139,23 +134,14 @@ def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.E
         else:
             args[name] = value
     copied = node.__class__(**args)
-    if type(copied) is exp.Cast and not (isinstance(copied.this, exp.Literal) and _fits(node)):
-        # what does not fit is NULL, as below the noise: a charged query should not fail for it
-        copied = exp.TryCast(this=copied.this, to=copied.args["to"], safe=True)
-    if isinstance(copied, _GROWING) or (isinstance(copied, _JOINED) and not isinstance(node.parent, _JOINED)):
-        # WITH names that double one another's text would fill the memory
-        copied = exp.Left(this=copied, expression=exp.Literal.number(MAX_TEXT))
-    copied.meta.update({key: value for key, value in node.meta.items() if key in ("start", "end")})
+    copied.meta.update(node.meta)
     return copied
 
 
-def _fits(literal: exp.Expr) -> bool:
-    """Whether a cast of a literal is known to succeed."""
-    try:
-        build(literal, ())
-    except QueryError:
-        return False
-    return True
+def _place(node: exp.Expr) -> dict[str, int]:
+    """Where a node stands in the analyst's text, as a note."""
+    start, end = span(node)
+    return {"start": start, "end": end} if start is not None and end is not None else {}
 
 
 def _refuse_private_test(node: exp.Expr, context: Context, env: Env) -> None:
@@ -218,6 +204,7 @@ def _looked_up(found: Correlated, replace: Replace, context: Context, env: Env) 
         where=exp.Where(this=exp.and_(*same, copy=False)),
     )
     value = exp.Subquery(this=select)
+    value.meta[SINGLE] = True
     return exp.Coalesce(this=value, expressions=[exp.Literal.number(0)]) if found.counts else value
 
 

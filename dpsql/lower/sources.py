@@ -129,3 +129,13 @@ def has_aggregate(node: exp.Expr) -> bool:
     if isinstance(node, exp.AggFunc):
         return True
     return any(has_aggregate(child) for child in node.iter_expressions())
+
+
+def one_row(query: exp.Expr) -> bool:
+    """Whether a query gives at most one row, whatever its tables hold."""
+    limit = query.args.get("limit")
+    if limit is not None and isinstance(limit.expression, exp.Literal) and limit.expression.name in ("0", "1"):
+        return True
+    if not isinstance(query, exp.Select) or query.args.get("group"):
+        return False
+    return aggregated(query) or query.args.get("from_") is None

@@ -22,7 +22,7 @@ from dpsql.scalars.build import build
 from dpsql.scalars.clamps import clamp
 from dpsql.scalars.dates import DAY_NAMES, MONTH_NAMES
 from dpsql.scalars.errors import ScalarError
-from dpsql.scalars.finish import FINISH_FUNCTIONS, admitted_in_finish, doubt_in_finish
+from dpsql.scalars.finish import FINISH_FUNCTIONS, admitted_in_finish
 from dpsql.scalars.guards import fed
 from dpsql.scalars.logic import conjuncts
 from dpsql.scalars.public import few_values, public_values
@@ -32,5 +32,5 @@ from dpsql.scalars.sql import to_sql
 
 __all__ = [
     "DAY_NAMES", "FINISH_FUNCTIONS", "MONTH_NAMES", "ScalarError", "admitted_in_finish", "bounds", "build", "call",
-    "clamp", "conjuncts", "doubt_in_finish", "enforced", "fed", "few_values", "nullable", "public_values", "to_sql",
+    "clamp", "conjuncts", "enforced", "fed", "few_values", "nullable", "public_values", "to_sql",
 ]

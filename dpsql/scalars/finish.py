@@ -13,9 +13,7 @@ from sqlglot import exp
 
 from dpsql.scalars.build import NAMED, RULES
 from dpsql.scalars.edits import MAX_PADDED
-from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.rows import ROWS
-from dpsql.scalars.spelling import type_of
 
 AGGREGATES = frozenset((
     "Avg", "Corr", "Count", "CountIf", "CovarPop", "CovarSamp", "LogicalAnd", "LogicalOr", "Max", "Median", "Min",
@@ -26,7 +24,7 @@ WINDOWS = frozenset((
     "CumeDist", "DenseRank", "FirstValue", "Lag", "LastValue", "Lead", "Ntile", "NthValue", "PercentRank", "Rank",
     "RowNumber",
 ))
-_SYNTAX = frozenset(("DataType", "DataTypeParam", "Exists", "Subquery", "Any", "All", "Rand"))
+_SYNTAX = frozenset(("DataType", "DataTypeParam", "Exists", "Subquery", "Any", "All", "Rand", "Try"))
 _BELOW = frozenset(("BitwiseLeftShift", "WidthBucket"))    # the engine lacks them, or raises; rewritten below the noise
 MAX_IN_FINISH = 8           # characters a replacement puts in
 _NAMED_AGGREGATES = frozenset(("mean", "favg", "fsum"))
@@ -52,24 +50,11 @@ def admitted_in_finish(node: exp.Expr) -> bool:
     """
     if isinstance(node, exp.Anonymous):
         return isinstance(node.this, str) and node.this.lower() in _names()
-    if isinstance(node, exp.DataType):
-        return _strange_type(node) is None
     if isinstance(node, exp.Escape):
         return isinstance(node.this, (exp.Like, exp.ILike))
     if isinstance(node, (exp.Replace, exp.RegexpReplace, exp.Pad)):
         return _grows_little(node)
     return type(node).__name__ in _classes()
-
-
-def doubt_in_finish(node: exp.Expr) -> ScalarError | None:
-    """Why a type is not admitted, or a node of another dialect means nothing sure over columns of unknown types."""
-    if isinstance(node, exp.Div) and node.args.get("typed"):
-        return ScalarError("here / drops the fraction when both sides are whole numbers, and their types are not known",
-                           node, "write 1.0 * on one side, and FLOOR around it for whole numbers")
-    if isinstance(node, exp.Cast) and "cuts" in node.meta:
-        return ScalarError("here CAST drops the fraction of a number, and the type is not known", node,
-                           "write CAST(TRUNC(...) AS ...)")
-    return _strange_type(node) if isinstance(node, exp.DataType) else None
 
 
 def _grows_little(node: exp.Expr) -> bool:
@@ -80,15 +65,6 @@ def _grows_little(node: exp.Expr) -> bool:
         return short and isinstance(node.args.get("fill_pattern"), exp.Literal)
     new = node.args["replacement"]
     return all(isinstance(part, exp.Literal) for part in (node.expression, new)) and len(new.this) <= MAX_IN_FINISH
-
-
-def _strange_type(node: exp.DataType) -> ScalarError | None:
-    """Why a type is not admitted: below the noise dpsql computes with three types fewer."""
-    try:
-        type_of(node)
-    except ScalarError as error:
-        return None if node.this in (exp.DType.FLOAT, exp.DType.TIME, exp.DType.INTERVAL) else error
-    return None
 
 
 FINISH_FUNCTIONS = AGGREGATES | WINDOWS

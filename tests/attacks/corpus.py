@@ -100,6 +100,7 @@ REJECT: dict[str, tuple[str, ...]] = {
 }
 
 PRIVATE: dict[str, tuple[str, ...]] = {
+    "numbers beyond their type": ("SELECT COUNT(*) * 9223372036854775807 FROM visits",),
     "differences": (
         "SELECT APPROX_COUNT_DISTINCT(name) FROM patients",
         "SELECT SUM(big) FROM patients", "SELECT AVG(1 / age) FROM patients",      # no range: chosen privately
@@ -194,11 +195,6 @@ PRIVATE: dict[str, tuple[str, ...]] = {
         "SELECT CASE WHEN COUNT(*) > 5 THEN 1 // 0 ELSE 1 END FROM patients", "SELECT IF(COUNT(*) > 5, 1, 2) FROM patients",
     ),
 }
-
-# Answered with noise that the finish cannot take: the constant error, charged, for every neighbour.
-FAILS = (
-    "SELECT COUNT(*) * 9223372036854775807 FROM visits",
-)
 
 PUBLIC = (
     "SELECT * FROM wards ORDER BY ward", "SELECT COUNT(*) FROM days WHERE holiday", "SELECT 1 + 1 AS two",
