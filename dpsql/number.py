@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from dpsql import scalars
 from dpsql.aggregates import Cells, Number, summed
-from dpsql.expression import BIGINT, DOUBLE, HUGEINT, INTEGER, VARCHAR, Column, Kind, Lit, Scalar, SqlType, columns_of
+from dpsql.expression import BIGINT, DOUBLE, INTEGER, VARCHAR, Column, Kind, Lit, Scalar, SqlType, columns_of
 from dpsql.facts.base import Facts
 from dpsql.interval import ANY, Interval
 from dpsql.parse import refusal

@@ -217,7 +217,7 @@ class Block:
         """LIMIT and OFFSET below zero are zero; of NULL they keep everything, as in DuckDB."""
         for clause in ("limit", "offset"):
             node = query.args.get(clause)
-            if node is None or (isinstance(node.expression, exp.Literal) and node.expression.is_int):
+            if node is None or (isinstance(stated := node.expression.unnest(), exp.Literal) and stated.is_int):
                 continue
             value = self.value(node.expression)
             if not value.type.numeric:
