@@ -156,7 +156,7 @@ def _bought(
     sides = tuple(_side(table, domain, catalog, one) for table in question.tables)
     if not cells and domain is not None:
         return ((), None, ()), sides
-    made = scheme(cells, groups, totals, share.delta, _least(domain, catalog), prefer)
+    made = scheme(cells, groups, totals, share.delta, _least(domain, catalog), prefer, _counted(question, served))
     given = _given(made.noises, served)
     for type_, uses in zip(question.types, question.uses, strict=True):
         largest = max((noise.steps for use in uses if (noise := given[use]) is not None), default=Fraction(0))
@@ -182,7 +182,7 @@ def _opened(
     if cells or domain is None:
         if prefer is None and groups is None and rest.delta:
             prefer = "gaussian"
-        made = scheme(cells, groups or 1, totals, rest.delta, least, prefer)
+        made = scheme(cells, groups or 1, totals, rest.delta, least, prefer, _counted(question, served))
         prefer = "gaussian" if made.gaussian else "laplace"
         bought = (_given(made.noises, served), made.chosen, promised(cells, totals, rest.delta, least, prefer))
     sql, params = counted(question, searches, catalog)
@@ -198,6 +198,11 @@ def _cells(
     served = [domain is None and units for units in same]
     worth = _worths(question)
     return [Cell(max(1, found[i]), worth[i]) for i, by_choice in enumerate(served) if not by_choice], served
+
+
+def _counted(question: Question, served: Sequence[bool]) -> bool:
+    """Whether the answer tells how many units a private group has, by itself or below its other rows."""
+    return any(served) or any(partial.first for partial in question.partials)
 
 
 def _worths(question: Question) -> list[Fraction]:

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from dpsql.budget.events import Event
-from dpsql.noise import gaussian, laplace, selection, threshold
+from dpsql.noise import gaussian, keeping, laplace, selection, threshold
 from dpsql.noise.laplace import laplace_event
 from dpsql.noise.ratio import sum_quantile
 
 MISS = Fraction(1, 8)   # of delta, that a threshold may show a group of one unit: noise gains more from the rest
 PORTIONS = 1 << 12      # about: shares are quotients of whole numbers that add up to this or a little less
 CLEARLY = 0.95          # Gaussian noise spends delta, so it must be better by so much
+FAR = 1 << 12           # of so many units that a group needs to show, one less is no gain, and a long table
 USUAL = 0.95            # the confidence at which mechanisms are compared
 
 
@@ -72,7 +73,8 @@ class Noise:
 class Chosen:
     """How private groups are chosen, and how noisy the number of units is that comes with it.
 
-    `tau` and `noise` are set for Gaussian thresholds; else it is the truncated geometric form of `event`.
+    `tau` and `noise` are set for Gaussian thresholds; `bit` says that nobody is told the number of units, so groups are
+    kept by the probabilities of `dpsql.noise.keeping`; else it is the truncated geometric form of `event`.
     """
 
     event: Event
@@ -80,11 +82,14 @@ class Chosen:
     min_units: int
     noise: Noise
     tau: int | None = None
+    bit: bool = False
 
     def shown(self, units: Sequence[int]) -> list[int | None]:
-        """For each group's exact number of units the noisy number, or None when the group is not shown."""
+        """For each group's exact number of units the noisy number (0 of a `bit`), or None when it is not shown."""
+        if self.bit:
+            return [0 if kept else None for kept in keeping.kept(units, *self._asked)]
         if self.tau is None:
-            return selection.select(units, self.event.epsilon, self.event.delta, self.groups, self.min_units)
+            return selection.select(units, *self._asked)
         factor = self.noise.factor
         found = threshold.shown(units, int(self.noise.scale), factor, self.tau, self.min_units)
         return [None if value is None else nearest(value, factor) for value in found]
@@ -92,9 +97,14 @@ class Chosen:
     def visible(self, probability: float = 0.5) -> int:
         """The smallest number of units at which a group is shown with at least `probability`."""
         if self.tau is None:
-            asked = (self.event.epsilon, self.event.delta, self.groups, self.min_units)
-            return selection.expected_visible(*asked, probability=probability)
+            visible = keeping.visible if self.bit else selection.expected_visible
+            return visible(*self._asked, probability=probability)
         return threshold.visible(int(self.noise.scale), self.noise.factor, self.tau, self.min_units, probability)
+
+
+    @property
+    def _asked(self) -> tuple[Fraction, Fraction, int, int]:
+        return self.event.epsilon, self.event.delta, self.groups, self.min_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +131,12 @@ class Scheme:
 
 def scheme(
     cells: Sequence[Cell], groups: int, epsilon: Fraction, delta: Fraction, min_units: int | None = None,
-    prefer: str | None = None,
+    prefer: str | None = None, counted: bool = True,
 ) -> Scheme:
     """The better of Laplace and Gaussian for a question of (epsilon, delta); `min_units` is None without selection.
 
-    `prefer` is "laplace" or "gaussian" to have that one. ValueError when neither can be had for so little.
+    `counted` says that the number of units in a group may be told. `prefer` is "laplace" or "gaussian" to have that one.
+    ValueError when neither can be had for so little.
     """
     found: list[Scheme] = []
     for name, make in (("laplace", laplace_scheme), ("gaussian", gaussian_scheme)):
@@ -136,7 +147,22 @@ def scheme(
                 continue
     if not found:
         raise ValueError(f"no noise for epsilon {epsilon} and delta {delta}")
-    return min(found, key=lambda each: each.error(cells) / (CLEARLY if each.gaussian else 1))
+    best = min(found, key=lambda each: each.error(cells) / (CLEARLY if each.gaussian else 1))
+    return best if counted else _by_bits(best)
+
+
+def _by_bits(made: Scheme) -> Scheme:
+    """The same, but for a choice by keep-probabilities where that is by truncated noise: it shows a unit earlier.
+
+    Theorem: it has the events of `made`, which cover it.
+    Proof: `keeping_event` for the epsilon and delta of the event that `made` has for its choice; nothing else changes.
+    Needs: `keeping_event`; numbers of units are not used.
+    Source: design.md, section 5, Selection.
+    """
+    chosen = made.chosen
+    if chosen is None or chosen.tau is not None or chosen.visible() > FAR:
+        return made
+    return replace(made, chosen=replace(chosen, bit=True))
 
 
 def promised(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import NormalDist
 
 Output = dict[str, float]                # named numbers; a name that is absent is an event too
 Event = Callable[[Output], bool]
@@ -72,3 +73,22 @@ def _divergence(rate: float, p: float) -> float:
     if not 0 < p < 1:
         return 0.0 if rate == p else math.inf
     return sum(a * math.log(a / b) for a, b in ((rate, p), (1 - rate, 1 - p)) if a > 0)
+
+
+def gaussian_bound(p: float, q: float, n: int, delta: float, confidence: float = CONFIDENCE) -> float:
+    """The largest epsilon that n draws of either side disprove, for noise that is Gaussian in law but of unknown size.
+
+    `p` and `q` are how often either side passed one cut that was fixed before. With mu = 1 / sigma they are at most mu
+    apart in normal quantiles, and delta(e) = Phi(mu/2 - e/mu) - exp(e) Phi(-mu/2 - e/mu) (Balle and Wang 2018, theorem
+    8; Nasr et al. 2023 audit so). Events far out, rarer than draws can show, are not needed then.
+    """
+    normal, alpha = NormalDist(), (1 - confidence) / 2
+    mu = normal.inv_cdf(_limit(p, n, alpha, 0.0)) - normal.inv_cdf(_limit(q, n, alpha, 1.0))
+    if mu <= 0:
+        return 0.0
+    low, high = 0.0, 50.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        spent = normal.cdf(mu / 2 - middle / mu) - math.exp(middle) * normal.cdf(-mu / 2 - middle / mu)
+        low, high = (middle, high) if spent > delta else (low, middle)
+    return low

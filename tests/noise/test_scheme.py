@@ -131,3 +131,21 @@ def test_chosen_shows_large_groups_alone(make):
 @given(st.integers(-(10**30), 10**30), st.integers(0, 40))
 def test_nearest(value, power):
     assert abs(Fraction(value, 1 << power) - scheme.nearest(value, 1 << power)) <= Fraction(1, 2)
+
+
+@given(st.integers(1, 20), st.sampled_from([Fraction(1, 2), ONE, Fraction(5)]), st.sampled_from([1, 4]))
+@settings(max_examples=30, deadline=None)
+def test_theorem__by_bits(groups, epsilon, min_units):
+    """Where nobody is told numbers of units, groups show no later, at the same price, and no number is told."""
+    told = scheme.scheme([], groups, epsilon, DELTA, min_units, "laplace")
+    found = scheme.scheme([], groups, epsilon, DELTA, min_units, "laplace", counted=False)
+    assert found.events == told.events and not told.chosen.bit and found.chosen.bit
+    assert found.chosen.visible() <= told.chosen.visible()
+    assert found.chosen.shown([0, min_units - 1, 10**9]) == [None, None, 0]
+
+
+def test_numbers_that_are_told_are_never_bits():
+    """Gaussian thresholds, and choices that need many units, stay; so does every choice whose number is told."""
+    assert not scheme.scheme([], 1, ONE, DELTA, 1).chosen.bit
+    assert scheme.scheme([], 50, ONE, DELTA, 1, counted=False).chosen.tau is not None
+    assert not scheme.scheme([], 1, Fraction(1, 1000), DELTA, 1, "laplace", counted=False).chosen.bit
