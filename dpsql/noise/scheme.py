@@ -135,7 +135,7 @@ def scheme(
 ) -> Scheme:
     """The better of Laplace and Gaussian for a question of (epsilon, delta); `min_units` is None without selection.
 
-    `counted` says that the number of units in a group may be told. `prefer` is "laplace" or "gaussian" to have that one.
+    `counted` says that the number of units in a group may be told. `prefer` is "laplace" or "gaussian" to have that.
     ValueError when neither can be had for so little.
     """
     found: list[Scheme] = []
