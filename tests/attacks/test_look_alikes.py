@@ -7,10 +7,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from dpsql import release
+from dpsql import choose, release
 from dpsql.domain import combinations
 from dpsql.errors import PolicyError
 from dpsql.facts.public import Listed
+from dpsql.probe import parameters
 from dpsql.session import Session
 
 _POLICY = """
@@ -122,6 +123,25 @@ def test_moments_a_nanosecond_apart_name_nobody(tmp_path: Path, unit: str, owner
 def test_other_numbers_of_the_same_totals_are_no_replay(tmp_path: Path) -> None:
     """A variance and its root are bought alike; the one is not the answer to the other."""
     with opened(tmp_path / "db") as session:
-        found = [session.query(f"SELECT {name}(i) FROM people") for name in ("VAR_POP", "STDDEV_POP", "VAR_SAMP")]
-        pairs = [session.query(f"SELECT {name}(x, d) FROM people") for name in ("CORR", "REGR_SLOPE", "COVAR_POP")]
+        found = [session.query(f"SELECT {name}(x) AS y FROM people") for name in ("VAR_POP", "STDDEV_POP", "VAR_SAMP")]
+        pairs = [session.query(f"SELECT {name}(x, d) AS y FROM people") for name in ("REGR_SLOPE", "REGR_R2", "CORR")]
     assert not any(answer.replayed for answer in (*found, *pairs))
+
+
+def test_groups_that_are_not_listed_choose_no_bound(tmp_path: Path) -> None:
+    """A person in a thousand groups outside the public ones adds nothing to what a bound is searched among."""
+    policy = _POLICY.replace("max_rows_per_group = 2", "").replace(
+        '[tables.visits]', '[tables.visits]\ncolumns.i = { values = [0, 1] }')
+    seen = []
+    for place, extra in enumerate(("", "INSERT INTO visits SELECT 1, n FROM range(2, 1002) AS t(n)")):
+        folder = tmp_path / str(place)
+        opened(folder, extra).close()
+        (folder / "policy.toml").write_text(policy)
+        with Session(folder / "people.duckdb", folder / "policy.toml", folder / "other") as session:
+            (statement,) = session.plan("SELECT i, COUNT(*) FROM visits GROUP BY i").statements
+            assert statement.opening is not None and statement.opening.probe.keyed
+            values = {**parameters(statement.opening.probe), "salt": "salt"}
+            rows = session.engine.run(
+                statement.opening.sql, {name: values[name] for name in statement.opening.params}).values
+            seen.append((len(rows), sorted(map(repr, choose._inside(statement, rows)))))
+    assert seen[0][0] < seen[1][0] and seen[0][1] == seen[1][1]
