@@ -24,6 +24,7 @@ _CALL = re.compile(r"\w+\s*\(\s*(DISTINCT\s+)?$", re.I)    # a function's name, 
 _TAKES_LITERAL = {"DATE", "TIMESTAMP", "DATETIME", "ESCAPE"}      # and no brackets around it
 HISTOGRAMS = ("histogram", "histogram_exact")
 UNREAD = "the query does not parse"
+_CROSSED = {"mysql", "sqlite", "spark", "databricks", "snowflake"}     # JOIN without ON is CROSS JOIN there
 _HOLES = (TokenType.PLACEHOLDER, TokenType.QDCOLON)
 _QUERIES = {"SELECT", "WITH", "FROM", "TABLE", "("}
 _TABLES = "session.tables() and session.describe(table) tell what can be asked; in the shell \\d and \\d TABLE"
@@ -72,6 +73,8 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
         raise refusal("this SELECT asks for nothing", empty.args.get("from_"), "name what to select").at(sql)
     for node in [n for n in tree.find_all(exp.Anonymous) if str(n.this).lower() in HISTOGRAMS]:
         node.replace(exp.AnonymousAggFunc(this=str(node.this).lower(), expressions=node.expressions))
+    if dialect not in _CROSSED:
+        _require_conditions(sql, tree)
     _mark_functions(sql, tree)
     _mark_bounds(sql, tree, stated)
     query = unwrapped(tree)
@@ -79,6 +82,21 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
         raise refusal("this is not a query dpsql answers", query, "write one SELECT").at(sql)
     query.meta["stated"] = stated
     return query
+
+
+def _require_conditions(sql: str, tree: exp.Expr) -> None:
+    if bare := next(filter(_bare, tree.find_all(exp.Join)), None):
+        raise refusal(
+            "this JOIN does not say which rows belong together", bare.this,
+            "add ON or USING; CROSS JOIN puts every row beside every other",
+        ).at(sql)
+
+
+def _bare(join: exp.Join) -> bool:
+    """Whether JOIN is written, and no condition; of a comma in FROM the parser notes nothing at all."""
+    written = len(join.args) > 1 and not isinstance(join.this, exp.Lateral | exp.Unnest)
+    kind, condition = join.kind, join.args.get("on") or join.args.get("using")
+    return written and condition is None and not join.method and kind in ("", "INNER", "OUTER")
 
 
 def span(node: exp.Expr) -> tuple[int | None, int | None]:

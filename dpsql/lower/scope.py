@@ -43,9 +43,11 @@ def resolve(node: exp.Column, scope: Scope) -> Scalar:
         raise refusal(f"there is no table {node.table} in this FROM", node, f"it has {known}" if known else None)
     there = {v.name.lower(): v.name for v in scope if not v.hidden and (not node.table or _is(v.table, node.table))}
     close = get_close_matches(node.name.lower(), there, 1)
+    way = f"did you mean {there[close[0]]}?" if close else _listed(list(there.values()))
+    if node.this.args.get("quoted") and not node.table and not close:
+        way = f"a text stands in single quotes, as '{node.name}'; {way}"
     raise refusal(
-        f"there is no column {shown} here, or its type is not supported", node,
-        f"did you mean {there[close[0]]}?" if close else _listed(list(there.values())),
+        f"there is no column {shown} here, or its type is not supported", node, way,
     )
 
 

@@ -19,7 +19,10 @@ def extended(query: exp.Query, context: Context, env: Env) -> Env:
     if with_ is None:
         return env
     if with_.args.get("recursive"):
-        raise refusal("recursive WITH is not answered", with_)
+        raise refusal(
+            "recursive WITH is not answered", with_,
+            "generate_series gives numbers and dates; of a hierarchy join as many levels as there are",
+        )
     env = dict(env)
     read = _read(query)
     for cte in reversed(with_.expressions):

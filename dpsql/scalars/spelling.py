@@ -90,6 +90,8 @@ def reason(node: exp.Expr) -> ScalarError | None:
         return ScalarError("a subquery cannot stand here", node, "join the table, or write the value as a literal")
     if isinstance(node, (exp.Window, exp.WithinGroup)):
         return ScalarError("a window function cannot stand here", node, "aggregate first: windows work on groups")
+    if isinstance(node, exp.All | exp.Any):
+        return ScalarError(f"{name(node)} is not admitted", node, "compare with (SELECT MAX(x) ...), or write [NOT] IN")
     if isinstance(node, exp.Filter) and not isinstance(node.this, exp.AggFunc):
         return ScalarError("FILTER stands behind an aggregate, and this is none", node, "write CASE, or WHERE")
     if isinstance(node, (exp.AggFunc, exp.Filter)):
