@@ -69,12 +69,9 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
         raise QueryError(f"{UNREAD}: a function has other arguments than it takes") from None
     if hole := tree.find(exp.Placeholder, exp.Parameter, exp.SessionParameter):
         raise refusal(f"no value was given for parameter {hole.name}", hole, "pass params=[...] or {...}").at(sql)
-    if empty := next((select for select in tree.find_all(exp.Select) if not select.expressions), None):
-        raise refusal("this SELECT asks for nothing", empty.args.get("from_"), "name what to select").at(sql)
+    _require_whole(sql, tree, dialect)
     for node in [n for n in tree.find_all(exp.Anonymous) if str(n.this).lower() in HISTOGRAMS]:
         node.replace(exp.AnonymousAggFunc(this=str(node.this).lower(), expressions=node.expressions))
-    if dialect not in _CROSSED:
-        _require_conditions(sql, tree)
     _mark_functions(sql, tree)
     _mark_bounds(sql, tree, stated)
     query = unwrapped(tree)
@@ -84,8 +81,11 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
     return query
 
 
-def _require_conditions(sql: str, tree: exp.Expr) -> None:
-    if bare := next(filter(_bare, tree.find_all(exp.Join)), None):
+def _require_whole(sql: str, tree: exp.Expr, dialect: str) -> None:
+    """Refuses what the parser lets pass half written: a SELECT of nothing, a JOIN without its condition."""
+    if empty := next((select for select in tree.find_all(exp.Select) if not select.expressions), None):
+        raise refusal("this SELECT asks for nothing", empty.args.get("from_"), "name what to select").at(sql)
+    if dialect not in _CROSSED and (bare := next(filter(_bare, tree.find_all(exp.Join)), None)):
         raise refusal(
             "this JOIN does not say which rows belong together", bare.this,
             "add ON or USING; CROSS JOIN puts every row beside every other",
