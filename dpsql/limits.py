@@ -111,6 +111,8 @@ def check_tokens(sql: str, tokens: Sequence[Token]) -> None:
     for before, token in zip((None, *tokens), tokens, strict=False):
         kind = token.token_type
         level = levels[-1]
+        level.joins += before is not None and before.token_type is TokenType.VAR and before.text.upper() == "IF" \
+            and kind is not TokenType.L_PAREN       # read as IF x THEN y, and once more as a name
         if kind in _CLOSE:
             if len(levels) > 1:
                 levels.pop()

@@ -47,6 +47,8 @@ PASSED: dict[str, tuple[Limit, str]] = {
     "arrays in arrays": (limits.TWICE, "SELECT " + "ARRAY[f(" * 14 + "a" + ")]" * 14 + " FROM t"),
     "joins without ON": (limits.TWICE, "SELECT 1 FROM t" + " JOIN t" * 40),
     "joins of what is called VALUES": (limits.TWICE, "SELECT 1 FROM t" + " JOIN VALUES" * 40),
+    "IF without brackets": (limits.TWICE, "SELECT " + "IF + " * 40 + "a FROM t"),
+    "IF in square brackets": (limits.TWICE, "SELECT " + "IF [" * 20 + "a" + "]" * 20 + " FROM t"),
     "natural joins": (limits.TWICE, "SELECT 1 FROM t" + " NATURAL LEFT JOIN t" * 40),
     "joins in joins": (limits.TWICE, "SELECT 1 FROM " + "t JOIN t JOIN (SELECT 1 FROM " * 14 + "t" + ")" * 14),
     "types in joins": (limits.TWICE, "SELECT 1 FROM t JOIN t JOIN (SELECT " + "INT(" * 14 + "a" + ")" * 15),
