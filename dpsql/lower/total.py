@@ -146,6 +146,7 @@ class Block:
             self.scope = seen(source.this, self)
         for join in select.args.get("joins") or ():
             joined(join, self)
+        select.set("expressions", [_aliased(item) for item in select.expressions])
         self.unread = {item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)}
         for clause in ("where", "having", "qualify"):
             if (node := select.args.get(clause)) is not None:
@@ -341,6 +342,15 @@ class Block:
         rows = cast_rows(unwrapped(query), columns, [replace(c, type=t) for c, t in zip(columns, types, strict=True)])
         inner: exp.Expr = exp.Subquery(this=rows.copy())
         if key == "expression":
-            inner = node.expression.__class__(this=inner)
+            inner = exp.All(this=rows.copy()) if isinstance(node.expression, exp.All) else exp.Any(this=inner)
         this = exp.Tuple(expressions=cells) if isinstance(left, exp.Tuple) else exp.Paren(this=cells[0])
         return self.opaque(node.__class__(**{"this": this, key: inner}), BOOLEAN)
+
+
+def _aliased(item: exp.Expr) -> exp.Expr:
+    """A subquery's own alias as that of the select item."""
+    if not isinstance(item, exp.Subquery) or not item.alias:
+        return item
+    bare = item.copy()
+    bare.set("alias", None)
+    return exp.Alias(this=bare, alias=exp.to_identifier(item.alias, True))

@@ -194,7 +194,7 @@ def test_no_aggregate_or_window_fails(session: Session, source: str, forms: tupl
     assert _answered(session, _of_columns(forms), source) > 50
 
 
-def test_no_query_fails(session: Session) -> None:
+def test_theorem_total(session: Session) -> None:
     answered = []
     for sql in QUERIES:
         before = _spent(session)
