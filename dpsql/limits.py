@@ -60,6 +60,8 @@ _CLOSE = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.E
 # sqlglot reads twice what stands in brackets behind a type, and what follows a JOIN without ON; within, again twice.
 _TYPE = Parser.TYPE_TOKENS
 _JOIN = {TokenType.JOIN, TokenType.STRAIGHT_JOIN}
+# A type's name that stands before a sign, or RECURSIVE where no WITH is, is also read as a name, and the rest again.
+_STRAY = {*_TYPE, TokenType.RECURSIVE}
 _TERM = {TokenType.AND, TokenType.OR, TokenType.WHEN, TokenType.THEN, TokenType.ELSE}
 _SHORT = {TokenType.SELECT, TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.FROM}
 _CLAUSE = _SHORT | {
@@ -75,10 +77,11 @@ _SIGNS = 3      # characters of the longest sign
 @dataclass(slots=True)
 class _Level:
     """What was counted within one pair of brackets, in the clause that is read; `outer` is how often it is doubled by
-    what stands around, `joins` by the joins before."""
+    what stands around, `joins` by the joins before, `stray` by a word of this item."""
 
     outer: int = 0
     joins: int = 0
+    stray: bool = False
     chain: int = 0
     terms: int = 0
     items: int = 1
@@ -120,18 +123,21 @@ def check_tokens(sql: str, tokens: Sequence[Token]) -> None:
         if kind in _CLAUSE:
             joins = 0 if kind is TokenType.SELECT else level.joins      # other clauses may be names here
             joins += kind in _JOIN and (before is None or before.token_type is not TokenType.CROSS)
-            levels[-1] = level = _Level(level.outer, joins, listed=ITEMS if kind in _SHORT else LIST)
+            stray = level.stray and kind is TokenType.EXCEPT            # of a star, perhaps
+            levels[-1] = level = _Level(level.outer, joins, stray, listed=ITEMS if kind in _SHORT else LIST)
             blocks += kind is TokenType.SELECT
         elif kind in (TokenType.ON, TokenType.USING):
             level.joins, level.chain = max(0, level.joins - 1), level.chain + 1
         elif kind is TokenType.COMMA:
-            level.items, level.chain, level.terms = level.items + 1, 0, 0
+            level.items, level.chain, level.terms, level.stray = level.items + 1, 0, 0, False
         elif kind in _TERM:
-            level.terms, level.chain = level.terms + 1, 0
+            level.terms, level.chain, level.stray = level.terms + 1, 0, False
         else:
             level.chain += 1
         if kind in _OPEN:
-            levels.append(_Level(level.outer + level.joins + (before is not None and before.token_type in _TYPE)))
+            typed = level.stray or (before is not None and before.token_type in _TYPE)
+            levels.append(_Level(level.outer + level.joins + typed))
+        level.stray |= kind in _STRAY and (before is None or before.token_type is not TokenType.WITH)
         passed = level.passed() or levels[-1].passed() or (DEPTH if len(levels) > DEPTH.most + 1 else None)
         if passed or blocks > BLOCKS.most:
             raise (passed or BLOCKS).error(sql, token)
