@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 MEMORY = 4 << 30    # bytes a child's engine may use, unless the session says
 CHILDREN = 4        # of one session at a time; further queries wait for one, within their deadline
 QUERIES = 1000      # statements a child runs before a fresh one takes its place
+ANSWER = 10         # an answer is at most this part of `memory` in bytes sent: as Python's values it is so much larger
 
 T = TypeVar("T")
 
@@ -41,8 +42,8 @@ T = TypeVar("T")
 class Child:
     """A process with the database open. Killing it twice does nothing."""
 
-    def __init__(self, server: Server, number: int, line: socket.socket) -> None:
-        self.number = number
+    def __init__(self, server: Server, number: int, line: socket.socket, memory: int) -> None:
+        self.number, self._most = number, memory // ANSWER
         self.dead, self.asked = False, 0
         self._server, self._line = server, line
 
@@ -58,8 +59,8 @@ class Child:
         return head
 
     def rows(self) -> list[Row]:
-        """The rows behind the head of an answer."""
-        return receive_rows(self._line)
+        """The rows behind the head of an answer. EOFError when they are too many."""
+        return receive_rows(self._line, self._most)
 
     def fit(self) -> bool:
         """Whether it can answer once more: alive, silent, and not too old."""
@@ -175,7 +176,7 @@ class Isolated:
 
     def _fresh(self) -> Child:
         """A new child with the database open. OpenError when it cannot open it."""
-        child = Child(*fork())
+        child = Child(*fork(), self._opening.memory)
         try:
             head = attended(lambda: child.ask(self._opening, self._public), child.kill)
         except Exception:

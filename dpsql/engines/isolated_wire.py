@@ -43,10 +43,15 @@ def send(line: socket.socket, message: object) -> None:
     line.sendall(body)
 
 
-def receive(line: socket.socket) -> bytearray | None:
-    """One message, not yet read; None at the end of the line."""
+def receive(line: socket.socket, most: int | None = None) -> bytearray | None:
+    """One message, not yet read; None at the end of the line, EOFError when it has more than `most` bytes."""
     head = _exactly(line, _LENGTH.size)
-    return None if head is None else _exactly(line, _LENGTH.unpack(head)[0])
+    if head is None:
+        return None
+    size = int(_LENGTH.unpack(head)[0])
+    if most is not None and size > most:
+        raise EOFError
+    return _exactly(line, size)
 
 
 def plain(body: bytes | bytearray) -> object:
@@ -62,13 +67,14 @@ def send_rows(line: socket.socket, rows: Iterable[Row]) -> None:
     send(line, (0, []))
 
 
-def receive_rows(line: socket.socket) -> list[Row]:
-    """The rows of `send_rows`. Raises EOFError when the line ends before them."""
+def receive_rows(line: socket.socket, most: int) -> list[Row]:
+    """The rows of `send_rows`. Raises EOFError when the line ends before them, or they have more than `most` bytes."""
     rows: list[Row] = []
     while True:
-        body = receive(line)
+        body = receive(line, most)
         if body is None:
             raise EOFError
+        most -= len(body)
         count, columns = cast("tuple[int, list[tuple[str, Sequence[object]]]]", plain(body))
         if not count:
             return rows

@@ -53,7 +53,8 @@ def total(finish: exp.Query, tables: Mapping[str, Columns], public: Callable[[ex
     Proof: every expression is printed by `to_sql`, which is total for columns of the types stated here; aggregates and
     windows take what `total_folds` says; LIMIT and OFFSET are numbers from 0 to 2^60; a scalar subquery gives at most
     one row; columns that meet in USING, IN or a set operation have one type, or are cast where no cast can fail.
-    Needs: the released columns have the types stated, which `plan` checks, and the engine settings of `to_sql`.
+    Needs: released numbers within 64 scales of their noise, as `aggregates.base` sets them (beyond is exp(-64)); that
+    the columns have the types stated, which both come from the family of their measure; the settings of `to_sql`.
     Source: safety.md, F10 and section 1.
     """
     lone = {name for name, columns in tables.items() if all(column.name != "k1" for column in columns)}

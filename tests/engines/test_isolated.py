@@ -217,6 +217,15 @@ def test_a_child_has_limits(path: Path) -> None:
     engine.close()
 
 
+def test_an_answer_too_large_for_its_parent_ends_its_child(engine: Isolated) -> None:
+    """Rows are bounded as they come, and so is a single message: neither fills the parent."""
+    for sql in ("SELECT i FROM range(20000000) AS t(i)", "SELECT repeat('x', 60000000)"):
+        before = children(engine)
+        with pytest.raises(ExecutionError), stopped_by(Stop(60)):
+            engine.run(sql)
+        assert all(map(gone, before)) and engine.run("SELECT 42").values == [(42,)]
+
+
 def test_the_lock_down_holds_in_a_child(engine: Isolated, path: Path) -> None:
     for sql in ("CREATE TABLE people2 AS FROM people", f"SELECT * FROM read_text('{path}')", "SET threads = 1"):
         with pytest.raises(ExecutionError):

@@ -27,10 +27,11 @@ from test_guards import totals
 from test_mutants import made, order, rows
 from test_owned import check_combined_rows, check_fixed_rows
 
-from dpsql import release
+from dpsql import choose, release
 from dpsql.engines.base import Rows
 from dpsql.errors import BudgetError
 from dpsql.noise import gaussian, scheme, search, selection, threshold
+from dpsql.probe import parameters
 from dpsql.session import Session
 
 DRAWS = 4000
@@ -166,17 +167,39 @@ def check_one_price() -> None:
 
 
 @contextmanager
-def session(sql: str = "CREATE TABLE t AS SELECT i AS u, i % 3 AS k FROM range(30) t(i)") -> Iterator[Session]:
-    """A small database under a budget of 2, a query costing 1."""
+def session(
+    sql: str = "CREATE TABLE t AS SELECT i AS u, i % 3 AS k FROM range(30) t(i)", groups: int = 1, rules: str = "",
+) -> Iterator[Session]:
+    """A small database under a budget of 2, a query costing 1; `rules` of its table stand at the end of the policy."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         with duckdb.connect(folder / "x.duckdb") as connection:
             connection.execute(sql)
         (folder / "p.toml").write_text(
             'version = "1"\nunit = "t"\n[budget]\nepsilon = 2\ndelta = 0.1\n[query]\nepsilon = 1\ndelta = 0.01\n'
-            '[limits]\nmax_groups = 1\n[tables.t]\nunit = "u"\n')
+            f'[limits]\nmax_groups = {groups}\n[tables.t]\nunit = "u"\n{rules}')
         with Session(folder / "x.duckdb", folder / "p.toml") as opened:
             yield opened
+
+
+def check_listed_groups() -> None:
+    """A person in a hundred groups that are not listed adds nothing to what a bound is searched among."""
+    found = []
+    for most in (2, 100):
+        with session(f"CREATE TABLE t AS SELECT 1 AS u, i AS k FROM range({most}) t(i)", 2,
+                     "columns.k = { values = [0, 1] }\n") as opened:
+            (planned,) = opened.plan("SELECT k, COUNT(*) FROM t GROUP BY k").statements
+            assert planned.opening is not None and planned.opening.probe.keyed
+            given = {**parameters(planned.opening.probe), "salt": "salt"}
+            rows_ = opened.engine.run(planned.opening.sql, {name: given[name] for name in planned.opening.params})
+            found.append(sorted(map(repr, choose._inside(planned, rows_.values))))
+    assert found[0] == found[1]
+
+
+def check_paid_finish() -> None:
+    """No released value makes a paid query fail."""
+    with session() as opened:
+        assert len(opened.query("SELECT COUNT(*) * 9223372036854775807 * COUNT(*) AS n FROM t").rows) == 1
 
 
 def check_limit() -> None:

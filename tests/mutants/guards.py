@@ -105,6 +105,8 @@ GUARDS: tuple[tuple[str, Mutate, Callable[[], object]], ...] = (
     ("forget: the share of a question", answered("plan:_shares", [test_mutants.Cost(Fraction(1), HALF)] * 2),
      checks.check_one_price),
     ("forget: the share of a lookup", answered("statement:_parts", (Fraction(1), Fraction(1))), checks.check_one_price),
+    ("skip: the listed groups of a search", skipped("choose:_inside", 1), checks.check_listed_groups),
+    ("skip: the total form of a finish", skipped("lower:total"), checks.check_paid_finish),
     ("skip: the order of groups", answered("release:_order", lambda pair: 0), checks.check_key_order),
     # around the answer
     ("drop: the secret of the salt", answered("run:salt", "0" * 32), checks.check_fresh_salt),
