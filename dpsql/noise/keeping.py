@@ -76,6 +76,8 @@ def visible(epsilon: Fraction, delta: Fraction, groups: int, min_units: int = 1,
 
 
 def _shrink(rate: Fraction) -> int:
-    """exp(-rate) in units of 2^-128, from above."""
+    """exp(-rate) in units of 2^-128, from above: one unit where it is less, whose digits could be any number."""
+    if rate >= PLACES:
+        return 1
     context = Context(PLACES, ROUND_CEILING, MIN_EMIN, MAX_EMAX)
     return math.ceil(Fraction(decay(rate, context)) * (1 << PLACES))

@@ -162,7 +162,12 @@ def _by_bits(made: Scheme) -> Scheme:
     chosen = made.chosen
     if chosen is None or chosen.tau is not None or chosen.visible() > FAR:
         return made
-    return replace(made, chosen=replace(chosen, bit=True))
+    bits = replace(chosen, bit=True)
+    try:
+        bits.visible()              # what has no table is known before the charge
+    except ValueError:
+        return made
+    return replace(made, chosen=bits)
 
 
 def promised(
