@@ -89,6 +89,13 @@ ASKED = st.tuples(
 )
 
 
+def test_keep_probabilities_of_any_epsilon():
+    """exp(-1e9) has a thousand million digits: its one bit is enough."""
+    assert len(keeping.table(Fraction(10**9), Fraction(1, 10**8), 1)) == 4
+    with pytest.raises(ValueError, match="too small"):
+        keeping.table(Fraction(1), Fraction(1, 10**40), 1)
+
+
 @given(ASKED)
 @settings(max_examples=50, deadline=None)
 def test_theorem_keeping_event(asked):
