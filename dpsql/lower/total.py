@@ -28,6 +28,7 @@ from dpsql.expression import (
     Ref,
     Scalar,
     SqlType,
+    columns_of,
 )
 from dpsql.interval import Interval
 from dpsql.lower.alike import as_table, cast_rows, refused_at
@@ -35,6 +36,7 @@ from dpsql.lower.scope import Scope, Visible, lookup, resolve
 from dpsql.lower.sources import one_row
 from dpsql.lower.total_folds import folded, is_fold, placed
 from dpsql.lower.total_sources import joined, seen
+from dpsql.lower.untried import untried
 from dpsql.parse import refusal, unwrapped
 from dpsql.scalars.logic import truth
 from dpsql.scalars.rows import call
@@ -140,6 +142,7 @@ class Block:
     aliases: dict[str, Column] = field(default_factory=dict)
     unread: dict[str, exp.Expr] = field(default_factory=dict)       # items whose names are not typed yet
     printed: dict[int, exp.Expr] = field(default_factory=dict)
+    whole: set[int] = field(default_factory=set)        # columns that stand for what no TRY may hold
 
     def select(self, select: exp.Select) -> Columns:
         """The outputs of the block, which is rewritten in place."""
@@ -173,7 +176,7 @@ class Block:
                 items.append(item)
                 continue
             value = self.value(inner)
-            found.append(self.finish.column(item.alias_or_name, value))
+            found.append(self._output(item.alias_or_name, value))
             self.aliases[item.alias_or_name.lower()] = found[-1]
             shown = self.sql(value)
             items.append(exp.Alias(this=shown, alias=item.args["alias"]) if isinstance(item, exp.Alias) else shown)
@@ -237,7 +240,7 @@ class Block:
     def value(self, node: exp.Expr) -> Scalar:
         """An expression, typed. QueryError at the piece that does not fit."""
         with refused_at(node):
-            return scalars.build(node, self._column, self._known)
+            return untried(scalars.build(node, self._column, self._known), self.whole)
 
     def sql(self, value: Scalar) -> exp.Expr:
         """The total form of a value."""
@@ -247,7 +250,16 @@ class Block:
         """What is printed as `node`."""
         column = self.finish.typed("", type_, proved)
         self.printed[column.id] = node
+        if is_fold(node) or node.find(exp.AggFunc, exp.Window, exp.Query):
+            self.whole.add(column.id)
         return Ref(column)
+
+    def _output(self, name: str, value: Scalar) -> Column:
+        """A column of that name, which may stand for what no TRY may hold."""
+        column = self.finish.column(name, value)
+        if any(each.id in self.whole for each in columns_of(value)):
+            self.whole.add(column.id)
+        return column
 
     def _column(self, node: exp.Column) -> Scalar:
         block: Block | None = self
@@ -256,14 +268,17 @@ class Block:
             alias = None if found or node.table else block.named(node.name.lower())
             value = found[0].scalar if found else None if alias is None else Ref(alias)
             if value is not None:
-                return self.opaque(node.copy(), value.type, scalars.enforced(value))
+                shown = self.opaque(node.copy(), value.type, scalars.enforced(value))
+                if alias is not None and alias.id in block.whole:
+                    self.whole |= {column.id for column in columns_of(shown)}
+                return shown
             block = block.outer
         return resolve(node, self.scope)        # which says what is wrong with the name
 
     def named(self, name: str) -> Column | None:
         """The output of that name, which other clauses and later items may read."""
         if name not in self.aliases and (item := self.unread.pop(name, None)) is not None:
-            self.aliases[name] = self.finish.column(name, self.value(item.copy()))
+            self.aliases[name] = self._output(name, self.value(item.copy()))
         return self.aliases.get(name)
 
     def _known(self, node: exp.Expr) -> Scalar | None:

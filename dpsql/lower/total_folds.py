@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _ADDED = 1 << 100               # steps of the values that are added up, where they might be more than released ones
 MAX_OFFSET = 1_000_000          # places of LAG, LEAD, NTILE, NTH_VALUE and of frames
 _ROWS = between(0, 1 << 62)
+_MOST_ROWS = 1 << 32            # of any table, for what they add up to
+_SPAN = "span"                  # in the meta of an aggregate: what its value lies in
 
 Taken = tuple[tuple[Scalar, ...], SqlType]
 Rule = Callable[[tuple[Scalar, ...]], Taken]
@@ -119,7 +121,8 @@ def is_fold(node: exp.Expr) -> bool:
 def folded(node: exp.Expr, block: Block) -> Scalar:
     """An aggregate in total form."""
     copied, type_ = _fold(node, block)
-    return block.opaque(copied, type_, _ROWS if type_ == BIGINT and _name(node) not in _VALUED else None)
+    counted = type_ == BIGINT and _name(node) not in _VALUED
+    return block.opaque(copied, type_, _ROWS if counted else copied.meta.get(_SPAN))
 
 
 def _fold(node: exp.Expr, block: Block) -> tuple[exp.Expr, SqlType]:
@@ -127,7 +130,9 @@ def _fold(node: exp.Expr, block: Block) -> tuple[exp.Expr, SqlType]:
         case exp.Filter():
             inner, type_ = _fold(node.this, block)
             where = exp.Where(this=block.condition(node.expression.this))
-            return exp.Filter(this=inner, expression=where), type_
+            filtered = exp.Filter(this=inner, expression=where)
+            filtered.meta.update(inner.meta)
+            return filtered, type_
         case exp.WithinGroup():
             ordered = node.expression.expressions[0]
             (arg,), type_ = _taken(node.this, [ordered.this], block)
@@ -165,7 +170,12 @@ def _plain(node: exp.Expr, rest: dict[str, object], block: Block) -> tuple[exp.E
         return node.__class__(this=exp.Distinct(expressions=cells), **rest), type_
     keys = ("this", *(("expression",) if isinstance(node.expression, exp.Expr) else ()))
     more = {"expressions": cells[len(keys):]} if cells[len(keys):] else {}
-    return node.__class__(**dict(zip(keys, cells, strict=False)), **more, **rest), type_
+    made = node.__class__(**dict(zip(keys, cells, strict=False)), **more, **rest)
+    if isinstance(node, exp.Sum):
+        one = scalars.enforced(args[0]).ends if args[0].type.numeric and scalars.enforced(args[0]).finite else (0, 1)
+        if args[0].type.kind is not Kind.DOUBLE:
+            made.meta[_SPAN] = between(*(Fraction(end) * _MOST_ROWS for end in (min(0, one[0]), max(0, one[1]))))
+    return made, type_
 
 
 def _taken(node: exp.Expr, given: Sequence[exp.Expr], block: Block) -> Taken:
@@ -196,7 +206,8 @@ def placed(node: exp.Window, block: Block) -> Scalar:
     keys = [] if order is None else [_ordered(each, real, block) for each in order.expressions]
     rest = {key: value for key, value in node.args.items() if key not in ("this", "partition_by", "order")}
     window = exp.Window(this=shown, partition_by=partition, order=exp.Order(expressions=keys) if keys else None, **rest)
-    return block.opaque(window, type_, _ROWS if type_ == BIGINT and name not in _VALUED else None)
+    counted = type_ == BIGINT and name not in _VALUED
+    return block.opaque(window, type_, _ROWS if counted else shown.meta.get(_SPAN))
 
 
 def _ordered(node: exp.Expr, real: bool, block: Block) -> exp.Expr:

@@ -61,7 +61,7 @@ def test_every_function_offered_is_one() -> None:
 def test_every_keyword_stands_in_the_manual() -> None:
     pages = Path(__file__).parents[2] / "grammar_fixtures"
     said = " ".join(" ".join(page.read_text() for page in pages.rglob("*.md")).upper().split())
-    assert [word for word in KEYWORDS if not re.search(rf"\b{word}\b", said)] == ["ASC"]
+    assert [word for word in KEYWORDS if not re.search(rf"\b{word}\b", said)] == []
 
 
 @pytest.mark.parametrize("name", ["cost of it", "select", "x"])
