@@ -99,8 +99,12 @@ def lower_from(select: exp.Select, context: Context, env: Env) -> Rows:
     source = select.args.get("from_")
     if source is None:
         raise refusal("a SELECT without FROM has no rows about people", select)
-    rows = lower_source(source.this, context, env)
+    rows, comma = lower_source(source.this, context, env), False
     for join in select.args.get("joins") or ():
+        comma |= len(join.args) == 1        # of a comma the parser notes nothing
+        if comma and join.side in ("RIGHT", "FULL"):
+            raise refusal(f"{join.side} JOIN takes what stands behind the last comma alone", join.this,
+                          "write CROSS JOIN for the comma, or brackets")
         rows = _join(rows, join, context, env)
     return rows
 
