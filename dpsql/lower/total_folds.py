@@ -171,10 +171,9 @@ def _plain(node: exp.Expr, rest: dict[str, object], block: Block) -> tuple[exp.E
     keys = ("this", *(("expression",) if isinstance(node.expression, exp.Expr) else ()))
     more = {"expressions": cells[len(keys):]} if cells[len(keys):] else {}
     made = node.__class__(**dict(zip(keys, cells, strict=False)), **more, **rest)
-    if isinstance(node, exp.Sum):
-        one = scalars.enforced(args[0]).ends if args[0].type.numeric and scalars.enforced(args[0]).finite else (0, 1)
-        if args[0].type.kind is not Kind.DOUBLE:
-            made.meta[_SPAN] = between(*(Fraction(end) * _MOST_ROWS for end in (min(0, one[0]), max(0, one[1]))))
+    if isinstance(node, exp.Sum) and type_ != DOUBLE:
+        low, high = scalars.enforced(args[0]).ends if args[0].type.numeric else (0, 1)
+        made.meta[_SPAN] = between(min(0, low) * _MOST_ROWS, max(0, high) * _MOST_ROWS)
     return made, type_
 
 
