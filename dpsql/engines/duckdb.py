@@ -15,7 +15,7 @@ from dpsql.engines.base import Params, Rows, qualified, quote
 from dpsql.engines.catalog import read_schema
 from dpsql.engines.stop import attended
 from dpsql.errors import ExecutionError, OpenError
-from dpsql.schema import ColumnSchema, TableSchema
+from dpsql.schema import ColumnSchema, Schema, TableSchema
 
 PARTS = 8   # a key is grouped in so many parts, one after the other, to take little memory
 
@@ -42,6 +42,7 @@ NO_FILES = ("temp_directory=''", "enable_external_access=false", "disabled_files
 _MARK: dict[str, str | bool | int | float | list[str]] = {
     "custom_user_agent": "dpsql", "autoinstall_known_extensions": "false", "autoload_known_extensions": "false",
 }
+_NOTHING = "dpsql nothing"
 # Types that Arrow does not carry exactly.
 _BY_TEXT = frozenset({"HUGEINT"})
 
@@ -60,24 +61,31 @@ Files = tuple[tuple[Path, str], ...]   # of a folder, each with the SQL that rea
 
 
 class DuckDB:
-    """An Engine over one DuckDB connection: a cursor per statement, from any thread. `files` are a folder's."""
+    """An Engine over one DuckDB connection: a cursor per statement, from any thread. `files` are a folder's, `home` is
+    the database that names without one mean, the instance's own by default; a `schema` that is known is not read."""
 
     def __init__(
         self, connection: DuckDBPyConnection, *, name: str, ledger: Path | None = None, identity: object = None,
-        owned: bool = True, files: Files = (),
+        owned: bool = True, files: Files = (), home: str | None = None, schema: Schema | None = None,
     ) -> None:
         self.name, self.default_ledger, self.identity, self.files = name, ledger, identity, files
         self.verifies_keys = identity is not None
         self._connection, self._owned, self._closed = connection, owned, False
-        self._lock = threading.Lock()
-        self.schema = read_schema(self._cursor())
+        self._lock, self._home = threading.Lock(), home
+        self.schema = schema or read_schema(self._cursor())
         _open.add(self)
+
+    @property
+    def home(self) -> str:
+        """The database that names without one mean."""
+        return self._home or str(self.run("SELECT current_database()").values[0][0])
 
     def _cursor(self) -> DuckDBPyConnection:
         with self._lock:
             if self._closed:
                 raise duckdb.ConnectionException("closed")
-            return self._connection.cursor()
+            cursor = self._connection.cursor()
+        return cursor if self._home is None else cursor.execute(f"USE {quote(self._home)}")
 
     def run(self, sql: str, params: Params = ()) -> Rows:
         """Run one statement and fetch everything. Any failure at all is ExecutionError, without cause or context."""
@@ -156,6 +164,16 @@ def configure(connection: DuckDBPyConnection, settings: Iterable[str]) -> None:
         connection.execute(f"SET GLOBAL {setting}")
 
 
+def empty() -> DuckDBPyConnection:
+    """An instance with the settings every statement relies on, and without a database but one named as no file is."""
+    connection = duckdb.connect(":memory:", config=_MARK)
+    connection.execute(f"ATTACH ':memory:' AS {quote(_NOTHING)}")
+    connection.execute(f"USE {quote(_NOTHING)}")
+    connection.execute("DETACH memory")
+    configure(connection, PINNED)
+    return connection
+
+
 def open_file(path: Path, settings: Iterable[str] = ()) -> DuckDB:
     """Open a DuckDB file read-only and locked. OpenError when it is no such file or another program writes to it.
 
@@ -163,14 +181,14 @@ def open_file(path: Path, settings: Iterable[str] = ()) -> DuckDB:
     """
     try:
         with _opening:
-            before = _identity(path)
+            before = identity(path)
             connection = duckdb.connect(str(path), read_only=True, config=_MARK)
             # An instance that a session of this process opened before is shared: locked already, and of the file as it
             # was then.
             if connection.execute("SELECT current_setting('lock_configuration')").fetchall() != [(True,)]:
                 configure(connection, (*settings, *PINNED, *NO_FILES, *LOCK_DOWN))
                 _identities[path] = before
-            changed = _identity(path) != _identities[path]
+            changed = identity(path) != _identities[path]
     except (duckdb.Error, OSError) as error:
         reason = str(error)
     else:
@@ -204,7 +222,7 @@ def open_connection(connection: DuckDBPyConnection) -> DuckDB:
     raise OpenError(f"the DuckDB connection cannot be used: {reason}")
 
 
-def _identity(path: Path) -> object:
+def identity(path: Path) -> object:
     """What changes when the file does: size and time of the file and of its write-ahead log."""
     log = path.with_name(path.name + ".wal")
     states = [file.stat() for file in (path, log) if file.exists()]

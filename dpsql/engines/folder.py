@@ -24,21 +24,21 @@ def open_folder(path: Path) -> DuckDB:
         raise OpenError(f"{path} cannot be read: {error.strerror}") from None
     with duckdb.connect(":memory:") as connection:
         settled = tuple((file, _source(connection, file)) for file in files)
-    return open_settled(path, settled)
-
-
-def open_settled(path: Path, files: Files, settings: Iterable[str] = ()) -> DuckDB:
-    """Open files whose reading is settled. OpenError when one cannot be read; `settings` are added."""
     connection = duckdb.connect(":memory:")
     try:
-        configure(connection, (*settings, *PINNED))
-        for file, source in files:
-            _create_view(connection, file, source)
-        configure(connection, (*_only(tuple(file for file, _ in files)), *LOCK_DOWN))
+        settle(connection, settled, PINNED)
     except BaseException:
         connection.close()
         raise
-    return DuckDB(connection, name=path.name, ledger=path.with_name(path.name + ".ledger"), files=files)
+    return DuckDB(connection, name=path.name, ledger=path.with_name(path.name + ".ledger"), files=settled)
+
+
+def settle(connection: DuckDBPyConnection, files: Files, settings: Iterable[str]) -> None:
+    """Views of files whose reading is settled, in an instance that is then locked. OpenError for one not read."""
+    configure(connection, settings)
+    for file, source in files:
+        _create_view(connection, file, source)
+    configure(connection, (*_only(tuple(file for file, _ in files)), *LOCK_DOWN))
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -14,13 +14,14 @@ import socket
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from dpsql.engines.base import Params, Rows, open_engine
 from dpsql.engines.duckdb import DuckDB
-from dpsql.engines.isolated_child import BOUND, READY, REFUSED, Opening
+from dpsql.engines.isolated_child import BOUND, READY, Opening
 from dpsql.engines.isolated_server import Server, fork
 from dpsql.engines.isolated_wire import Row, plain, receive, receive_rows, send
 from dpsql.engines.scratch import BindError, Names, Scratch, Table
@@ -44,13 +45,21 @@ class Child:
 
     def __init__(self, server: Server, number: int, line: socket.socket, memory: int) -> None:
         self.number, self._most = number, memory // ANSWER
-        self.dead, self.asked = False, 0
+        self.dead, self.opened, self.asked = False, False, 0
         self._server, self._line = server, line
 
-    def ask(self, *request: object) -> tuple[object, ...]:
+    def begin(self, task: object) -> None:
+        """Say what it is for. It answers when it is ready, and is waited for when it is needed."""
+        send(self._line, task)
+
+    def ask(self, request: object) -> tuple[object, ...]:
         """The head of the answer to a request; its rows are still to be read. EOFError when the child has ended."""
         self.asked += 1
         send(self._line, request)
+        return self.head()
+
+    def head(self) -> tuple[object, ...]:
+        """The head of the answer that comes. EOFError when the child has ended."""
         body = receive(self._line)
         if body is None:
             raise EOFError
@@ -63,8 +72,9 @@ class Child:
         return receive_rows(self._line, self._most)
 
     def fit(self) -> bool:
-        """Whether it can answer once more: alive, silent, and not too old."""
-        return not self.dead and self.asked < QUERIES and not select.select([self._line], [], [], 0)[0]
+        """Whether it can answer once more: alive, silent once it is open, and not too old."""
+        silent = not self.opened or not select.select([self._line], [], [], 0)[0]
+        return not self.dead and self.asked < QUERIES and silent
 
     def kill(self) -> None:
         """End it at once."""
@@ -95,13 +105,12 @@ class Isolated:
         self.schema, self.verifies_keys, self.name = inner.schema, inner.verifies_keys, inner.name
         self.default_ledger, self.identity = inner.default_ledger, inner.identity
         self.key_holds, self.public_stream = inner.key_holds, inner.public_stream
-        self._prepare(Opening(path, inner.files, inner.identity, inner.schema, memory), inner)
+        self._prepare(Opening(path, inner.files, inner.home, inner.identity, inner.schema, memory), inner)
 
     def _prepare(self, opening: Opening, inner: Closable) -> None:
         """No child yet; each will open what `opening` says."""
         self._inner = inner     # stays open: while one process reads a DuckDB file, none may write to it
         self._opening = opening
-        self._public: tuple[TableSchema, ...] = ()
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
         self._lock, self._free = threading.Lock(), threading.Semaphore(CHILDREN)
@@ -111,14 +120,14 @@ class Isolated:
     def run(self, sql: str, params: Params = ()) -> Rows:
         """Run one statement and fetch everything. Any failure at all is ExecutionError, without cause or context."""
         def ask(child: Child) -> Rows:
-            _, columns, _ = child.ask("run", sql, params)
+            _, columns, _ = child.ask(("run", sql, params))
             return Rows(columns, child.rows())  # type: ignore[arg-type]
 
         return self.asked(ask)
 
     def scratch(self, public: Sequence[TableSchema]) -> IsolatedScratch:
         """The finish's database, in the same children. OpenError when a child cannot open what its parent opened."""
-        self._public = tuple(public)
+        self._opening = replace(self._opening, public=tuple(public))
         scratch = IsolatedScratch(public, self)
         child = self._fresh()
         with self._lock:
@@ -163,37 +172,59 @@ class Isolated:
                 self._free.release()    # not before: who waits should find it, and not start another
 
     def _taken(self) -> Child | None:
-        """An idle child that is fit."""
-        with self._lock:
-            if self._closed:
-                raise ExecutionError
-            while self._idle:
-                child = self._idle.pop()
-                if child.fit():
-                    return child
-                child.discard()
-        return None
+        """An idle child that is fit and open."""
+        while True:
+            with self._lock:
+                if self._closed:
+                    raise ExecutionError
+                child = self._idle.pop() if self._idle else None
+            if child is None or (child.fit() and self._refused(child) is None):
+                return child
+            child.discard()
 
     def _fresh(self) -> Child:
         """A new child with the database open. OpenError when it cannot open it."""
+        child = self._begun()
+        if (reason := self._refused(child)) is not None:
+            child.discard()
+            raise OpenError(reason)
+        return child
+
+    def _begun(self) -> Child:
+        """A new child that opens the database by itself. OpenError when there is none."""
         child = Child(*fork(), self._opening.memory)
+        with suppress(OSError):         # it will be seen to be dead
+            child.begin(self._opening)
+        return child
+
+    def _refused(self, child: Child) -> str | None:
+        """Why a child did not open the database, None when it did; waits until that is known."""
+        if child.opened:
+            return None
         try:
-            head = attended(lambda: child.ask(self._opening, self._public), child.kill)
+            head = attended(child.head, child.kill)
         except Exception:
-            head = (REFUSED, f"{self._opening.path} cannot be opened by the process that would query it: it has "
-                             "too little memory")
-        if head[0] == READY:
-            return child
-        child.discard()
-        raise OpenError(str(head[1]))
+            return (f"{self._opening.path} cannot be opened by the process that would query it: it has too little "
+                    "memory")
+        child.opened = head[0] == READY
+        return None if child.opened else str(head[1])
 
     def _returned(self, child: Child) -> None:
+        """Keep a child that is fit; in the place of another one a new one begins, so that no query waits for it."""
+        kept: Child | None = child
+        if not child.fit():
+            child.discard()
+            kept = None
+            if not self._closed:
+                with suppress(OpenError):
+                    kept = self._begun()
         with self._lock:
             self._busy.discard(child)
-            if not self._closed and child.fit():
-                self._idle.append(child)
+            if kept is not None and not self._closed:
+                self._idle.append(kept)
                 return
-        child.discard()
+        if kept is not None:
+            kept.discard()
 
     def close(self) -> None:
         """End the children, those that are answering too, and let go of the database. Closing twice does nothing."""
@@ -217,7 +248,7 @@ class IsolatedScratch(Scratch):
     def describe(self, sql: str, tables: Sequence[Table]) -> tuple[tuple[str, str], ...]:
         """The names and DuckDB types of what `sql` returns. BindError when it does not bind, ExecutionError when the
         child fails."""
-        status, found = self._engine.asked(lambda child: child.ask("describe", sql, tuple(tables)))
+        status, found = self._engine.asked(lambda child: child.ask(("describe", sql, tuple(tables))))
         if status != BOUND:
             raise BindError(str(found))
         return found  # type: ignore[return-value]
@@ -227,7 +258,7 @@ class IsolatedScratch(Scratch):
     ) -> tuple[Names, Names, list[tuple[object, ...]]]:
         """Names, DuckDB types and rows of `sql`. Any failure is ExecutionError, without cause or context."""
         def ask(child: Child) -> tuple[Names, Names, list[Row]]:
-            _, names, types = child.ask("finish", sql, tuple(tables), tuple(public))
+            _, names, types = child.ask(("finish", sql, tuple(tables), tuple(public)))
             return names, types, child.rows()  # type: ignore[return-value]
 
         return self._engine.asked(ask)

@@ -8,76 +8,88 @@ import resource
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
+from dpsql.engines.ahead import Ahead, attached
 from dpsql.engines.base import Engine
+from dpsql.engines.duckdb import Files
 from dpsql.engines.isolated_linux import address_space, confine
 from dpsql.engines.isolated_wire import receive, send, send_rows
 from dpsql.engines.scratch import BindError, Scratch
 from dpsql.errors import OpenError
-from dpsql.schema import Schema
-
-if TYPE_CHECKING:
-    from dpsql.schema import TableSchema
+from dpsql.schema import Schema, TableSchema
 
 BESIDE = 1 << 30    # bytes of address space beyond the engine's memory: threads' stacks, allocators, rows as Python's
 READY, BOUND, ROWS, REFUSED = "ready", "bound", "rows", "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """How a child opens what its parent opened: the same file, or the same files of a folder read the same way.
+class Task(Protocol):
+    """What a child is for: the first thing it is sent."""
 
-    `memory` is in bytes. Schema and identity must be what the parent saw.
-    """
-
-    path: Path
-    files: tuple[tuple[Path, str], ...]
-    identity: object
-    schema: Schema
-    memory: int
-
-    def open(self) -> Engine:
-        """The engine. OpenError when it is not the parent's any more."""
-        from dpsql.engines.duckdb import open_file
-        from dpsql.engines.folder import open_settled
-
-        limit = (f"memory_limit='{self.memory}B'",)
-        engine = open_settled(self.path, self.files, limit) if self.files else open_file(self.path, limit)
-        if (engine.identity, engine.schema) != (self.identity, self.schema):
-            engine.close()
-            raise OpenError(f"{self.path} is not what it was when it was opened: open it again")
-        return engine
+    def live(self, line: socket.socket, ready: Ahead) -> None:
+        """Answer the requests on `line` until it ends; `ready` is what the fork server opened ahead."""
 
 
-def live(file: int, parent: int) -> None:
-    """Answer the requests on socket `file` until it ends. The process ends with its `parent`, the fork server."""
+def live(file: int, parent: int, ready: Ahead) -> None:
+    """Do the task that comes on socket `file`. The process ends with its `parent`, the fork server."""
     confine()
     if os.getppid() != parent:
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with socket.socket(fileno=file) as line:
-        opening, public = cast("tuple[Opening, tuple[TableSchema, ...]]", _request(line))
+        cast("Task", next_request(line)).live(line, ready)
+
+
+def bound(memory: int) -> None:
+    """Let this process take so many bytes of address space more, and a little."""
+    if space := address_space():
+        most = space + memory + BESIDE
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Open what the parent opened, the same file, or the same files of a folder read the same way, and run statements.
+
+    `home` is what the parent calls the database, `memory` is in bytes. Schema and identity must be what the parent saw.
+    """
+
+    path: Path
+    files: Files
+    home: str
+    identity: object
+    schema: Schema
+    memory: int
+    public: tuple[TableSchema, ...] = ()
+
+    def live(self, line: socket.socket, ready: Ahead) -> None:
+        """Open it, say so, and answer statements."""
         try:
-            engine = opening.open()
-            scratch = Scratch(public, engine.public_stream, memory=opening.memory)
+            engine = self.open(ready)
+            scratch = Scratch(self.public, engine.public_stream, self.memory, ready.finish)
         except OpenError as error:
             send(line, (REFUSED, str(error)))
             return
-        if space := address_space():
-            most = space + opening.memory + BESIDE
-            resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        bound(self.memory)
         send(line, (READY,))
         while True:
-            _answer(line, engine, scratch, _request(line))
+            _answer(line, engine, scratch, cast("tuple[object, ...]", next_request(line)))
+
+    def open(self, ready: Ahead) -> Engine:
+        """The engine. OpenError when it is not the parent's any more."""
+        ready.wake()
+        engine = attached(ready.database, self.path, self.files, self.home, self.schema, self.memory)
+        if (engine.identity, engine.schema) != (self.identity, self.schema):
+            raise OpenError(f"{self.path} is not what it was when it was opened: open it again")
+        return engine
 
 
-def _request(line: socket.socket) -> tuple[object, ...]:
+def next_request(line: socket.socket) -> object:
+    """What the parent sends next; the process ends when it has gone."""
     body = receive(line)
     if body is None:
         os._exit(0)
-    request: tuple[object, ...] = pickle.loads(body)
-    return request
+    return pickle.loads(body)
 
 
 def _answer(line: socket.socket, engine: Engine, scratch: Scratch, request: tuple[object, ...]) -> None:

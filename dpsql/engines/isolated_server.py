@@ -1,4 +1,4 @@
-"""The fork server: a small process with the engine's libraries loaded, which forks a child for each session's query.
+"""The fork server: a process with the engine loaded and open, which forks a child for each session's query.
 
 It knows no database, no policy and no ledger. `serve` runs there; `Server` speaks to it from a session's process.
 """
@@ -6,6 +6,7 @@ It knows no database, no policy and no ledger. `serve` runs there; `Server` spea
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import select
@@ -16,8 +17,12 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from dpsql.errors import OpenError
+
+if TYPE_CHECKING:
+    from dpsql.engines.ahead import Ahead
 
 _ORDER = struct.Struct("!cq")       # fork (a socket comes along), or kill and the child's number
 _FORK, _KILL = b"f", b"k"
@@ -116,13 +121,10 @@ os.register_at_fork(after_in_child=_forget)
 
 def serve(number: int) -> None:
     """The life of the fork server: obey the orders on a socket until the session's process is gone."""
-    import duckdb  # noqa: F401
-    import numpy as np  # noqa: F401
+    from dpsql.engines.ahead import ahead
 
-    import dpsql.engines.isolated_child
-    import dpsql.engines.scratch  # noqa: F401
-
-    parent = os.getppid()
+    parent, ready = os.getppid(), ahead()
+    gc.freeze()                 # or the children's collectors would copy what they share
     children: set[int] = set()
     line = socket.socket(fileno=number)
     with suppress(OSError):
@@ -134,7 +136,7 @@ def serve(number: int) -> None:
                 break
             what, child = _ORDER.unpack(order)
             if what == _FORK:
-                line.sendall(_ANSWER.pack(_forked(line, files[0], children)))
+                line.sendall(_ANSWER.pack(_forked(line, files[0], children, ready)))
             elif child in children:
                 children.discard(child)
                 _end(child)
@@ -143,7 +145,7 @@ def serve(number: int) -> None:
     os._exit(0)
 
 
-def _forked(line: socket.socket, file: int, children: set[int]) -> int:
+def _forked(line: socket.socket, file: int, children: set[int], ready: Ahead) -> int:
     """The number of a new child that answers on the socket `file`, 0 when there is none."""
     from dpsql.engines.isolated_child import live
 
@@ -155,7 +157,7 @@ def _forked(line: socket.socket, file: int, children: set[int]) -> int:
     if child == 0:
         try:
             line.close()
-            live(file, server)
+            live(file, server, ready)
         finally:
             os._exit(0)
     os.close(file)

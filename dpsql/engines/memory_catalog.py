@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
+from dpsql.engines.ahead import Ahead
 from dpsql.engines.base import Rows, quote, text
 from dpsql.engines.duckdb import LOCK_DOWN, NO_FILES, configure
 from dpsql.engines.isolated import Child, Isolated
@@ -55,7 +56,7 @@ class Making(Opening):
     tables: tuple[Table, ...] = ()
     script: tuple[str, ...] = ()
 
-    def open(self) -> InMemory:     # type: ignore[override]
+    def open(self, ready: Ahead) -> InMemory:     # type: ignore[override]
         """The database, in this process."""
         return InMemory(self)
 
@@ -133,7 +134,8 @@ class MemoryCatalog(Isolated):
     """The database in children, each made when first needed. Safe to use from several threads."""
 
     def __init__(self, tables: Sequence[Table], script: Sequence[str]) -> None:
-        self._prepare(Making(Path(), (), None, Schema(()), MEMORY, tuple(tables), tuple(script)), _Nothing())
+        tables, script = tuple(tables), tuple(script)
+        self._prepare(Making(Path(), (), "", None, Schema(()), MEMORY, tables=tables, script=script), _Nothing())
 
     def found(self, sql: str, params: Mapping[str, object], variables: Mapping[str, object], rows: int) -> Found:
         """What `sql` answers, `rows` rows at most; variables are read by getvariable. CatalogError when it fails."""
@@ -144,7 +146,7 @@ class MemoryCatalog(Isolated):
             clock.daemon = True
             clock.start()
             try:
-                _, columns, _ = child.ask("run", limited, {"params": params, "variables": variables})
+                _, columns, _ = child.ask(("run", limited, {"params": params, "variables": variables}))
                 return Rows(columns, child.rows())  # type: ignore[arg-type]
             finally:
                 clock.cancel()

@@ -56,18 +56,20 @@ class Scratch:
     Released tables are temporary, each call on a cursor of its own, so calls from several threads do not meet. A query
     names a public table by `path` and a released one by its bare name, which no public table of the main schema has.
     `stream` gives the rows of a public table (`Engine.public_stream`); each is read once, when first needed. OpenError
-    when public tables of two attached databases would stand at one place.
+    when public tables of two attached databases would stand at one place. `connection` is a `blank()`, if one is there.
     """
 
     def __init__(
         self, public: Sequence[TableSchema], stream: Callable[[TableSchema], object], memory: int = MEMORY,
+        connection: DuckDBPyConnection | None = None,
     ) -> None:
         self._public = {table.name: table for table in public}
         self._stream = stream
         self._filled: set[str] = set()
         self._lock = threading.Lock()
         _distinct(public)
-        self._connection = _connect(public, memory)
+        self._connection = connection or blank()
+        _prepare(self._connection, public, memory)
         _open.add(self)
 
     def describe(self, sql: str, tables: Sequence[Table]) -> tuple[tuple[str, str], ...]:
@@ -139,14 +141,20 @@ def _fetched(cursor: DuckDBPyConnection, sql: str) -> tuple[Names, Names, list[t
     return tuple(c[0] for c in described), tuple(str(c[1]) for c in described), cursor.fetchall()
 
 
-def _connect(public: Iterable[TableSchema], memory: int) -> DuckDBPyConnection:
-    """A locked database that holds the public tables, all without rows, and the same again in the catalog `_BLANK`."""
+def blank() -> DuckDBPyConnection:
+    """An instance with both catalogs, nothing in them, and the settings every statement relies on."""
     connection = duckdb.connect(":memory:")
     for catalog in (_DATA, _BLANK):
         connection.execute(f"ATTACH ':memory:' AS {quote(catalog)}")
     connection.execute(f"USE {quote(_DATA)}")
     connection.execute("DETACH memory")
-    configure(connection, (f"memory_limit='{memory}B'", *PINNED, *NO_FILES, *LOCK_DOWN))
+    configure(connection, PINNED)
+    return connection
+
+
+def _prepare(connection: DuckDBPyConnection, public: Iterable[TableSchema], memory: int) -> None:
+    """Lock it, and make the public tables in both catalogs, all without rows."""
+    configure(connection, (f"memory_limit='{memory}B'", *NO_FILES, *LOCK_DOWN))
     for catalog in (_DATA, _BLANK):
         for table in public:
             schema, _ = path(table)
@@ -154,7 +162,6 @@ def _connect(public: Iterable[TableSchema], memory: int) -> DuckDBPyConnection:
             columns = [(column.name, str(column.type)) for column in table.columns if column.type is not None]
             if columns:
                 connection.execute(f"CREATE TABLE {qualified((catalog, *path(table)))} ({_declared(columns)})")
-    return connection
 
 
 def _distinct(public: Iterable[TableSchema]) -> None:

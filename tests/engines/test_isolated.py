@@ -309,3 +309,47 @@ def test_nothing_is_left_open(engine: Isolated) -> None:
     engine.run("SELECT 1")
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_another_child_begins_when_one_fails(engine: Isolated) -> None:
+    (before,) = children(engine)
+    for _ in range(3):
+        with pytest.raises(ExecutionError):
+            engine.run("SELECT error('Zoe7')")
+        (after,) = children(engine)         # before any query asks for one
+        assert after != before and engine.run("SELECT COUNT(*) FROM people").values == [(1000,)]
+        assert children(engine) == {after}
+        before = after
+
+
+def test_a_child_that_dies_while_it_opens_takes_nothing_along(engine: Isolated) -> None:
+    with pytest.raises(ExecutionError):
+        engine.run("SELECT error('Zoe7')")
+    (begun,) = children(engine)
+    engine._idle[0].kill()
+    assert engine.run("SELECT COUNT(*) FROM people").values == [(1000,)] and begun not in children(engine)
+
+
+@pytest.mark.parametrize("name", ["memory.duckdb", "temp.duckdb", "a\"b 'c.d.db"])
+def test_what_names_without_a_database_mean(tmp_path: Path, name: str) -> None:
+    with duckdb.connect(str(tmp_path / name)) as connection:
+        connection.execute("CREATE SCHEMA s; CREATE TABLE s.t AS SELECT 7 AS x; CREATE MACRO f(x) AS x + 1; "
+                           "CREATE VIEW main.v AS SELECT f(x) AS y FROM s.t")
+    engine = open_isolated(tmp_path / name, memory=256 << 20)
+    engine.scratch([])
+    view = engine.schema.table("v")
+    assert view is not None and engine.run("SELECT y FROM v").values == [(8,)]
+    path = ".".join('"' + part.replace('"', '""') + '"' for part in view.path)
+    assert engine.run(f"SELECT y FROM {path}").values == [(8,)]
+    engine.close()
+
+
+def test_a_child_has_the_settings_of_its_parent(engine: Isolated) -> None:
+    inside = open_engine(engine._opening.path)
+    sql = "SELECT name, value FROM duckdb_settings() ORDER BY name"
+    ours, theirs = ({str(name): value for name, value in opened.run(sql).values} for opened in (engine, inside))
+    inside.close()
+    own = {"memory_limit", "max_memory", "write_buffer_row_group_memory_limit", "access_mode", "search_path"}
+    assert {name for name in theirs if ours[name] != theirs[name]} <= own and theirs["lock_configuration"] == "true"
+    with pytest.raises(ExecutionError):         # `access_mode` is that of an instance; the file is attached read-only
+        engine.run("CREATE TABLE data.main.more AS SELECT 1 AS x")
