@@ -8,6 +8,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from dpsql.parse import refusal, written
+from dpsql.scalars.marks import CUTS, GIVES
 
 Rule = Callable[[exp.Expr, str], exp.Expr]
 
@@ -51,18 +52,9 @@ def whole(node: exp.Expr | None) -> int | None:
 
 
 def _divided(node: exp.Expr, dialect: str) -> exp.Expr:
-    """By zero is NULL. Whole numbers are divided as whole numbers where the dialect does; types decide that later."""
-    if node.args.get("typed"):
-        sides = {_kind(node.this, dialect), _kind(node.expression, dialect)}
-        if sides == {"whole"}:
-            return exp.IntDiv(this=node.this, expression=_nonzero(node.expression))
-        if "fraction" not in sides:
-            if node.find(exp.AggFunc):
-                raise refusal(
-                    f"in {dialect}, / drops the fraction when both sides are whole numbers, and the types are not "
-                    "known here", node, "write 1.0 * on one side, and FLOOR around it for whole numbers",
-                )
-            return node
+    """By zero is NULL. Whole numbers are divided as whole numbers where the dialect does: `scalars`, by their types."""
+    if node.args.get("typed") and not any(_fraction(side, dialect) for side in (node.this, node.expression)):
+        return node
     return exp.Div(this=node.this, expression=_nonzero(node.expression), typed=False, safe=False)
 
 
@@ -73,31 +65,33 @@ def _nonzero(node: exp.Expr) -> exp.Expr:
     return exp.Nullif(this=node, expression=exp.Literal.number(0))
 
 
-def _kind(node: exp.Expr, dialect: str) -> str:
-    """What is sure without types: 'whole', 'fraction', or nothing."""
+def _fraction(node: exp.Expr, dialect: str) -> bool:
+    """Whether a number has a fraction in its dialect, though DuckDB may have a whole number for it."""
     match node:
-        case exp.Paren() | exp.Neg():
-            return _kind(node.this, dialect)
-        case exp.Nullif() | exp.Coalesce() | exp.Abs():
-            return _kind(node.this, dialect)
-        case exp.Literal():
-            return "" if node.is_string else "whole" if node.is_int else "fraction"
-        case exp.Count() | exp.CountIf() | exp.IntDiv() | exp.Length() | exp.DateDiff():
-            return "whole"
+        case exp.Paren() | exp.Neg() | exp.Nullif() | exp.Coalesce() | exp.Abs():
+            return _fraction(node.this, dialect)
+        case exp.Add() | exp.Sub() | exp.Mul() | exp.Mod():
+            return _fraction(node.this, dialect) or _fraction(node.expression, dialect)
         case exp.Div():
-            return "fraction" if not node.args.get("typed") else ""
-        case exp.Avg() | exp.Sqrt() | exp.Ln() | exp.Exp() | exp.Log() | exp.Stddev() | exp.Variance() | exp.Pow():
-            return "fraction"
-        case exp.Extract():
-            return "fraction" if dialect in POSTGRES else "whole"
-        case exp.Cast():
-            return "fraction" if node.to.is_type("double", "float", "decimal") else (
-                "whole" if node.to.is_type(*exp.DataType.INTEGER_TYPES) else "")
-        case exp.Add() | exp.Sub() | exp.Mul():
-            sides = {_kind(node.this, dialect), _kind(node.expression, dialect)}
-            return "fraction" if "fraction" in sides else "whole" if sides == {"whole"} else ""
+            return not node.args.get("typed")
+        case exp.Extract() | exp.Floor() | exp.Ceil() | exp.Round() | exp.Trunc() | exp.Sign() | exp.IntDiv():
+            return dialect in POSTGRES
         case _:
-            return ""
+            return False
+
+
+def _summed(node: exp.Expr, dialect: str) -> exp.Expr:
+    """A SUM of BIGINT is NUMERIC in Postgres."""
+    if dialect in POSTGRES:
+        node.meta[GIVES] = "numeric"
+    return node
+
+
+def _averaged(node: exp.Expr, dialect: str) -> exp.Expr:
+    """An AVG of whole numbers is whole in T-SQL and Redshift."""
+    if dialect in ("tsql", "redshift"):
+        node.meta[GIVES] = "whole"
+    return node
 
 
 def _safe_divided(node: exp.Expr, dialect: str) -> exp.Expr:
@@ -105,9 +99,10 @@ def _safe_divided(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 def _wholly_divided(node: exp.Expr, dialect: str) -> exp.Expr:
-    if isinstance(node.expression, (exp.Literal, exp.Nullif)):
-        return node
-    return exp.IntDiv(this=node.this, expression=_nonzero(node.expression))
+    """DIV cuts the fraction of what is not whole, which DuckDB's // keeps."""
+    found = exp.IntDiv(this=node.this, expression=_nonzero(node.expression))
+    found.meta[CUTS] = True
+    return found
 
 
 def _added(node: exp.Expr, dialect: str) -> exp.Expr:
@@ -309,10 +304,10 @@ def _table(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 RULES: dict[str, Rule] = {
-    "Add": _added, "Anonymous": _kept_by_name, "Coalesce": plain, "Concat": _joined, "ConcatWs": plain,
-    "CountIf": plain, "DPipe": _piped, "DecodeCase": _chosen, "Div": _divided, "EqualNull": _equal, "Fetch": limited,
-    "Greatest": _extreme, "ILike": _like, "IntDiv": _wholly_divided, "Least": _extreme, "Length": _length,
-    "Like": _like, "Limit": limited, "Nvl2": _present, "RegexpExtract": _regexp_extracted, "RegexpLike": _matched,
-    "RegexpReplace": _regexp_replaced, "Round": _rounded, "SafeDivide": _safe_divided, "SplitPart": _split,
-    "StrPosition": plain, "Substring": _substring, "Table": _table, "Trunc": plain,
+    "Add": _added, "Anonymous": _kept_by_name, "Avg": _averaged, "Coalesce": plain, "Concat": _joined,
+    "ConcatWs": plain, "CountIf": plain, "DPipe": _piped, "DecodeCase": _chosen, "Div": _divided, "EqualNull": _equal,
+    "Fetch": limited, "Greatest": _extreme, "ILike": _like, "IntDiv": _wholly_divided, "Least": _extreme,
+    "Length": _length, "Like": _like, "Limit": limited, "Nvl2": _present, "RegexpExtract": _regexp_extracted,
+    "RegexpLike": _matched, "RegexpReplace": _regexp_replaced, "Round": _rounded, "SafeDivide": _safe_divided,
+    "SplitPart": _split, "StrPosition": plain, "Substring": _substring, "Sum": _summed, "Table": _table, "Trunc": plain,
 }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from dpsql.dialects.rules import SPARK, Rule
+from dpsql.dialects.rules import SPARK, TRINO, Rule
 from dpsql.parse import refusal
+from dpsql.scalars.marks import CUTS, DIGITS, ROUNDS
 
-_DECIMALS = {                       # DECIMAL without digits
+_DECIMALS = {                       # DECIMAL without digits; in Postgres and SQLite it keeps them all
     "tsql": (18, 0), "redshift": (18, 0), "mysql": (10, 0), "spark": (10, 0), "databricks": (10, 0),
     "trino": (38, 0), "presto": (38, 0), "bigquery": (38, 9), "snowflake": (38, 0),
 }
 _CUTTING = {"tsql", "sqlite"} | SPARK          # a fraction is cut there, and rounded elsewhere
+_ROUNDING = {"snowflake", "bigquery"} | TRINO  # half a DOUBLE goes from zero there, to the even number elsewhere
 _ZONED = {"bigquery"} | SPARK                  # TIMESTAMP has a zone there; moments here are those of the tables
 _ZONES = {exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMPLTZ}
 _MOMENTS = {exp.DType.DATETIME2, exp.DType.SMALLDATETIME}
@@ -25,7 +27,10 @@ def _cast(node: exp.Expr, dialect: str) -> exp.Expr:
     if kind == exp.DType.DECIMAL and not to.expressions and isinstance(node.this, exp.IntDiv):
         return exp.paren(node.this, copy=False)     # the parser's own, around Postgres' div
     if kind == exp.DType.DECIMAL and not to.expressions:
-        node.set("to", _decimal(node, dialect))
+        if (digits := _DECIMALS.get(dialect)) is None:
+            node.meta[DIGITS] = dialect
+        else:
+            node.set("to", exp.DataType.build(f"DECIMAL({digits[0]}, {digits[1]})"))
     elif kind in _MOMENTS or (kind in _ZONES and dialect in _ZONED):
         node.set("to", exp.DataType.build("TIMESTAMP"))
     elif kind == exp.DType.FLOAT and dialect == "tsql":
@@ -34,20 +39,9 @@ def _cast(node: exp.Expr, dialect: str) -> exp.Expr:
         node.set("to", exp.DataType.build("BOOLEAN"))
     elif kind in _TEXTS:
         return _text(node, to)
-    elif to.is_type(*exp.DataType.INTEGER_TYPES) and dialect in _CUTTING and not isinstance(node.this, exp.Literal):
-        if node.find(exp.AggFunc):
-            node.set("this", exp.Trunc(this=node.this))
-        else:
-            node.meta["cuts"] = dialect
+    elif to.is_type(*exp.DataType.INTEGER_TYPES):
+        node.meta[CUTS], node.meta[ROUNDS] = dialect in _CUTTING, dialect in _ROUNDING
     return node
-
-
-def _decimal(node: exp.Expr, dialect: str) -> exp.DataType:
-    digits = _DECIMALS.get(dialect)
-    if digits is None:
-        raise refusal(f"a {node.args['to'].sql()} without digits keeps them all in {dialect}", node,
-                      "write how many, as in NUMERIC(18, 4), or CAST(... AS DOUBLE)")
-    return exp.DataType.build(f"DECIMAL({digits[0]}, {digits[1]})")
 
 
 def _text(node: exp.Expr, to: exp.DataType) -> exp.Expr:

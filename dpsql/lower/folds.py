@@ -15,6 +15,7 @@ from dpsql.expression import BIGINT, DOUBLE, HUGEINT, INTEGER, Column, Kind, Lit
 from dpsql.facts.ranges import narrowed
 from dpsql.interval import ANY, Interval, between
 from dpsql.lower.context import Context, check_args
+from dpsql.lower.given import as_given, given
 from dpsql.lower.measures import Aggregated
 from dpsql.parse import refusal, written
 from dpsql.relation import Fold, Quantile, Relation, columns_out
@@ -75,7 +76,7 @@ def folded(aggregate: Aggregated, node: exp.Expr, build: Build, folds: Folds) ->
         case exp.Min() | exp.Max() | exp.LogicalAnd() | exp.LogicalOr():
             return _extreme(call, argument, folds)
         case exp.Sum() | exp.Avg() | exp.Median():
-            return _moment(call, _number(call, argument), folds)
+            return as_given(_moment(call, _number(call, argument), folds), given(call, build))
         case _ if isinstance(call, _SPREAD):
             return _spread(call, _number(call, argument), folds)
         case exp.Quantile() | exp.PercentileDisc():

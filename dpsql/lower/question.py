@@ -12,6 +12,7 @@ from dpsql.expression import Ref, Scalar
 from dpsql.facts.equalities import classes
 from dpsql.lower.assemble import Assembled, assemble
 from dpsql.lower.context import Context, Env, check_args
+from dpsql.lower.given import given, written_as_given
 from dpsql.lower.measures import Aggregated, measured, read
 from dpsql.lower.preserved import at_least_one, preserved_table, require_public_keys
 from dpsql.lower.rows import Rows, build, is_star, lower_from, lower_where
@@ -238,9 +239,11 @@ def _measure(aggregate: Aggregated, node: exp.Expr, question: Question) -> exp.E
 
 
 def _bought(aggregate: Aggregated, node: exp.Expr, question: Question) -> exp.Expr:
-    return _column(
-        read(aggregate, node, lambda n: build(n, question.scope, question.aliases), _owners(question)), node, question
-    )
+    def built(inner: exp.Expr) -> Scalar:
+        return build(inner, question.scope, question.aliases)
+
+    column = _column(read(aggregate, node, built, _owners(question)), node, question)
+    return written_as_given(column, given(aggregate.call, built))
 
 
 def _aggregate(node: exp.Expr) -> Aggregated:

@@ -24,6 +24,7 @@ from dpsql.expression import (
 )
 from dpsql.interval import between
 from dpsql.lower.alike import refused_at
+from dpsql.lower.given import as_given, given
 from dpsql.parse import refusal, written
 from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.logic import truth
@@ -122,7 +123,13 @@ def folded(node: exp.Expr, block: Block) -> Scalar:
     """An aggregate in total form."""
     copied, type_ = _fold(node, block)
     counted = type_ == BIGINT and _name(node) not in _VALUED
-    return block.opaque(copied, type_, _ROWS if counted else copied.meta.get(_SPAN))
+    value = block.opaque(copied, type_, _ROWS if counted else copied.meta.get(_SPAN))
+    return as_given(value, given(_call(node), block.value))
+
+
+def _call(node: exp.Expr) -> exp.Expr:
+    """An aggregate without what stands behind it."""
+    return _call(node.this) if isinstance(node, exp.Filter | exp.WithinGroup) else node
 
 
 def _fold(node: exp.Expr, block: Block) -> tuple[exp.Expr, SqlType]:
@@ -206,7 +213,8 @@ def placed(node: exp.Window, block: Block) -> Scalar:
     rest = {key: value for key, value in node.args.items() if key not in ("this", "partition_by", "order")}
     window = exp.Window(this=shown, partition_by=partition, order=exp.Order(expressions=keys) if keys else None, **rest)
     counted = type_ == BIGINT and name not in _VALUED
-    return block.opaque(window, type_, _ROWS if counted else shown.meta.get(_SPAN))
+    value = block.opaque(window, type_, _ROWS if counted else shown.meta.get(_SPAN))
+    return as_given(value, given(_call(function), block.value))
 
 
 def _ordered(node: exp.Expr, real: bool, block: Block) -> exp.Expr:

@@ -8,15 +8,16 @@ from functools import cache, reduce
 
 from sqlglot import exp
 
-from dpsql.expression import BOOLEAN, INTEGER, NULL, VARCHAR, Kind, Lit, Scalar
+from dpsql.expression import BIGINT, BOOLEAN, INTEGER, NULL, VARCHAR, Kind, Lit, Scalar, SqlType
 from dpsql.scalars import spelling, time_forms
 from dpsql.scalars.clamps import declared
 from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.literals import number
+from dpsql.scalars.marks import CUTS, DIGITS, ROUNDS
 from dpsql.scalars.numeric import MAX_SHIFT
 from dpsql.scalars.rows import ROWS, Row, call
 from dpsql.scalars.time_forms import days_of, repeated
-from dpsql.scalars.unify import cast
+from dpsql.scalars.unify import as_decimal, cast
 
 Resolve = Callable[[exp.Column], Scalar]
 Rule = Callable[[exp.Expr, Callable[[exp.Expr], Scalar]], Scalar]
@@ -241,16 +242,28 @@ def _case(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
 def _cast(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     if {key for key, value in node.args.items() if value} - {"this", "to", "safe"}:
         raise ScalarError("this form of CAST is not admitted")
-    to = spelling.type_of(node.args["to"])
     value = visit(node.this)
-    if "cuts" in node.meta and value.type.kind in (Kind.DOUBLE, Kind.DECIMAL):     # a dialect that drops fractions
+    to = _exact(value, node) if DIGITS in node.meta else spelling.type_of(node.args["to"])
+    if node.meta.get(CUTS) and value.type.kind in (Kind.DOUBLE, Kind.DECIMAL):
         value = apply(ROWS["trunc"], [value])
+    elif node.meta.get(ROUNDS) and value.type.kind is Kind.DOUBLE:
+        value = apply(ROWS["round"], [value])
     try:
         return cast(declared(value) if to.numeric else value, to)
     except ScalarError:
         if isinstance(node, exp.TryCast) and isinstance(value, Lit) and value.type == VARCHAR:
             return Lit(None, to)
         raise
+
+
+def _exact(value: Scalar, node: exp.Expr) -> SqlType:
+    """The type of a NUMERIC that keeps all digits."""
+    if value.type.kind in (Kind.DOUBLE, Kind.DECIMAL):
+        return value.type
+    if value.type.kind in (Kind.INTEGER, Kind.NULL):
+        return as_decimal(BIGINT if value.type == NULL else value.type)
+    raise ScalarError(f"a NUMERIC of {value.type} without digits keeps them all in {node.meta[DIGITS]}",
+                      hint="write how many, as in NUMERIC(18, 4), or CAST(... AS DOUBLE)")
 
 
 def _boolean(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
@@ -328,7 +341,14 @@ def _divided(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
         return apply(ROWS["/"], [left, right])
     if {left.type.kind, right.type.kind} <= {Kind.INTEGER, Kind.NULL}:
         return apply(ROWS["//"], [left, right])
-    return apply(ROWS["/"], [left, call("nullif", right, Lit(0, INTEGER))])
+    stated = isinstance(right, Lit) and right.value
+    return apply(ROWS["/"], [left, right if stated else call("nullif", right, Lit(0, INTEGER))])
+
+
+def _wholly_divided(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    found = apply(ROWS["//"], [visit(node.this), visit(node.expression)])
+    cut = node.meta.get(CUTS) and found.type.kind is not Kind.INTEGER
+    return cast(apply(ROWS["trunc"], [found]), BIGINT) if cut else found
 
 
 def _added(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
@@ -351,8 +371,8 @@ NAMED: dict[str, Rule] = {**time_forms.NAMED}
 RULES: dict[str, Rule] = {
     "Add": _added, "And": _connected, "Between": _between, "BitwiseLeftShift": _shifted_left, "Boolean": _boolean,
     "ByteString": _text, "Case": _case, "Cast": _cast, "Chr": _letter, "Div": _divided, "EQ": _equal, "Escape": _escape,
-    "ILike": _like, "If": _case, "In": _in, "Is": _is, "Like": _like, "Literal": _literal, "Log": _log,
-    "Mul": _product, "NEQ": _equal, "Neg": _negative, "Not": _not, "Null": _null, "Or": _connected, "Pad": _padded,
-    "Paren": _inside, "RawString": _text, "RegexpILike": _matches, "RegexpLike": _matches, "Sub": _added, "Trim": _trim,
-    "TryCast": _cast, **time_forms.RULES,
+    "ILike": _like, "If": _case, "In": _in, "IntDiv": _wholly_divided, "Is": _is, "Like": _like, "Literal": _literal,
+    "Log": _log, "Mul": _product, "NEQ": _equal, "Neg": _negative, "Not": _not, "Null": _null, "Or": _connected,
+    "Pad": _padded, "Paren": _inside, "RawString": _text, "RegexpILike": _matches, "RegexpLike": _matches,
+    "Sub": _added, "Trim": _trim, "TryCast": _cast, **time_forms.RULES,
 }

@@ -37,6 +37,11 @@ def scalar(text: str, dialect: str) -> Scalar:
 
 SAME = """
 postgres | i / j | i // j
+postgres | i::numeric / j | i::DECIMAL(10, 0) / nullif(j, 0)
+postgres | f::numeric | f
+postgres | floor(f) / 2 | floor(f) / 2
+postgres | floor(i) / 2 | floor(i) / 2
+postgres | round(f / 3) | round(f / 3)
 postgres | i / 2.0 | i / 2.0
 postgres | f / g | f / nullif(g, 0)
 postgres | extract(year FROM dt) / 10 | year(dt) / 10
@@ -62,6 +67,8 @@ redshift | nvl(i, 0) | coalesce(i, 0)
 snowflake | datediff(month, dt, du) | date_diff('month', dt, du)
 snowflake | dateadd(day, 3, dt) | dt + INTERVAL 3 DAY
 snowflake | dateadd(day, i, dt) | dt + i
+snowflake | CAST(f AS int) | CAST(round(f) AS INTEGER)
+snowflake | CAST(i AS int) | i
 snowflake | iff(p, 1, 2) | if(p, 1, 2)
 snowflake | date_trunc(month, dt) | date_trunc('month', dt)
 snowflake | dayofweek(dt) | dayofweek(dt)
@@ -114,6 +121,7 @@ spark | trunc(dt, 'MM') | date_trunc('month', dt)
 spark | dayofweek(dt) | dayofweek(dt) + 1
 spark | weekday(dt) | isodow(dt) - 1
 spark | date_format(ts, 'yyyy-MM') | strftime(ts, '%Y-%m')
+tsql | CAST(2.7 AS int) | CAST(trunc(2.7) AS INTEGER)
 spark | CAST(f AS int) | CAST(trunc(f) AS INTEGER)
 spark | CAST(v AS int) | CAST(v AS INTEGER)
 spark | CAST(v AS decimal) | v::DECIMAL(10, 0)
@@ -143,6 +151,7 @@ tsql | choose(i, 'a', w) | CASE i WHEN 1 THEN 'a' WHEN 2 THEN w END
 tsql | datefromparts(2020, i, 1) | make_date(2020, i, 1)
 mysql | i / j | i / nullif(j, 0)
 mysql | i DIV j | i // nullif(j, 0)
+mysql | f DIV g | CAST(trunc(f // nullif(g, 0)) AS BIGINT)
 mysql | datediff(du, dt) | date_diff('day', dt, du)
 mysql | timestampdiff(MONTH, dt, du) | date_sub('month', dt, du)
 mysql | date_add(dt, INTERVAL 3 DAY) | dt + INTERVAL 3 DAY
@@ -177,7 +186,7 @@ sqlite | i IS j | i IS NOT DISTINCT FROM j
 """
 
 REFUSED = """
-postgres | i::numeric | keeps them all
+postgres | v::numeric | keeps them all
 postgres | substring(v, -1, 2) | before the first
 postgres | ts::timestamptz | TIMESTAMPTZ is not admitted
 postgres | age(dt, du) | not read

@@ -32,6 +32,22 @@ def test_psycopg_gets_every_type(served: Served, binary: bool) -> None:
 
 
 @pytest.mark.parametrize("binary", [False, True])
+def test_psycopg_divides_as_postgres_does(served: Served, binary: bool) -> None:
+    """Whole numbers as whole numbers, a SUM of BIGINT as NUMERIC; by nothing is NULL, and paid for."""
+    with connected(served) as connection, connection.cursor(binary=binary) as cursor:
+        row = cursor.execute("""
+            SELECT COUNT(*) / 2 AS half, 100 * COUNT(*) FILTER (WHERE emergency) / COUNT(*) AS share,
+                   SUM(EXTRACT(month FROM at)::int) / COUNT(*) AS month, COUNT(*) / (COUNT(*) - COUNT(*)) AS nothing,
+                   SUM(cost) / COUNT(*) AS mean FROM visits""").fetchone()
+        assert row is not None
+        assert row[0] == int(row[0]) and row[1] == int(row[1]) and row[2] == int(row[2]) and row[3] is None
+        assert abs(row[0] - 3000) < 500 and abs(row[1] - 33) < 9 and 2 < row[2] < 9 and row[4] != int(row[4])
+        mean = cursor.execute("SELECT SUM(patient_id) / 7 AS a, SUM(age) / COUNT(*) AS b FROM patients").fetchone()
+        assert mean is not None and mean[1] != int(mean[1]) and 40 < mean[1] < 50
+        assert cursor.execute("SELECT SUM(floor) / 2, 7 / 2, -7 / 2, 7 % 3 FROM wards").fetchone() == (3, 3, -3, 1)
+
+
+@pytest.mark.parametrize("binary", [False, True])
 def test_psycopg_sends_every_type(served: Served, binary: bool) -> None:
     values = (3, 7_000_000_000, Decimal("12.5"), 0.5, True, "surgery", datetime.date(1960, 1, 1),
               datetime.datetime(2025, 3, 1, 12), None)
