@@ -6,7 +6,7 @@ The analyst's tree is copied into these at the door (`lower`) and never printed:
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -177,6 +177,15 @@ def feeds_read(scalar: Scalar) -> Iterator[str]:
             yield str(scalar.args[0].value) if isinstance(scalar.args[0], Lit) else ""
         for arg in scalar.args:
             yield from feeds_read(arg)
+
+
+def substituted(scalar: Scalar, table: Mapping[Scalar, Scalar]) -> Scalar:
+    """A scalar in which what stands in `table` is something else of the same type."""
+    if scalar in table:
+        return table[scalar]
+    if isinstance(scalar, Call):
+        return Call(scalar.name, tuple(substituted(arg, table) for arg in scalar.args), scalar.type)
+    return scalar
 
 
 def size_of(scalar: Scalar) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from dpsql.expression import Call, Column, Ref, Scalar, columns_of
+from dpsql.expression import Call, Column, Ref, Scalar, columns_of, substituted
 from dpsql.relation import Project, Relation
 
 
@@ -24,7 +24,7 @@ def hoisted(
     while parts := _shared(list(printed.values())):
         columns = {part: fresh(f"c{i + 1}", part) for i, part in enumerate(parts)}
         table: dict[Scalar, Scalar] = {part: Ref(column) for part, column in columns.items()}
-        printed.update({row: _replaced(scalar, table) for row, scalar in printed.items()})
+        printed.update({row: substituted(scalar, table) for row, scalar in printed.items()})
         made = set(columns.values())
         read = dict.fromkeys(c for scalar in printed.values() for c in columns_of(scalar) if c not in made)
         kept = dict.fromkeys([*sorted(needed, key=lambda c: c.id), *read])
@@ -73,11 +73,3 @@ def _on_grid(clamp: Call, scalar: Scalar) -> bool:
     if not isinstance(scalar, Call):
         return False
     return (scalar.name == "grid" and scalar.args[0] == clamp) or any(_on_grid(clamp, arg) for arg in scalar.args)
-
-
-def _replaced(scalar: Scalar, table: dict[Scalar, Scalar]) -> Scalar:
-    if scalar in table:
-        return table[scalar]
-    if isinstance(scalar, Call):
-        return Call(scalar.name, tuple(_replaced(arg, table) for arg in scalar.args), scalar.type)
-    return scalar

@@ -106,7 +106,8 @@ def _mark(
             )
         known = on + equal + inner.equal
         sides = (columns_out(relation), columns_out(inner.relation))
-        if not _owners_equal(known, owner, inner.owner) and not _along_path(known, sides, context):
+        linked = exists.own or _owners_equal(known, owner, inner.owner) or _along_path(known, sides, context)
+        if not linked:
             raise _of_null(exists.place) if exists.of_null else _unlinked(exists.place)
         if not same(on, owner, inner.owner):
             on = (*on, scalars.call("=", Ref(inner.owner), Ref(owner)))
@@ -166,8 +167,9 @@ def _outer(outer: Outer, context: Context, place: exp.Expr) -> Part:
         require_matched(on, loose, place)
         return Part(Join(right.relation, left.relation, JoinKind.INNER, on), right.owner, None, loose)
     if right.owner is not None and left.owner is not None:
-        sides = (columns_out(left.relation), columns_out(right.relation))
-        if not _owners_equal(on, left.owner, right.owner) and not _along_path(on, sides, context):
+        sides, known = (columns_out(left.relation), columns_out(right.relation)), on + left.equal + right.equal
+        linked = outer.own or _owners_equal(known, left.owner, right.owner) or _along_path(known, sides, context)
+        if not linked:
             raise _unlinked(place)
         if not same(on, left.owner, right.owner):
             on = (*on, scalars.call("=", Ref(left.owner), Ref(right.owner)))

@@ -41,13 +41,14 @@ class Origin(IntEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cte:
-    """A named query and the names visible to it."""
+    """A named query and the names visible to it; or rows that no text says, made anew by `rows`."""
 
     name: str
     query: exp.Query
     columns: tuple[str, ...]
     env: Env
     origin: Origin
+    rows: Callable[[Context], Rows] | None = None
 
 
 Env = Mapping[str, Cte]

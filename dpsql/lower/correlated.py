@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from dpsql.lower.around import conjunct_nodes
 from dpsql.lower.context import Context, Env
 from dpsql.lower.rows import lower_from
 from dpsql.lower.scope import Scope, lookup
@@ -67,14 +68,6 @@ def correlated(query: exp.Query, context: Context, env: Env) -> Correlated | Non
     grouped.set("where", exp.Where(this=exp.and_(*rest, copy=False)) if rest else None)
     grouped.set("group", exp.Group(expressions=[inner.copy() for inner, _ in pairs]))
     return Correlated(grouped, tuple(outer for _, outer in pairs), counts, value)
-
-
-def conjunct_nodes(condition: exp.Expr) -> list[exp.Expr]:
-    """The conjuncts of a condition as the analyst wrote them, brackets taken off."""
-    inner = condition.unnest()
-    if isinstance(inner, exp.And):
-        return conjunct_nodes(inner.this) + conjunct_nodes(inner.expression)
-    return [inner]
 
 
 def outer_columns(node: exp.Expr, scope: Scope) -> list[exp.Column]:

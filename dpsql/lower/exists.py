@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -12,12 +12,12 @@ from dpsql import scalars
 from dpsql.errors import QueryError
 from dpsql.expression import BOOLEAN, Column, Kind, Lit, Ref, Scalar, columns_of
 from dpsql.facts.ranges import never_null
+from dpsql.lower.around import conjunct_nodes, reads_around, taken_apart
 from dpsql.lower.context import Context, Env, check_args
-from dpsql.lower.correlated import conjunct_nodes
 from dpsql.lower.joins import Exists, Group, filtered, ids
 from dpsql.lower.rows import Rows, build, conjuncts_of, derived, is_star, lower_from
 from dpsql.lower.scope import Scope, Visible, expand, output_name
-from dpsql.lower.sources import aggregated, extended
+from dpsql.lower.sources import aggregated, extended, one_group
 from dpsql.parse import refusal, unwrapped
 
 _HIDDEN = "\0is"        # the table name of columns that stand for a subquery: no analyst can write it
@@ -26,11 +26,16 @@ _PLAIN = {"expressions", "from_", "joins", "where", "with_", "kind", "distinct",
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """The rows of an inner query: those conditions that also read the rows around it are `on`."""
+    """The rows of an inner query: those conditions that also read the rows around it are `on`.
+
+    `own` as of `joins.Exists`; `same` says that those rows alone are there whose items equal what IN seeks.
+    """
 
     group: Group
     on: tuple[Scalar, ...]
     items: tuple[Visible, ...]
+    own: bool = False
+    same: bool = False
 
 
 def marked(
@@ -40,9 +45,9 @@ def marked(
     if select.find(exp.Exists, exp.In, exp.Any, exp.All) is None:
         return select, rows
     select = select.copy()
-    there = _there(select, rows)
+    known = plain_conjuncts(select, rows)
     for node in [found for part in parts(select) for found in _tests(part)]:
-        scalar, rows = _scalar(node, rows, there, context, env)
+        scalar, rows = _scalar(node, rows, known, context, env)
         name = f"m{len(rows.scope) + 1}"
         column = exp.column(exp.to_identifier(name, True), table=exp.to_identifier(_HIDDEN, True))
         column.this.meta.update({
@@ -51,6 +56,32 @@ def marked(
         rows = Rows(rows.group, (*rows.scope, Visible(_HIDDEN, name, scalar, hidden=True)))
         node.replace(column)
     return select, rows
+
+
+def plain_tests(select: exp.Select, parts: list[exp.Expr], context: Context, env: Env) -> None:
+    """Writes two tests in other words, in place: EXISTS of a block that has one row always, by its HAVING; and tests
+    of a UNION that reads the rows around it, by each of its sides."""
+    for node in [found for part in parts for found in _tests(part)]:
+        query = unwrapped(_query(node) or node)
+        if isinstance(node, exp.NEQ) or any(query.args.get(name) for name in ("limit", "offset", "qualify")):
+            continue
+        if isinstance(node, exp.Exists) and isinstance(query, exp.Select) and one_group(query):
+            having = query.args.get("having")
+            value = query.copy()
+            value.set("expressions", [having.this.copy()] if having is not None else [])
+            value.set("having", None)
+            node.replace(exp.Coalesce(this=exp.Subquery(this=value), expressions=[exp.false()])
+                         if having is not None else exp.true())
+        elif isinstance(query, exp.Union) and reads_around(query, context, env):
+            node.replace(exp.Paren(this=exp.or_(*(_of_side(node, side) for side in (query.left, query.right)))))
+
+
+def _of_side(node: exp.Expr, side: exp.Expr) -> exp.Expr:
+    """A test of a UNION as one of a side of it."""
+    inner = unwrapped(side).copy()
+    if isinstance(node, exp.Exists):
+        return exp.Exists(this=inner)
+    return exp.In(this=node.this.copy(), query=exp.Subquery(this=inner))
 
 
 def _tests(node: exp.Expr) -> Iterator[exp.Expr]:
@@ -62,16 +93,16 @@ def _tests(node: exp.Expr) -> Iterator[exp.Expr]:
             yield from _tests(child)
 
 
-def _there(select: exp.Select, rows: Rows) -> frozenset[int]:
-    """Columns that are not NULL in any row that passes WHERE, whatever its subqueries say."""
+def plain_conjuncts(select: exp.Select, rows: Rows) -> tuple[Scalar, ...]:
+    """The conditions without subqueries that every row satisfies which passes WHERE."""
     where = select.args.get("where")
     plain = [part for part in conjunct_nodes(where.this) if part.find(exp.Query) is None] if where is not None else []
     aliases = {item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)}
     found: list[Scalar] = []
     for part in plain:
-        with suppress(QueryError):      # it may speak of the rows around; whatever is wrong is said later
+        with suppress(QueryError):      # whatever is wrong is said later
             found += conjuncts_of(build(part, rows.scope, aliases), part)
-    return never_null(found)
+    return tuple(found)
 
 
 def _query(node: exp.Expr) -> exp.Expr | None:
@@ -89,25 +120,56 @@ def _query(node: exp.Expr) -> exp.Expr | None:
 
 
 def _scalar(
-    node: exp.Expr, rows: Rows, there: frozenset[int], context: Context, env: Env,
+    node: exp.Expr, rows: Rows, known: tuple[Scalar, ...], context: Context, env: Env,
 ) -> tuple[Scalar, Rows]:
     query = _query(node)
     assert query is not None, "only tests of a query come here"
     found = unwrapped(query)
     assert isinstance(found, exp.Query), "a subquery holds a query"
-    inner = _inner(found, rows, context, env)
-    if isinstance(node, exp.Exists):
+    sought = [] if isinstance(node, exp.Exists) else _fields(node.this)
+    inner = _inner(found, sought, rows, known, context, env)
+    if not sought:
         column, rows = _with(inner, (), rows, node, context)
         return Ref(column), rows
-    scalar, rows = _member(node, inner, rows, there, context)
+    scalar, rows = _member(node, sought, inner, rows, never_null(known), context)
     return scalars.call("not", scalar) if isinstance(node, exp.NEQ) else scalar, rows
 
 
-def _inner(query: exp.Query, rows: Rows, context: Context, env: Env) -> Inner:
-    if not isinstance(query, exp.Select) or not _correlates(query):
+def _inner(
+    query: exp.Query, sought: list[exp.Expr], rows: Rows, known: tuple[Scalar, ...], context: Context, env: Env,
+) -> Inner:
+    """The rows of an inner query that is asked whether it is empty, or for what is `sought` among its items."""
+    read: Sequence[exp.Expr] = reads_around(query, context, env)
+    if not isinstance(query, exp.Select) or not read:
         found = derived(query, context, env, query)
         return Inner(found.group, (), tuple(v for v in found.scope if not v.hidden))
-    return correlated_rows(query, rows, context, env)
+    if _correlates(query) and all(column.find_ancestor(exp.Select) is query for column in read):
+        return correlated_rows(query, rows, context, env)
+    same = bool(sought) and _correlates(query) and len(sought) == len(query.expressions)
+    if same:
+        query, read = _seeking(query, sought, read)
+    apart = taken_apart(query, read, rows, context, env, known)
+    found = derived(apart.query, context, apart.env, query)
+    on = apart.on([v.scalar for v in found.scope[: apart.width]], query)
+    return Inner(found.group, on, found.scope[apart.width:], apart.copied, same)
+
+
+def _seeking(
+    query: exp.Select, sought: list[exp.Expr], read: Sequence[exp.Expr],
+) -> tuple[exp.Select, Sequence[exp.Expr]]:
+    """A query with the condition that its items equal what is sought among them, and what it reads then."""
+    copied = query.copy()
+    twins = {id(old): new for old, new in zip(query.walk(), copied.walk(), strict=True)}
+    values = [each.copy() for each in sought]
+    items = [item.this if isinstance(item, exp.Alias) else item for item in copied.expressions]
+    tests = [exp.EQ(this=item.copy(), expression=exp.Paren(this=value))
+             for item, value in zip(items, values, strict=True)]
+    where = copied.args.get("where")
+    rest = [exp.Paren(this=where.this)] if where is not None else []
+    copied.set("where", exp.Where(this=exp.and_(*rest, *tests, copy=False)))
+    return copied, [twins[id(column)] for column in read] + [
+        column for value in values for column in value.find_all(exp.Column)
+    ]
 
 
 def matching(
@@ -156,15 +218,15 @@ def _correlates(query: exp.Select) -> bool:
 
 
 def _member(
-    node: exp.Expr, inner: Inner, rows: Rows, there: frozenset[int], context: Context,
+    node: exp.Expr, fields: list[exp.Expr], inner: Inner, rows: Rows, there: frozenset[int], context: Context,
 ) -> tuple[Scalar, Rows]:
     """`x IN (SELECT y ...)`: true when some y equals x; else NULL when one of them is NULL; else false."""
-    sought = [build(each, rows.scope) for each in _fields(node.this)]
+    sought = [build(each, rows.scope) for each in fields]
     found = [v.scalar for v in inner.items]
     if len(sought) != len(found):
         raise refusal(f"this compares {len(sought)} values with {len(found)} columns", node)
     try:
-        equal = tuple(scalars.call("=", y, x) for x, y in zip(sought, found, strict=True))
+        equal = () if inner.same else tuple(scalars.call("=", y, x) for x, y in zip(sought, found, strict=True))
     except scalars.ScalarError as error:
         raise refusal(error.reason, node, error.hint) from None
     column, marked_rows = _with(inner, equal, rows, node, context)
@@ -172,9 +234,11 @@ def _member(
     absent += [y for y in found if _nullable(y, never_null(inner.group.conjuncts), context)]
     if not absent or _only_true_matters(node):
         return Ref(column), marked_rows
-    if len(sought) > 1:
+    if len(sought) > 1 or inner.same:
         raise refusal(
-            "NOT IN over several columns that may be NULL is not answered", node, "write NOT EXISTS",
+            "NOT IN over several columns that may be NULL is not answered" if not inner.same else
+            "NOT IN of what may be NULL is not answered where the subquery reads the rows around it",
+            node, "write NOT EXISTS",
         )
     unknown = scalars.call("is_null", absent[0])
     if len(absent) == 2:
@@ -202,7 +266,7 @@ def _with(
         else:
             on.append(conjunct)
     column = context.fresh("found", BOOLEAN)
-    mark = Exists(column, group, tuple(on), node, of_null)
+    mark = Exists(column, group, tuple(on), node, of_null, inner.own)
     return column, Rows(replace(rows.group, marks=(*rows.group.marks, mark)), rows.scope)
 
 

@@ -13,14 +13,14 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
 from dpsql import scalars
-from dpsql.expression import BIGINT, DOUBLE, INTEGER, Kind, Lit, Ref, Scalar, SqlType
+from dpsql.expression import BIGINT, DOUBLE, INTEGER, NULL, Kind, Lit, Ref, Scalar, SqlType
+from dpsql.lower.around import Apart, names_row, of_nothing, over_nothing, reads_around, taken_apart
 from dpsql.lower.context import Context, Describe, Env, Origin
-from dpsql.lower.correlated import Correlated, correlated
-from dpsql.lower.exists import marked
+from dpsql.lower.exists import marked, plain_conjuncts, plain_tests
 from dpsql.lower.joins import Group, Outer
-from dpsql.lower.rows import Rows, build, derived
+from dpsql.lower.rows import Rows, build, derived, separated
 from dpsql.lower.scope import Visible
-from dpsql.lower.sources import aggregated, has_aggregate, one_row, origin_of
+from dpsql.lower.sources import aggregated, has_aggregate, one_group, one_row, origin_of
 from dpsql.parse import refusal, unwrapped
 from dpsql.program import Ask, Feed
 from dpsql.relation import Fed
@@ -50,29 +50,30 @@ class Stages:
 
         Those of HAVING and of the select items, outside aggregates, belong to the finish and stay where a block groups.
         """
-        if any(select.find_all(exp.Subquery)):
+        if any(select.find_all(exp.Subquery, exp.Exists)):
             select = select.copy()
+            plain_tests(select, _parts(select), self.context, env)
             for subquery in [found for part in _parts(select) for found in _subqueries(part)]:
-                column, rows = self._column(subquery, rows, env)
+                column, rows = self._column(subquery, rows, plain_conjuncts(select, rows), env)
                 subquery.replace(column)
         return marked(select, _parts, rows, self.context, env)
 
-    def _column(self, subquery: exp.Subquery, rows: Rows, env: Env) -> tuple[exp.Column, Rows]:
+    def _column(
+        self, subquery: exp.Subquery, rows: Rows, known: tuple[Scalar, ...], env: Env,
+    ) -> tuple[exp.Column, Rows]:
         """The column that stands for a scalar subquery, and the rows that show it."""
         query = unwrapped(subquery)
         assert isinstance(query, exp.Query), "a subquery holds a query"
-        if origin_of(query, self.context, env) is Origin.OWNED:
+        read = reads_around(query, self.context, env)
+        if isinstance(query, exp.Select) and read:
+            scalar, rows = self._each(query, read, rows, known, env, subquery)
+        elif origin_of(query, self.context, env) is Origin.OWNED:
             raise refusal(
                 "this subquery would give a value of a single person's row", subquery,
                 "aggregate it (AVG, COUNT, ...), or join the table by the person's key",
             )
-        found = correlated(query, self.context, env)
-        if found is None:
-            scalar = self._single(query, env, subquery)
-        elif origin_of(found.query, self.context, env) is Origin.OWNED:
-            scalar, rows = self._same_unit(found, rows, env)
         else:
-            scalar, rows = self._looked_up(found, rows, env)
+            scalar = self._single(query, env, subquery)
         name = f"s{len(rows.scope) + 1}"
         column = exp.column(exp.to_identifier(name, True), table=exp.to_identifier(_HIDDEN, True))
         column.this.meta.update({key: value for node in subquery.walk() for key, value in node.meta.items()
@@ -82,42 +83,43 @@ class Stages:
     def _single(self, query: exp.Query, env: Env, place: exp.Expr) -> Scalar:
         """One released value, the same for every row."""
         if not one_row(query):
-            raise refusal(
-                "this subquery may give several rows where one value is needed", place,
-                "aggregate it without GROUP BY, or add LIMIT 1",
-            )
+            raise _several(place)
         feed, _ = self._feed(query, env, place, single=True)
         if len(feed.types) != 1:
             raise refusal("a subquery used as a value selects one column", place)
         return scalars.fed(f"{feed.name}_c1", feed.types[0])
 
-    def _looked_up(self, found: Correlated, rows: Rows, env: Env) -> tuple[Scalar, Rows]:
-        """The value of a correlated subquery: a row of its feed, found by the values it correlates with."""
-        feed, names = self._feed(found.query, env, found.place, unique=len(found.outer))
-        fed = self._fed(feed, names)
-        keys, value = fed.columns[: len(found.outer)], Ref(fed.columns[-1])
-        on = []
-        for column, outer in zip(keys, found.outer, strict=True):
-            try:
-                on.append(scalars.call("=", build(outer, rows.scope), Ref(column)))
-            except scalars.ScalarError as error:
-                raise refusal(error.reason, outer, error.hint) from None
-        group = Group((Outer(rows.group, Group((fed,)), tuple(on)),))
-        scalar = scalars.call("coalesce", value, Lit(0, INTEGER)) if found.counts else value
-        return scalar, Rows(group, rows.scope)
-
-    def _same_unit(self, found: Correlated, rows: Rows, env: Env) -> tuple[Scalar, Rows]:
-        """The value of a correlated subquery over rows of the same unit: nothing of it is released."""
-        inner = derived(found.query, self.context, env, found.place)
+    def _each(
+        self, query: exp.Select, read: list[exp.Column], rows: Rows, known: tuple[Scalar, ...], env: Env,
+        place: exp.Expr,
+    ) -> tuple[Scalar, Rows]:
+        """The value of a subquery for each of the rows it reads, and the rows with what shows it."""
+        if len(query.expressions) != 1:
+            raise refusal("a subquery used as a value selects one column", place)
+        apart = taken_apart(query, read, rows, self.context, env, known)
+        if aggregated(query) and origin_of(apart.query, self.context, apart.env) is not Origin.OWNED:
+            return self._looked_up(query, apart, rows, place)
+        inner = derived(apart.query, self.context, apart.env, place)
+        if not one_row(query) and not names_row(inner, apart.width, self.context):
+            raise _several(place)
+        inner = over_nothing(inner) if one_group(query) else separated(inner, self.context, place)
         *keys, value = (v.scalar for v in inner.scope)
-        try:
-            on = tuple(
-                scalars.call("=", build(outer, rows.scope), key) for outer, key in zip(found.outer, keys, strict=True)
-            )
-            scalar = scalars.call("coalesce", value, Lit(0, INTEGER)) if found.counts else value
-        except scalars.ScalarError as error:
-            raise refusal(error.reason, found.place, error.hint) from None
-        return scalar, Rows(Group((Outer(rows.group, inner.group, on),)), rows.scope)
+        on = apart.on(keys, place)
+        return value, Rows(Group((Outer(rows.group, inner.group, on, apart.copied),)), rows.scope)
+
+    def _looked_up(self, query: exp.Select, apart: Apart, rows: Rows, place: exp.Expr) -> tuple[Scalar, Rows]:
+        """The value of a correlated subquery: a row of its feed, found by the values it correlates with."""
+        if not one_row(query):
+            raise _several(place)
+        feed, names = self._feed(apart.query, apart.env, place, unique=apart.width)
+        fed = self._fed(feed, names)
+        keys, value = [Ref(column) for column in fed.columns[: apart.width]], Ref(fed.columns[-1])
+        group = Group((Outer(rows.group, Group((fed,)), apart.on([*keys], place)),))
+        item = query.expressions[0]
+        nothing = build(of_nothing(item.this if isinstance(item, exp.Alias) else item), ())
+        if not one_group(query) or nothing == Lit(None, NULL):
+            return value, Rows(group, rows.scope)
+        return scalars.call("case", scalars.call("is_not_null", keys[0]), value, nothing), Rows(group, rows.scope)
 
     def _fed(self, feed: Feed, names: tuple[str, ...]) -> Fed:
         columns = tuple(
@@ -145,6 +147,12 @@ class Stages:
         context.feeds.append(feed)
         return feed, tuple(name for name, _ in described)
 
+
+def _several(place: exp.Expr) -> Exception:
+    return refusal(
+        "this subquery may give several rows where one value is needed", place,
+        "aggregate it without GROUP BY, or add LIMIT 1",
+    )
 
 
 def _parts(select: exp.Select) -> list[exp.Expr]:

@@ -20,18 +20,22 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Outer:
-    """A LEFT JOIN: every row of `left`, null-extended where no row of `right` satisfies `on`."""
+    """A LEFT JOIN: every row of `left`, null-extended where no row of `right` satisfies `on`.
+
+    `own` says that `on` finds rows which were made of the left row itself, so that they have its owner.
+    """
 
     left: Group
     right: Group
     on: tuple[Scalar, ...]
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Exists:
     """A column of a group: whether some row of `inner` satisfies `on`, which reads the columns of both.
 
-    `of_null` says that it is asked only because a value of IN may be NULL.
+    `of_null` says that it is asked only because a value of IN may be NULL; `own` as of Outer.
     """
 
     column: Column
@@ -39,6 +43,7 @@ class Exists:
     on: tuple[Scalar, ...]
     place: exp.Expr
     of_null: bool = False
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ def filtered(group: Group, conjunct: Scalar) -> Group:
     read = frozenset(column.id for column in columns_of(conjunct))
     for i, item in enumerate(group.items):
         if isinstance(item, Outer) and read and read <= ids(item.left):
-            moved = Outer(filtered(item.left, conjunct), item.right, item.on)
+            moved = replace(item, left=filtered(item.left, conjunct))
             return replace(group, items=(*group.items[:i], moved, *group.items[i + 1:]))
     return replace(group, conjuncts=(*group.conjuncts, conjunct))
 
@@ -101,7 +106,7 @@ def item_columns(item: Item) -> tuple[Column, ...]:
     match item:
         case Scan() | Fed() | Values():
             return columns_out(item)
-        case Outer(left, right, _):
+        case Outer(left, right, _, _):
             return group_columns(left) + group_columns(right)
         case Block(relation, _):
             return columns_out(relation)

@@ -177,6 +177,8 @@ def _values(node: exp.Values, context: Context) -> Rows:
 def _table(node: exp.Table, context: Context, env: Env) -> Rows:
     alias, columns = alias_of(node)
     cte = env.get(node.name.lower()) if not node.db else None
+    if cte is not None and cte.rows is not None:
+        return cte.rows(context)
     if cte is not None:
         inner = derived(cte.query, context, cte.env, node)
         return Rows(inner.group, renamed(renamed(inner.scope, cte.name, cte.columns, node), alias, columns, node))

@@ -139,6 +139,9 @@ def one_row(query: exp.Expr) -> bool:
     limit = query.args.get("limit")
     if limit is not None and isinstance(limit.expression, exp.Literal) and limit.expression.name in ("0", "1"):
         return True
-    if not isinstance(query, exp.Select) or query.args.get("group"):
-        return False
-    return aggregated(query) or query.args.get("from_") is None
+    return isinstance(query, exp.Select) and (one_group(query) or query.args.get("from_") is None)
+
+
+def one_group(select: exp.Select) -> bool:
+    """Whether a block aggregates all its rows, so that it has a row even where there are none."""
+    return not select.args.get("group") and aggregated(select)

@@ -37,7 +37,7 @@ def _item_names(item: object, keys: dict[int, Column], context: Context) -> bool
     match item:
         case Block(relation, owner):
             return owner is not None and (owner.id in keys or _shows_key(relation, keys, context))
-        case Outer(left, _, _):
+        case Outer(left, _, _, _):
             return names_units([Ref(column) for column in keys.values()], left, context)
         case Scan(table, columns) if not context.catalog.rules(table).public:
             named = {column.source for column in columns if column.id in keys}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from dpsql.expression import BIGINT, DOUBLE, INTEGER, Call, Column, Lit, Ref, Scalar, SqlType, columns_of
+from dpsql.expression import BIGINT, DOUBLE, INTEGER, Column, Lit, Ref, Scalar, SqlType, columns_of, substituted
 from dpsql.lower.assemble import Assembled, assemble
 from dpsql.lower.context import Context, check_args
 from dpsql.lower.folds import Folds, Range, believed, folded, plain
@@ -167,10 +167,10 @@ class Windows:
         source = Project(assembled.relation, tuple((column, plain(scalar)) for scalar, column in below.items()))
         table: dict[Scalar, Scalar] = {scalar: Ref(c) for scalar, c in below.items() if isinstance(scalar, Ref)}
         overs = [
-            (column, _over(function, tuple(_replaced(arg, table) for arg in args), spec, below, owner))
+            (column, _over(function, tuple(substituted(arg, table) for arg in args), spec, below, owner))
             for (function, args, spec), column in self.found.items()
         ]
-        return Block(_stacked(source, overs), owner), [_replaced(item, table) for item in items]
+        return Block(_stacked(source, overs), owner), [substituted(item, table) for item in items]
 
 
 def lower_windowed(select: exp.Select, rows: Rows, context: Context) -> Rows:
@@ -265,11 +265,3 @@ def _whole(node: exp.Expr) -> int:
     if not isinstance(node, exp.Literal) or not node.is_int or not 0 <= int(node.name) <= MAX_OFFSET:
         raise refusal(f"this is a whole literal of at most {MAX_OFFSET}", node)
     return int(node.name)
-
-
-def _replaced(scalar: Scalar, table: dict[Scalar, Scalar]) -> Scalar:
-    if scalar in table:
-        return table[scalar]
-    if isinstance(scalar, Call):
-        return Call(scalar.name, tuple(_replaced(arg, table) for arg in scalar.args), scalar.type)
-    return scalar

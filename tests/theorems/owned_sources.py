@@ -22,6 +22,15 @@ OWNED: dict[str, Shown] = {
         "home IN (SELECT p FROM pub WHERE size = 1)", "home NOT IN (SELECT p FROM pub)",
         "(n > 1 OR EXISTS (SELECT 1 FROM orders o WHERE o.u = units.u AND o.ref = units.home))",
         "NOT (x > 0 AND n IN (SELECT v FROM orders o WHERE o.u = units.u))",
+        "EXISTS (SELECT 1 FROM orders o WHERE o.u = units.u AND EXISTS (SELECT 1 FROM items i WHERE i.o = o.o "
+        "AND i.q > units.n))",
+        "NOT EXISTS (SELECT 1 FROM orders o WHERE o.u = units.u AND NOT EXISTS (SELECT 1 FROM items i WHERE "
+        "i.o = o.o AND (i.q < units.n OR units.x IS NULL)))",
+        "EXISTS (SELECT 1 FROM orders o WHERE o.u = units.u AND o.v IN (SELECT i.q FROM items i WHERE i.o = o.o "
+        "AND i.w <> units.x))",
+        "n < (SELECT COUNT(*) + 1 FROM orders o WHERE o.u = units.u AND o.v <= units.n)",
+        "(SELECT o.kind FROM orders o WHERE o.u = units.u ORDER BY o.v DESC LIMIT 1) = 'a'",
+        "EXISTS (SELECT 1 FROM orders o WHERE o.u = units.u HAVING COUNT(*) <> 1)",
         "EXISTS (SELECT 1 FROM items i WHERE i.i = units.u)", "EXISTS (SELECT 1 FROM pub WHERE cat = grp OR size > n)",
     ),
     "orders o": _with(
@@ -31,6 +40,8 @@ OWNED: dict[str, Shown] = {
         "EXISTS (SELECT 1 FROM units WHERE units.u = o.u AND units.x > 0)", "u IN (SELECT u FROM units WHERE n > 0)",
         "EXISTS (SELECT 1 FROM items i JOIN pub ON i.p = pub.p WHERE i.o = o.o)",
         "EXISTS (SELECT 1 FROM units WHERE units.u = o.ref)",
+        "v >= (SELECT AVG(b.v) FROM orders b WHERE b.u = o.u AND b.o <> o.o)",
+        "(SELECT x FROM units WHERE units.u = o.u) > v",
     ),
     "items i": _with(
         _I, "EXISTS (SELECT 1 FROM items j WHERE j.o = i.o AND j.i <> i.i)",
