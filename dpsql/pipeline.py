@@ -8,11 +8,13 @@ What follows a plan is the session's: charge, run, release, finish.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from dpsql.budget.events import Cost
 from dpsql.catalog import Catalog
 from dpsql.dialects import read
+from dpsql.dialects.collation import collated
 from dpsql.domain import Reader
 from dpsql.errors import QueryError
 from dpsql.limits import planning
@@ -42,10 +44,13 @@ def planned(
             tree = read(sql, params, dialect)
             stated: Stated = tree.meta["stated"]
             tight = catalog.tightened(stated.max_groups, stated.min_units)
+            said = collated(tree, tight, dialect)
             program, cost = lower(tree, tight, describe), asked(stated, ask, passed)
             if error is None:
-                return plan(program, tight, cost, reader, level=level)
-            return priced(lambda at, prefer: plan(program, tight, at, reader, prefer, level), cost, error)
+                found = plan(program, tight, cost, reader, level=level)
+            else:
+                found = priced(lambda at, prefer: plan(program, tight, at, reader, prefer, level), cost, error)
+            return replace(found, warnings=(*found.warnings, *said)) if said else found
     except QueryError as error:
         raise error.at(sql) from None
     except RecursionError:

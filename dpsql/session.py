@@ -302,7 +302,9 @@ class Session:
         except (ValueError, KeyError, TypeError):
             raise LedgerError(f"the answer that the ledger keeps of entry {stored.charge} cannot be read; restore a "
                               "backup, or buy a new answer (fresh)") from None
-        return replace(answer, cost=cost, replayed=True, plan=plan, balance=self.balance(analyst))
+        said = tuple(dict.fromkeys((*answer.warnings, *plan.warnings)))      # another dialect's text may warn of more
+        return replace(
+            answer, cost=cost, replayed=True, plan=plan, balance=self.balance(analyst), warnings=said)
 
 
 def _amount(name: str, value: Amount, default: Fraction) -> Fraction:
