@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,7 +29,7 @@ owner = "id -> person.id"
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Session:
+def session(tmp_path: Path) -> Iterator[Session]:
     file, policy = tmp_path / "a.duckdb", tmp_path / "policy.toml"
     with duckdb.connect(str(file)) as connection:
         connection.execute("CREATE TABLE person AS SELECT i AS id FROM range(4000) t(i)")
@@ -36,7 +37,8 @@ def session(tmp_path: Path) -> Session:
         connection.execute("CREATE TABLE row AS SELECT i % 4000 AS id, (i % 7) * 1e4 AS x, (i % 7)::BIGINT AS n "
                            "FROM range(8000) t(i)")
     policy.write_text(POLICY)
-    return Session(file, policy, tmp_path / "ledger")
+    with Session(file, policy, tmp_path / "ledger") as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(("sql", "true", "off"), [

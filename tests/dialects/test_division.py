@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -38,12 +39,13 @@ SUM, SQUARES = sum(i % 7 for i in range(1001)), sum((i % 7) ** 2 for i in range(
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Session:
+def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     folder: Path = tmp_path_factory.mktemp("people")
     with duckdb.connect(folder / "p.duckdb") as connection:
         connection.execute(SCHEMA)
     (folder / "policy.toml").write_text(POLICY)
-    return Session(folder / "p.duckdb", folder / "policy.toml")
+    with Session(folder / "p.duckdb", folder / "policy.toml") as opened:
+        yield opened
 
 
 def asked(people: Session, item: str, dialect: str) -> object:
