@@ -35,7 +35,7 @@ def choose(planned: Statement, run: Run) -> tuple[Statement, Rows]:
     question, probe = planned.question, opening.probe
     counts, groups = run(opening.sql, opening.params), probe.groups
     if probe.cap is not None:
-        groups = probe.cap[_place([(row[0], row[1]) for row in counts.values], probe.cap, 1, probe)]
+        groups = probe.cap[_place([(row[0], row[1]) for row in counts.values], probe.cap, 1, probe, 1)]
         question = capped_at(question, groups)
         if probe.searched:
             counts = run(*values_counted(question, probe, opening.catalog))
@@ -43,8 +43,9 @@ def choose(planned: Statement, run: Run) -> tuple[Statement, Rows]:
     rows = _inside(planned, counts.values) if probe.keyed else counts.values
     keys = len(question.keys) if probe.keyed else 0
     chosen = {
-        i: _place([(row[keys + at], row[-1]) for row in rows], _rungs(probe, i), groups, probe)
-        for at, i in enumerate(probe.searched)
+        i: _place(
+            [(row[keys + at], row[-1]) for row in rows], _rungs(probe, i), groups, probe, question.partials[i].whole
+        ) for at, i in enumerate(probe.searched)
     }
     most = [_rungs(probe, i)[chosen[i]] if i in chosen else None for i in range(len(question.partials))]
     closed = _closed(planned, opening, clipped_at(question, most))
@@ -59,13 +60,15 @@ def _rungs(probe: Probe, i: int) -> Rungs:
     return rungs
 
 
-def _place(found: Sequence[tuple[object, object]], rungs: Rungs, groups: int, probe: Probe) -> int:
+def _place(
+    found: Sequence[tuple[object, object]], rungs: Rungs, groups: int, probe: Probe, whole: int,
+) -> int:
     """The place chosen on a ladder, from (place, contributions there); a row without a place is none's."""
     counts = [0] * len(rungs)
     for place, many in found:
         if isinstance(place, int) and isinstance(many, int):
             counts[place] += many
-    return search(beyond(counts), rungs, groups, probe.width)
+    return search(beyond(counts), rungs, groups, probe.width, whole)
 
 
 def _inside(planned: Statement, rows: Sequence[Row]) -> list[Row]:

@@ -18,7 +18,8 @@ from dpsql.noise.search import needed, passing
 from dpsql.relation import CapGroups, Project, Relation
 from dpsql.statement import Statement
 
-USUAL, LOOSE = 40, 10**6      # how many times its base a bound is that a search finds: of counts, of undeclared values
+USUAL, LOOSE = 40, 10**4      # how large a bound is that a search finds: of counts, of undeclared values
+LOST = 8                      # steps of a hundredth or less that a bound is below where a search found nothing
 
 
 def warn(statements: Sequence[Statement], catalog: Catalog) -> tuple[str, ...]:
@@ -54,9 +55,16 @@ def cut(planned: Statement, closed: Statement) -> tuple[str, ...]:
         found.append(f"a person counts in at most {closed.groups} groups, as chosen privately: {sure} at most {most} "
                      "people are in more, and some of theirs are left out")
     cuts = [(i, rungs, closed.sensitivities[i] // closed.groups) for i in of.searched if (rungs := of.rungs[i])]
-    if cuts := [(i, rungs, t) for i, rungs, t in cuts if rungs[0] <= t < rungs[-1]]:
+    partials = planned.question.partials
+    if lost := [i for i, rungs, t in cuts if t < LOST * rungs[0] and partials[i].whole > 1]:
+        found.append(f"no size was found for {', '.join(_users(planned, i) for i in lost)}, which was cut to almost 0: "
+                     "all that people add is nearly 0, or they are too few, and what is shown means nothing; declare a "
+                     "range, or ask with more epsilon")
+    if cuts := [(i, rungs, t) for i, rungs, t in cuts if i not in lost and rungs[0] <= t < rungs[-1]]:
         sizes = [f"{_users(planned, i)} at {_size(planned, i, t):.6g}" for i, _, t in cuts]
-        most = max(passing(rungs, t, closed.groups, of.width, planned.level) for _, rungs, t in cuts)
+        most = max(
+            passing(rungs, t, closed.groups, of.width, planned.level, partials[i].whole) for i, rungs, t in cuts
+        )
         each, who = ("a person and group", "pairs of a person and a group") if planned.question.keys else (
             "a person", "people")
         found.append(f"what {each} adds was cut where it was chosen privately, {', '.join(sizes)}: {sure} at most "
@@ -100,7 +108,8 @@ def _searched(statement: Statement) -> list[str]:
     of, partials = statement.opening.probe, statement.question.partials
     people = needed(1, of.width, USUAL) if of.cap is not None else 0
     for i in of.searched:
-        people = max(people, needed(of.groups or 1, of.width, LOOSE if partials[i].loose else USUAL))
+        reach = LOOSE if partials[i].loose else USUAL
+        people = max(people, needed(of.groups or 1, of.width, reach, partials[i].whole))
     cures = ["max_groups"] * (of.cap is not None) + ["max_rows_per_group"] * (statement.question.rows is None)
     ranges = ["a range of the column"] * any(partials[i].loose for i in of.searched)
     return [

@@ -80,6 +80,14 @@ def test_the_answer_says_where_it_was_cut_and_how_much(session: Session) -> None
     assert session.query("SELECT COUNT(*) FROM row", epsilon=Fraction(100)).warnings == answer.warnings
 
 
+def test_the_answer_says_where_no_size_was_found(session: Session) -> None:
+    """An epsilon for which 4,000 people are far too few."""
+    answer = session.query("SELECT SUM(x * 1000 + 1e6) FROM row", epsilon=Fraction(1, 1000))
+    assert any(warning.startswith("no size was found for SUM, which was cut ") for warning in answer.warnings)
+    answer = session.query("SELECT SUM(x * 1000 + 1e6) FROM row", epsilon=Fraction(100))
+    assert not any("no size was found" in warning for warning in answer.warnings)
+
+
 def test_the_answer_says_how_many_groups_of_a_person_count(session: Session) -> None:
     answer = session.query("SELECT x, COUNT(*) FROM row GROUP BY x", epsilon=Fraction(100), delta=Fraction(1, 10**6))
     assert len(answer.rows) == 7

@@ -37,6 +37,11 @@ class Partial:
     within: tuple[int, int] | None = None     # what the query lets one unit add to a group
     first: bool = False     # a unit's first row is left out: the choice of groups releases how many units there are
 
+    @property
+    def whole(self) -> int:
+        """The steps in one, where nobody stated a range: few numbers are smaller (`dpsql.noise.search`). Else 1."""
+        return max(1, round(1 / self.unit)) if self.loose else 1
+
 
 def allowed(measure: Measure, unit: Fraction = Fraction(1)) -> tuple[int, int] | None:
     """The steps that the query itself lets one unit add to a group."""

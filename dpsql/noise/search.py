@@ -2,6 +2,10 @@
 
 The statement counts what units contribute by rung of the ladder. An exponential mechanism picks a rung: it wants few
 contributions above it, and no more of it than that takes. Where it picks t, the total clipped to [-t, t] is exact.
+
+Where nobody stated a range, rungs begin far below one, as few data do: there the prior falls slowly, so that finding
+the size of ordinary numbers takes fewer people (41 / e1 for amounts near 1e4 in steps of 2^-20, for 62), and numbers
+far below one may get a few times the bound they need.
 """
 
 from __future__ import annotations
@@ -47,9 +51,10 @@ def search_event(groups: int, width: Fraction) -> Event:
 
     Theorem: `search` is width-differentially private, of bounded range `width`, for adding or removing one unit.
     Proof: adding a unit raises every above[i] by some number from 0 to C = `groups`, so the exact weight
-    exp(-min(w above / C, 300)) prior(t), w = width - 2^-64, is multiplied by a factor in [exp(-w), 1]; so is the sum
-    of all weights. The ratio of the probabilities of one rung is a quotient of two such factors, the second the same
-    for every rung: their logarithms lie in an interval of length w that holds 0. The weights drawn from are integers:
+    exp(-min(w above / C, 300)) prior(t), w = width - 2^-64, whatever the public prior, is multiplied by a factor in
+    [exp(-w), 1]; so is the sum of all weights. The ratio of the probabilities of one rung is a quotient of two such
+    factors, the second the same for every rung: their logarithms lie in an interval of length w that holds 0. The
+    weights drawn from are integers:
     floors of 80-digit numbers that are at least 2^80, so each is within a factor 1 +- 2^-79 of the exact one, which
     moves a logarithm of a ratio by less than 2^-76, either end, and both ends by less than 2^-64 together.
     Needs: the ladder, its base and C are public; `above` counts, for each rung, the contributions (pairs of a unit and
@@ -62,16 +67,21 @@ def search_event(groups: int, width: Fraction) -> Event:
     return Event.exponential(groups, width)
 
 
-def search(above: Sequence[int], rungs: Sequence[int], groups: int, width: Fraction) -> int:
+def search(above: Sequence[int], rungs: Sequence[int], groups: int, width: Fraction, whole: int = 1) -> int:
     """The place of the rung chosen. `above[i]` is how many contributions pass rung i. Costs `search_event`."""
     assert len(above) == len(rungs), "a count for every rung"
-    return weighted(weights(above, rungs, groups, width))
+    return weighted(weights(above, rungs, groups, width, whole))
 
 
-def weights(above: Sequence[int], rungs: Sequence[int], groups: int, width: Fraction) -> list[int]:
-    """Integers proportional to exp(-(w/C) min(above, K)) (t / base)^(-5/2), each at least 2^80; K = 300 C / w."""
+def weights(
+    above: Sequence[int], rungs: Sequence[int], groups: int, width: Fraction, whole: int = 1,
+) -> list[int]:
+    """Integers proportional to exp(-(w/C) min(above, K)) prior(t), each at least 2^80; K = 300 C / w.
+
+    prior(t) = (t / whole)^(-5/2), but (t / whole)^-1 below `whole`, a public number of steps.
+    """
     rate = _decimal((width - ROUNDING) / groups)
-    priors, scale = _public(tuple(rungs))
+    priors, scale = _public(tuple(rungs), whole)
     falls = {count: _fall(_WIDE.multiply(rate, Decimal(count))) for count in set(above)}
     return [
         int(_WIDE.multiply(_WIDE.multiply(falls[count], prior), scale))
@@ -84,12 +94,13 @@ def _fall(depth: Decimal) -> Decimal:
 
 
 @lru_cache(maxsize=64)
-def _public(rungs: tuple[int, ...]) -> tuple[tuple[Decimal, ...], Decimal]:
+def _public(rungs: tuple[int, ...], whole: int) -> tuple[tuple[Decimal, ...], Decimal]:
     """The prior of each rung, and the scale that lifts the smallest weight possible to 2^80."""
     priors = []
     for rung in rungs:
-        share = _WIDE.divide(Decimal(rungs[0]), Decimal(rung))
-        priors.append(_WIDE.multiply(_WIDE.multiply(share, share), _WIDE.sqrt(share)))
+        share = _WIDE.divide(Decimal(whole), Decimal(rung))
+        fast = _WIDE.multiply(_WIDE.multiply(share, share), _WIDE.sqrt(share))
+        priors.append(share if rung < whole else fast)
     smallest = _WIDE.multiply(_WIDE.exp(Decimal(-DEEPEST)), min(priors))
     return tuple(priors), _UP.divide(Decimal((1 << LEAST) + 1), smallest)
 
@@ -116,28 +127,35 @@ def clipped(sums: Sequence[int], signs: Sequence[int], rungs: Sequence[int], pla
     return sum(sums[: place + 1]) + rungs[place] * sum(signs[place + 1 :])
 
 
-def passing(rungs: Sequence[int], t: int, groups: int, width: Fraction, confidence: float) -> int:
+def passing(
+    rungs: Sequence[int], t: int, groups: int, width: Fraction, confidence: float, whole: int = 1,
+) -> int:
     """How many contributions pass the rung that a search chose, at most, with that probability; t is the rung.
 
     Theorem: whatever the data, the rung t that `search` picks has above(t) <= passing(t) with at least `confidence`.
-    Proof: write R for the number of rungs, w for the width, x(t) = C/w (5/2 ln(top/t) + ln(R / (1 - confidence))). A
-    rung with above(t) > x(t) has at most the weight exp(-w x(t)/C) (t/base)^(-5/2), which is (1 - confidence) / R of
-    (top/base)^(-5/2), the weight of the top that nothing passes. So all such rungs together are chosen with at most
-    1 - confidence. x(t) is below K, down to which weights fall: its logarithms are at most 107 and 43.
-    Needs: t was chosen from `rungs` by `search` with these groups and this width; that alone is released.
+    Proof: write R for the number of rungs, w for the width, x(t) = C/w (ln(prior(t)/prior(top)) +
+    ln(R / (1 - confidence))). A rung with above(t) > x(t) has at most the weight exp(-w x(t)/C) prior(t), which is
+    (1 - confidence) / R of prior(top), the weight of the top that nothing passes. So all such rungs together are chosen
+    with at most 1 - confidence. x(t) is below K, down to which weights fall: its logarithms are at most 107 and 43.
+    Needs: t was chosen from `rungs` by `search` with these groups, this width and this `whole`; that alone is released.
     Source: McSherry and Talwar, "Mechanism Design via Differential Privacy" (2007), theorem 6, for each rung apart.
     """
-    depth = 2.5 * math.log(rungs[-1] / t) + math.log(len(rungs) / (1 - confidence))
+    depth = _drop(rungs[-1], whole) - _drop(t, whole) + math.log(len(rungs) / (1 - confidence))
     assert depth < DEEPEST, "weights fall as far as this"
     return math.ceil(groups * depth / float(width - ROUNDING) * (1 + 1e-12))
 
 
-def needed(groups: int, width: Fraction, reach: float) -> int:
-    """About how many contributions a search needs to find a largest one of `reach` times the base.
+def _drop(rung: int, whole: int) -> float:
+    """-ln prior(rung)."""
+    return math.log(rung / whole) * (1 if rung < whole else 2.5)
 
-    Source: design.md, section 4, measured: C (2.5 ln(reach) + 5) / e1.
+
+def needed(groups: int, width: Fraction, reach: float, whole: int = 1) -> int:
+    """About how many contributions a search needs to find a largest one of `reach` times `whole`, or the base.
+
+    Source: design.md, section 4, measured: C (2.5 ln(reach) + 5) / e1, and what the prior falls by below `whole`.
     """
-    return math.ceil(groups * (2.5 * math.log(max(1.0, reach)) + 5) / float(width))
+    return math.ceil(groups * (2.5 * math.log(max(1.0, reach)) + math.log(whole) + 5) / float(width))
 
 
 def _root(value: int) -> int:

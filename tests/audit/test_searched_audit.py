@@ -125,8 +125,8 @@ def test_a_gaussian_cell_is_tight(factor: int) -> None:
 
 
 def _search_without_noise(patch: pytest.MonkeyPatch) -> None:
-    def best(above: Any, rungs: Any, groups: int, width: Any) -> int:
-        weights = search.weights(above, rungs, groups, width)
+    def best(above: Any, rungs: Any, groups: int, width: Any, whole: int) -> int:
+        weights = search.weights(above, rungs, groups, width, whole)
         return weights.index(max(weights))
 
     patch.setattr(choosing, "search", best)

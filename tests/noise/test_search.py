@@ -16,6 +16,7 @@ from dpsql.noise import search
 WIDTH = Fraction(1, 10)
 WIDTHS = [WIDTH, Fraction(2), Fraction(50)]
 LADDER = search.ladder(1, 1000)
+WHOLES = st.sampled_from([1, 7, 100, 5000])
 
 
 @given(st.integers(1, 2**40), st.integers(0, 2**40))
@@ -51,15 +52,15 @@ def spread(one, other) -> tuple[Fraction, Fraction]:
     return min(ratios), max(ratios)
 
 
-@given(sizes, st.lists(st.integers(0, 2000), max_size=3), st.integers(1, 3), st.sampled_from(WIDTHS))
+@given(sizes, st.lists(st.integers(0, 2000), max_size=3), st.integers(1, 3), st.sampled_from(WIDTHS), WHOLES)
 @settings(deadline=None)
-def test_theorem_search_event(values, unit, extra, width):
+def test_theorem_search_event(values, unit, extra, width, whole):
     """One unit of up to C contributions moves logarithms of ratios within an interval of the width, in integers."""
     groups = max(1, len(unit)) + extra - 1
     event = search.search_event(groups, width)
     assert (event.epsilon, event.delta, event.rho) == (width, 0, min(width**2 / 8, width))
-    with_unit = search.weights(above(values + unit), LADDER, groups, width)
-    without = search.weights(above(values), LADDER, groups, width)
+    with_unit = search.weights(above(values + unit), LADDER, groups, width, whole)
+    without = search.weights(above(values), LADDER, groups, width, whole)
     assert min(with_unit) >= 1 << search.LEAST
     low, high = spread(with_unit, without)
     assert math.log(high / low) <= float(width) * (1 + 1e-12)
@@ -92,6 +93,26 @@ def test_prior_and_depth():
     loud = search.weights([10**12] * len(rungs), rungs, 1, WIDTH)
     assert math.log(Fraction(quiet[0], loud[0])) == pytest.approx(search.DEEPEST)
     assert min(loud).bit_length() == search.LEAST + 1
+
+
+def test_the_prior_falls_slowly_below_one():
+    """A number of 2^-20 steps: below one, by the size of it; above, as ever."""
+    rungs, whole = search.ladder(1, 1 << 40), 1 << 20
+    quiet = search.weights([0] * len(rungs), rungs, 1, WIDTH, whole)
+    one, thousand = rungs.index(whole), rungs.index(whole << 10)
+    assert quiet[0] / quiet[one] == pytest.approx(2**20, rel=1e-12)
+    assert quiet[one] / quiet[thousand] == pytest.approx(1024**2.5, rel=1e-12)
+    assert min(search.weights([10**12] * len(rungs), rungs, 1, WIDTH, whole)).bit_length() == search.LEAST + 1
+
+
+def test_a_size_is_found_where_it_was_not():
+    """Of 500 amounts near 10,000 in steps of 2^-20 the bound is found, which the fast fall alone would have missed."""
+    values, rungs, whole = [10_000 << 20] * 500, search.ladder(1, 1 << 62), 1 << 20
+    passed = above(values, rungs)
+    found = sorted(rungs[search.search(passed, rungs, 1, WIDTH, whole)] >> 20 for _ in range(50))
+    missed = sorted(rungs[search.search(passed, rungs, 1, WIDTH)] >> 20 for _ in range(50))
+    assert 10_000 <= found[5] <= found[25] < 20_000 and missed[25] == 0
+    assert 400 < search.needed(1, WIDTH, 10**4, whole) < 450
 
 
 def test_draws_follow_the_weights(fits):
@@ -139,15 +160,18 @@ def test_search_refuses(groups, width):
         search.search_event(groups, width)
 
 
-@given(sizes, st.integers(1, 5), st.sampled_from([Fraction(1, 20), WIDTH, Fraction(2)]), st.sampled_from([0.5, 0.95]))
+@given(
+    sizes, st.integers(1, 5), st.sampled_from([Fraction(1, 20), WIDTH, Fraction(2)]), st.sampled_from([0.5, 0.95]),
+    WHOLES,
+)
 @settings(deadline=None)
-def test_theorem_passing(values, groups, width, confidence):
+def test_theorem_passing(values, groups, width, confidence, whole):
     """The exact probability that more contributions pass the rung chosen than is said."""
     beyond = above([min(value, LADDER[-1]) for value in values])     # what is larger stands on the top rung
-    weights = search.weights(beyond, LADDER, groups, width)
+    weights = search.weights(beyond, LADDER, groups, width, whole)
     missed = sum(
         weight for count, rung, weight in zip(beyond, LADDER, weights, strict=True)
-        if count > search.passing(LADDER, rung, groups, width, confidence)
+        if count > search.passing(LADDER, rung, groups, width, confidence, whole)
     )
     assert missed <= (1 - confidence) * sum(weights) * (1 + 1e-9)
 

@@ -130,7 +130,7 @@ test_theorem__totals = test_theorem_choose
 def _chosen(here: World, opened: Statement, places: list[int]) -> tuple[Statement, Rows]:
     left = iter(places)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(choosing, "search", lambda above, rungs, groups, width: next(left) % min(len(rungs), 40))
+        patch.setattr(choosing, "search", lambda above, rungs, groups, width, whole: next(left) % min(len(rungs), 40))
         return choose(opened, runner(here, opened))
 
 
