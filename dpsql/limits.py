@@ -70,7 +70,7 @@ _CLAUSE = _SHORT | {
     TokenType.INTERSECT, TokenType.EXCEPT, TokenType.WITH,
 }
 # Texts in quotes and comments, words, single signs: a sign of several characters counts several times.
-_PIECE = re.compile(r"'(?:[^']|'')*+'|\"[^\"]*+\"|--[^\n]*+|/\*.*?\*/|\w++|[^\w\s]", re.S)
+_PIECE = re.compile(r"'(?:[^']|'')*+'|\"[^\"]*+\"|--[^\n]*+|/\*.*?(?:\*/|\Z)|\w++|[^\w\s]", re.S)
 _SIGNS = 3      # characters of the longest sign
 
 

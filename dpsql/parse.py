@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import datetime
 import math
 import re
@@ -17,10 +18,12 @@ from sqlglot.tokenizer_core import Token, TokenType
 from dpsql.errors import QueryError
 from dpsql.limits import check_params, check_text, check_tokens, check_tree
 from dpsql.privacy_clause import Stated, taken
+from dpsql.trial import tried
 
 Params = Sequence[object] | Mapping[str, object] | None
 
 _CALL = re.compile(r"\w+\s*\(\s*(DISTINCT\s+)?$", re.I)    # a function's name, up to its first argument
+_NEAR = 100         # characters before its first argument, in which a function's name is looked for
 _TAKES_LITERAL = {"DATE", "TIMESTAMP", "DATETIME", "ESCAPE"}      # and no brackets around it
 HISTOGRAMS = ("histogram", "histogram_exact")
 UNREAD = "the query does not parse"
@@ -58,8 +61,7 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
         stated = Stated()
         if dialect == "bigquery":
             tokens, stated = taken(sql, tokens)
-        parser = Dialect.get_or_raise(dialect).parser()
-        tree = next(tree for tree in parser.parse(_filled(sql, tokens, params), sql) if tree is not None)
+        tree = next(tree for tree in tried(_trees, _filled(sql, tokens, params), sql, dialect) if tree is not None)
         check_tree(tree)
     except RecursionError:
         raise QueryError("the query is nested too deeply", hint="split it with WITH") from None
@@ -79,6 +81,18 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
         raise refusal("this is not a query dpsql answers", query, "write one SELECT").at(sql)
     query.meta["stated"] = stated
     return query
+
+
+def _trees(tokens: list[Token], sql: str, dialect: str) -> list[exp.Expr | None]:
+    return Dialect.get_or_raise(dialect).parser().parse(tokens, sql)
+
+
+def _reduced(token: Token) -> tuple[type[Token], tuple[object, ...]]:
+    """A token on its way to another process."""
+    return Token, (token.token_type, token.text, token.line, token.col, token.start, token.end, token.comments)
+
+
+copyreg.pickle(Token, _reduced)
 
 
 def _require_whole(sql: str, tree: exp.Expr, dialect: str) -> None:
@@ -128,7 +142,8 @@ def _mark_functions(sql: str, tree: exp.Expr) -> None:
             name = sql[node.meta["start"] : node.meta["end"] + 1]
         elif isinstance(node, exp.AggFunc) or not node.args:
             inner = min((n.meta["start"] for n in node.walk() if "start" in n.meta), default=None)
-            found = _CALL.search(sql[:inner]) if inner is not None else re.search(rf"\b{node.sql_name()}\b", sql, re.I)
+            found = re.search(rf"\b{node.sql_name()}\b", sql, re.I) if inner is None else _CALL.search(
+                sql, max(0, inner - _NEAR), inner)
             if found is None:
                 continue
             node.meta.update(start=found.start(), end=found.start() + len(found[0].split("(")[0].rstrip()) - 1)

@@ -39,6 +39,7 @@ from dpsql.pipeline import planned
 from dpsql.plan import Plan
 from dpsql.policy_file import load_policy
 from dpsql.run import run
+from dpsql.trial import on_trial
 from dpsql.warn import notice
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Session:
         except BaseException:
             self.engine.close()
             raise
-        self._watch, self._pad = Watch(resources.seconds), resources.pad
+        self._watch, self._pad, self.court = Watch(resources.seconds), resources.pad, resources.court()
         self._plans: OrderedDict[tuple[object, ...], Plan] = OrderedDict()
         self._public_rows: dict[tuple[str, int], Sequence[tuple[object, ...]]] = {}
         self._lock = threading.Lock()
@@ -198,6 +199,8 @@ class Session:
         self._scratch.close()
         self.engine.close()
         self.ledger.close()
+        if self.court is not None:
+            self.court.close()
 
     def __enter__(self) -> Session:
         return self
@@ -212,7 +215,7 @@ class Session:
         level: float,
     ) -> Plan:
         """A plan made. QueryError when the public tables it reads take too long: nothing was charged yet."""
-        with self._watch.over():
+        with self._watch.over(), on_trial(self.court):
             try:
                 made = planned(
                     sql, self.catalog, ask, self._read_public, self._typed, params, dialect, passed, error, level

@@ -1,4 +1,4 @@
-"""The child: opens the database, bounds itself, answers one request at a time. It has no policy and no ledger."""
+"""A child: takes up its task, bounds itself, answers one request at a time. It has no policy and no ledger."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import os
 import pickle
 import resource
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import NoReturn, Protocol, cast
 
 from dpsql.engines.ahead import Ahead, attached
 from dpsql.engines.base import Engine
@@ -24,7 +25,11 @@ READY, BOUND, ROWS, REFUSED = "ready", "bound", "rows", "refused"
 
 
 class Task(Protocol):
-    """What a child is for: the first thing it is sent."""
+    """What a child is for: the first thing it is sent. `memory` is in bytes, for its work and for what it answers."""
+
+    @property
+    def memory(self) -> int:
+        """What it may take."""
 
     def live(self, line: socket.socket, ready: Ahead) -> None:
         """Answer the requests on `line` until it ends; `ready` is what the fork server opened ahead."""
@@ -71,9 +76,7 @@ class Opening:
             send(line, (REFUSED, str(error)))
             return
         bound(self.memory)
-        send(line, (READY,))
-        while True:
-            _answer(line, engine, scratch, cast("tuple[object, ...]", next_request(line)))
+        answer_all(line, lambda request: _answer(line, engine, scratch, request))
 
     def open(self, ready: Ahead) -> Engine:
         """The engine. OpenError when it is not the parent's any more."""
@@ -82,6 +85,18 @@ class Opening:
         if (engine.identity, engine.schema) != (self.identity, self.schema):
             raise OpenError(f"{self.path} is not what it was when it was opened: open it again")
         return engine
+
+
+def answer_all(line: socket.socket, answer: Callable[[tuple[object, ...]], None]) -> NoReturn:
+    """Say that it is ready, and answer what is asked. A failure of any kind ends the process without a word: what it
+    would say may depend on data."""
+    send(line, (READY,))
+    while True:
+        request = next_request(line)
+        try:
+            answer(cast("tuple[object, ...]", request))
+        except BaseException:
+            os._exit(1)
 
 
 def next_request(line: socket.socket) -> object:
@@ -93,23 +108,20 @@ def next_request(line: socket.socket) -> object:
 
 
 def _answer(line: socket.socket, engine: Engine, scratch: Scratch, request: tuple[object, ...]) -> None:
-    """Answer one request. A failure of any kind ends the process without a word: what it would say depends on data."""
-    try:
-        match request:
-            case ("run", str() as sql, tuple() | list() | dict() as params):
-                rows = engine.run(sql, params)
-                send(line, (ROWS, rows.columns, ()))
-                send_rows(line, rows.values)
-            case ("describe", str() as sql, tables):
-                try:
-                    send(line, (BOUND, scratch.describe(sql, tables)))  # type: ignore[arg-type]
-                except BindError as error:
-                    send(line, (REFUSED, str(error)))
-            case ("finish", str() as sql, tables, public):
-                names, types, values = scratch.run(sql, tables, public)  # type: ignore[arg-type]
-                send(line, (ROWS, names, types))
-                send_rows(line, values)
-            case _:
-                os._exit(1)
-    except BaseException:
-        os._exit(1)
+    """Answer one request for an engine or for the finish's database."""
+    match request:
+        case ("run", str() as sql, tuple() | list() | dict() as params):
+            rows = engine.run(sql, params)
+            send(line, (ROWS, rows.columns, ()))
+            send_rows(line, rows.values)
+        case ("describe", str() as sql, tables):
+            try:
+                send(line, (BOUND, scratch.describe(sql, tables)))  # type: ignore[arg-type]
+            except BindError as error:
+                send(line, (REFUSED, str(error)))
+        case ("finish", str() as sql, tables, public):
+            names, types, values = scratch.run(sql, tables, public)  # type: ignore[arg-type]
+            send(line, (ROWS, names, types))
+            send_rows(line, values)
+        case _:
+            raise ValueError

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dpsql.errors import OpenError
@@ -28,6 +29,7 @@ _ORDER = struct.Struct("!cq")       # fork (a socket comes along), or kill and t
 _FORK, _KILL = b"f", b"k"
 _ANSWER = struct.Struct("!q")       # the child's number, 0 when there is none
 _LOOK = 1.0                         # seconds between two looks whether the session's process is still there
+_USED = ("dpsql.dialects",)         # by children that try texts; the engine itself knows no SQL
 _START = "import json, sys; fd, sys.path[:] = json.loads(sys.argv[1]); " \
     "from dpsql.engines.isolated_server import serve; serve(fd)"
 
@@ -123,6 +125,8 @@ def serve(number: int) -> None:
     """The life of the fork server: obey the orders on a socket until the session's process is gone."""
     from dpsql.engines.ahead import ahead
 
+    for name in _USED:
+        import_module(name)
     parent, ready = os.getppid(), ahead()
     gc.freeze()                 # or the children's collectors would copy what they share
     children: set[int] = set()

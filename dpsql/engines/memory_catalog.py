@@ -5,10 +5,10 @@ It lives in child processes like those of `isolated`: what a statement may cost 
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -16,11 +16,11 @@ import numpy as np
 from dpsql.engines.ahead import Ahead
 from dpsql.engines.base import Rows, quote, text
 from dpsql.engines.duckdb import LOCK_DOWN, NO_FILES, configure
-from dpsql.engines.isolated import Child, Isolated
-from dpsql.engines.isolated_child import Opening
+from dpsql.engines.isolated_child import answer_all, bound
+from dpsql.engines.isolated_pool import Child, Pool
+from dpsql.engines.isolated_wire import send, send_rows
 from dpsql.engines.stop import Stop, stopped_by
 from dpsql.errors import DatabaseError, ExecutionError
-from dpsql.schema import Schema
 
 MEMORY = 256 << 20      # bytes that statements may use together, in one child
 SECONDS, MAKING = 5.0, 60.0     # how long one may take, and with the making of the child that answers it
@@ -50,15 +50,25 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Making(Opening):
+class Making:
     """How a child makes the database: `script` makes views and macros over the tables."""
 
-    tables: tuple[Table, ...] = ()
-    script: tuple[str, ...] = ()
+    tables: tuple[Table, ...]
+    script: tuple[str, ...]
+    memory: int = MEMORY
 
-    def open(self, ready: Ahead) -> InMemory:     # type: ignore[override]
-        """The database, in this process."""
-        return InMemory(self)
+    def live(self, line: socket.socket, ready: Ahead) -> None:
+        """Make it, and answer statements."""
+        database = InMemory(self)
+        bound(self.memory)
+
+        def answer(request: tuple[object, ...]) -> None:
+            sql, params, variables = request
+            rows = database.run(str(sql), params, variables)    # type: ignore[arg-type]
+            send(line, (rows.columns,))
+            send_rows(line, rows.values)
+
+        answer_all(line, answer)
 
 
 class InMemory:
@@ -77,13 +87,13 @@ class InMemory:
             self._connection.execute(statement)
         configure(self._connection, (f"memory_limit='{making.memory}B'", *_SETTINGS, *NO_FILES, *LOCK_DOWN))
 
-    def run(self, sql: str, asked: Mapping[str, Mapping[str, object]]) -> Rows:
+    def run(self, sql: str, params: Mapping[str, object], variables: Mapping[str, object]) -> Rows:
         """The types as columns, and the rows; or one column `_FAILED` with the reason."""
         try:
             with self._connection.cursor() as cursor:
-                for name, value in asked["variables"].items():
+                for name, value in variables.items():
                     cursor.execute(f"SET VARIABLE {name} = {_literal(value)}")
-                cursor.execute(sql, dict(asked["params"]) or None)
+                cursor.execute(sql, dict(params) or None)
                 types = tuple(str(column[1]) for column in cursor.description or ())
                 return Rows(types, _bounded(cursor))
         except (duckdb.Error, _TooLarge) as error:
@@ -98,14 +108,6 @@ class InMemory:
         items = ", ".join(f"CAST(c{i} AS {type_})" for i, type_ in enumerate(types))
         self._connection.execute(f"INSERT INTO {table} SELECT {items} FROM dpsql_rows")
         self._connection.unregister("dpsql_rows")
-
-    def public_stream(self, table: object) -> object:
-        """There is no public table."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Drop everything."""
-        self._connection.close()
 
 
 class _TooLarge(Exception):
@@ -123,19 +125,11 @@ def _bounded(cursor: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
     return found
 
 
-class _Nothing:
-    """What an `Isolated` holds open in the session's process: here nothing."""
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
-class MemoryCatalog(Isolated):
+class MemoryCatalog(Pool):
     """The database in children, each made when first needed. Safe to use from several threads."""
 
     def __init__(self, tables: Sequence[Table], script: Sequence[str]) -> None:
-        tables, script = tuple(tables), tuple(script)
-        self._prepare(Making(Path(), (), "", None, Schema(()), MEMORY, tables=tables, script=script), _Nothing())
+        super().__init__("the catalog", Making(tuple(tables), tuple(script)))
 
     def found(self, sql: str, params: Mapping[str, object], variables: Mapping[str, object], rows: int) -> Found:
         """What `sql` answers, `rows` rows at most; variables are read by getvariable. CatalogError when it fails."""
@@ -146,7 +140,7 @@ class MemoryCatalog(Isolated):
             clock.daemon = True
             clock.start()
             try:
-                _, columns, _ = child.ask(("run", limited, {"params": params, "variables": variables}))
+                columns, = child.ask((limited, params, variables))
                 return Rows(columns, child.rows())  # type: ignore[arg-type]
             finally:
                 clock.cancel()

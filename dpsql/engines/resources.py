@@ -16,7 +16,10 @@ from dpsql.schema import TableSchema
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from dpsql.engines.trials import Trials
+
 DEADLINE = 60.0             # seconds an isolated query may take, unless the session says
+TRYING = 1.0                # seconds of work of its own that a process may take to read a text
 LEAST_MEMORY = 64 << 20     # bytes below which DuckDB answers hardly anything
 
 
@@ -60,6 +63,14 @@ class Resources:
 
         assert isinstance(engine, Isolated), "an isolated session has an isolated engine"
         return engine.scratch(public)
+
+    def court(self) -> Trials | None:
+        """Where the analyst's texts are tried before they are read; None: they are not."""
+        if not self.isolated:
+            return None
+        from dpsql.engines.trials import Trials
+
+        return Trials(TRYING)
 
 
 def _number(value: object) -> bool:

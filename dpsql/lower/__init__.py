@@ -19,6 +19,7 @@ from dpsql.lower.released import released
 from dpsql.lower.total import total
 from dpsql.parse import refusal
 from dpsql.program import Program
+from dpsql.trial import tried
 
 __all__ = ["Describe", "lower"]
 
@@ -58,7 +59,7 @@ def _spelled(finish: exp.Query) -> exp.Query:
     tables = {(table.db, table.name) for table in finish.find_all(exp.Table)}
     try:
         text = finish.sql("duckdb", copy=False, comments=False, unsupported_level=ErrorLevel.RAISE)
-        trees = sqlglot.parse(text, read="duckdb")
+        trees = tried(sqlglot.parse, text, "duckdb")
     except (SqlglotError, RecursionError):
         raise refusal("this cannot be written down for the engine", finish, "write it another way") from None
     tree = trees[0] if len(trees) == 1 else None

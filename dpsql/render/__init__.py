@@ -36,6 +36,7 @@ from dpsql.relation import (
     columns_out,
 )
 from dpsql.render.functions import Names, by, fold_sql, over_sql
+from dpsql.trial import tried
 
 
 def render(relation: Relation, catalog: Catalog, *, order: bool = False, public: bool = False) -> str:
@@ -94,7 +95,7 @@ def meaning(text: str) -> tuple[type[exp.Expr], int] | None:
 
     Remembered, for the parser has no memory. Raises SqlglotError for what does not parse.
     """
-    trees = sqlglot.parse(text, read="duckdb")
+    trees = tried(sqlglot.parse, text, "duckdb")
     tree = trees[0] if len(trees) == 1 else None
     return None if tree is None else (type(tree), hash(tree))
 

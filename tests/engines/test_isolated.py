@@ -19,7 +19,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from dpsql.engines import isolated, isolated_wire
+from dpsql.engines import isolated_pool, isolated_wire
 from dpsql.engines.base import open_engine
 from dpsql.engines.isolated import Isolated, open_isolated
 from dpsql.engines.stop import Stop, stopped_by
@@ -104,7 +104,7 @@ def test_a_child_is_kept(engine: Isolated) -> None:
 
 
 def test_a_child_grows_old(engine: Isolated, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolated, "QUERIES", 3)
+    monkeypatch.setattr(isolated_pool, "QUERIES", 3)
     (before,) = children(engine)
     for _ in range(3):
         engine.run("SELECT 1")
@@ -172,10 +172,10 @@ def test_the_fork_server_comes_back(engine: Isolated) -> None:
 
 
 def test_queries_run_beside_each_other(engine: Isolated) -> None:
-    with ThreadPoolExecutor(isolated.CHILDREN + 2) as pool:
+    with ThreadPoolExecutor(isolated_pool.CHILDREN + 2) as pool:
         found = list(pool.map(lambda i: engine.run(f"SELECT {i} FROM people LIMIT 1").values, range(40)))
     assert found == [[(i,)] for i in range(40)]
-    assert 1 <= len(children(engine)) <= isolated.CHILDREN
+    assert 1 <= len(children(engine)) <= isolated_pool.CHILDREN
 
 
 def test_a_slow_query_does_not_stand_in_the_way(engine: Isolated) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.serve.hosting import Served
+from tests.serve.raw import SYNC, describe, parse
 
 SECRET = "bobs_secret_4711"
 # answered from the catalog that clients are shown: who asks, and nobody else
@@ -49,3 +50,14 @@ def test_no_price_passes_the_budget(served: Served) -> None:
     found = alice.query("SELECT COUNT(*) FROM patients WHERE age > 12")
     assert [each.kind for each in found if each.kind in "ED"] == ["E"]
     assert alice.rows("SHOW dpsql.budget") == before
+
+
+def test_no_text_holds_up_the_server(served: Served) -> None:
+    """The parser works for hours on these, and cannot be stopped; the catalog reads deeper texts than a query may be."""
+    alice = served.raw("alice")
+    deep = "BIGINT(" * 28 + "1" + ")" * 28
+    found = alice.query(f"SELECT {deep} FROM pg_class")
+    assert [each.kind for each in found if each.kind in "ED"] == ["E"] and b"more than 1 second" in found[0].body
+    alice.send(parse(f"SELECT {deep} FROM pg_class WHERE relname = $1"), describe("S"), SYNC)
+    assert [each.kind for each in alice.until() if each.kind in "ET"] == ["E"]
+    assert served.raw("bob").rows("SELECT 1")

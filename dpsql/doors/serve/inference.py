@@ -20,6 +20,7 @@ from dpsql.dictionary import TableInfo
 from dpsql.doors.serve import values as of
 from dpsql.errors import QueryError
 from dpsql.limits import check_tokens
+from dpsql.trial import tried
 
 SAMPLES: dict[int, object] = {
     of.TEXT: "a", of.INT8: 1, of.NUMERIC: Decimal("1.5"), of.DATE: datetime.date(2000, 1, 1), of.BOOL: True,
@@ -86,7 +87,7 @@ def _trials(known: Sequence[int], guesses: dict[int, int]) -> Iterator[tuple[int
 def _guesses(sql: str, holes: Sequence[int], tables: Sequence[TableInfo], dialect: str) -> dict[int, int]:
     """The types that the text gives away, by number of the parameter."""
     try:
-        tree = sqlglot.parse_one(_named(sql, holes, dialect), read=dialect)
+        tree = tried(sqlglot.parse_one, _named(sql, holes, dialect), dialect)
     except (SqlglotError, RecursionError):
         return {}
     columns: dict[str, set[int]] = {}

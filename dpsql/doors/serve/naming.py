@@ -12,6 +12,8 @@ from sqlglot.errors import SqlglotError
 from dpsql.doors.serve.catalog.names import called
 from dpsql.doors.serve.memory import remembered
 from dpsql.doors.serve.messages import Field
+from dpsql.errors import QueryError
+from dpsql.trial import tried
 
 KEPT = 1024     # texts whose names are remembered
 
@@ -28,8 +30,8 @@ def named(fields: Sequence[Field], sql: str, dialect: str) -> tuple[Field, ...]:
 def _names(sql: str) -> tuple[str | None, ...]:
     """A name for each column of a query, None for a column of a table; none at all where a star stands."""
     try:
-        tree = sqlglot.parse_one(sql, read="postgres")
-    except (SqlglotError, RecursionError):
+        tree = tried(sqlglot.parse_one, sql, "postgres")
+    except (SqlglotError, RecursionError, QueryError):
         return ()
     while isinstance(tree, exp.Subquery | exp.SetOperation):
         tree = tree.this

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from dpsql.doors.serve import values as of
 from dpsql.doors.serve.alone import Alone
@@ -16,6 +17,9 @@ from dpsql.doors.serve.naming import named
 from dpsql.engines.stop import Stop
 from dpsql.plan import Plan
 from dpsql.session import Session
+from dpsql.trial import on_trial
+
+T = TypeVar("T")
 
 KEPT = 1024     # shapes and answers that are remembered
 MOST_ROWS = 200     # of an answer that is remembered; longer ones come from the ledger
@@ -74,6 +78,11 @@ class Office:
         finally:
             self._busy -= 1
             self._close()
+
+    def does(self, work: Callable[[Office, Stop], T], stop: Stop) -> T:
+        """What `work` returns or raises; texts are tried where they can be stopped."""
+        with on_trial(self.session.court):
+            return work(self, stop)
 
     def retire(self) -> None:
         """No further query will come."""

@@ -81,7 +81,7 @@ class Host:
             async with turn:
                 office = self.office
                 with office.used():
-                    return await asyncio.get_running_loop().run_in_executor(self._pool, work, office, stop)
+                    return await asyncio.get_running_loop().run_in_executor(self._pool, office.does, work, stop)
         finally:
             client.stop = None
 

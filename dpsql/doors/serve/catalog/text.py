@@ -12,6 +12,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from dpsql.doors.serve.failure import Failure
 from dpsql.limits import check_text
+from dpsql.trial import tried
 
 # What makes a statement worth looking at; anything else is a question to the session.
 _HINT = re.compile(
@@ -46,7 +47,7 @@ def tree(sql: str) -> exp.Query | None:
         _check(tokens)
         if not tokens or tokens[0].token_type not in _FIRST:
             return None
-        found = sqlglot.parse_one(plain(sql, tokens), read="postgres")
+        found = tried(sqlglot.parse_one, plain(sql, tokens), "postgres")
     except (SqlglotError, RecursionError):
         raise Failure("42601", "this question to the catalog cannot be read") from None
     return found if isinstance(found, exp.Query) else None
