@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from dpsql import scalars
 from dpsql.errors import QueryError
-from dpsql.expression import Column, Lit, Ref, Scalar, SqlType, columns_of, substituted
+from dpsql.expression import NULL, Column, Lit, Ref, Scalar, SqlType, columns_of, substituted
 from dpsql.lower.assemble import assemble
 from dpsql.lower.context import Context, Cte, Env, Origin
 from dpsql.lower.folds import plain
@@ -23,7 +23,7 @@ from dpsql.lower.rows import Rows, build, lower_from
 from dpsql.lower.scope import Visible, lookup
 from dpsql.lower.sources import aggregated, extended
 from dpsql.parse import refusal
-from dpsql.relation import Aggregate, Fold, Project, Scan
+from dpsql.relation import Aggregate, Fed, Fold, Project, Scan
 
 KEY = "dpsql_k"         # the first columns of a query that was taken apart; a name nobody else uses
 _AROUND = "\0around"    # the name of the copy of the rows around: no analyst can write it
@@ -76,7 +76,7 @@ def reads_around(query: exp.Query, context: Context, env: Env) -> list[exp.Colum
         return []           # whatever is wrong is said when the query is read
     names = {item.alias.lower() for item in query.expressions if item.alias}
     return [
-        column for part in own_parts(query) for column in _read(part, probe, env)
+        column for part in own_parts(query) for column in read_by(part, probe, env)
         if not lookup(column, scope) and (column.table or column.name.lower() not in names)
     ]
 
@@ -89,12 +89,13 @@ def own_parts(query: exp.Select) -> list[exp.Expr]:
     ]
 
 
-def _read(node: exp.Expr, context: Context, env: Env) -> list[exp.Column]:
+def read_by(node: exp.Expr, context: Context, env: Env) -> list[exp.Column]:
+    """The columns that an expression reads of the rows it stands among, for its subqueries too."""
     if isinstance(node, exp.Query) and not isinstance(node, exp.Subquery):
         return reads_around(node, context, env)
     if isinstance(node, exp.Column):
         return [] if isinstance(node.this, exp.Star) else [node]
-    return [found for child in node.iter_expressions() for found in _read(child, context, env)]
+    return [found for child in node.iter_expressions() for found in read_by(child, context, env)]
 
 
 def taken_apart(
@@ -323,14 +324,22 @@ def names_row(inner: Rows, width: int, context: Context) -> bool:
     return any(set(key) <= named for key in context.catalog.keys.get(items[0].table, ()))
 
 
-def over_nothing(inner: Rows) -> Rows:
-    """Grouped rows as the null-extended side of a join: where there is no group, COUNT is 0."""
+def over_nothing(found: Rows, query: exp.Select, width: int) -> Rows:
+    """The rows of an aggregate for each of their first columns, as the null-extended side of a join: where there are
+    none, each item is what it is over nothing. COUNT is 0."""
     counts: dict[Scalar, Scalar] = {
         Ref(column): scalars.call("coalesce", Ref(column), Lit(0, column.type))
-        for item in inner.group.items if isinstance(item, Block) and isinstance(item.relation, Aggregate)
+        for item in found.group.items if isinstance(item, Block) and isinstance(item.relation, Aggregate)
         for column, fold, _ in item.relation.items if fold in (Fold.ROWS, Fold.COUNT, Fold.DISTINCT)
     }
-    return Rows(inner.group, tuple(replace(v, scalar=substituted(v.scalar, counts)) for v in inner.scope))
+    shown = [replace(v, scalar=substituted(v.scalar, counts)) for v in found.scope]
+    if any(isinstance(item, Fed) for item in found.group.items):
+        there = scalars.call("is_not_null", found.scope[0].scalar)
+        for i, item in enumerate(query.expressions, width):
+            nothing = build(of_nothing(item.this if isinstance(item, exp.Alias) else item), ())
+            if nothing != Lit(None, NULL):
+                shown[i] = replace(shown[i], scalar=scalars.call("case", there, shown[i].scalar, nothing))
+    return Rows(found.group, tuple(shown))
 
 
 def of_nothing(node: exp.Expr) -> exp.Expr:

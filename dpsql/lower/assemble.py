@@ -5,7 +5,9 @@ Nothing here is trusted: `derive` proves the owner again from the relation alone
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
 from sqlglot import exp
 
@@ -14,7 +16,7 @@ from dpsql.expression import Column, Ref, Scalar, columns_of
 from dpsql.facts.equalities import classes, same
 from dpsql.lower.context import Context
 from dpsql.lower.joins import Block, Exists, Group, Item, Outer, Split
-from dpsql.lower.preserved import require_matched, require_on
+from dpsql.lower.preserved import Loose, fails, require_matched, require_on
 from dpsql.parse import refusal
 from dpsql.relation import Fed, Filter, Join, JoinKind, Mark, Parts, Project, Relation, Scan, Values, columns_out
 
@@ -29,7 +31,7 @@ class Part:
     relation: Relation
     owner: Column | None = None
     path: Column | None = None
-    loose: frozenset[int] = frozenset()
+    loose: Loose = field(default_factory=Loose)
 
     @property
     def private(self) -> bool:
@@ -46,19 +48,15 @@ class Assembled:
     relation: Relation
     owner: Column | None
     equal: tuple[Scalar, ...]
-    loose: frozenset[int]
+    loose: Loose
 
 
 def assemble(group: Group, context: Context, place: exp.Expr) -> Assembled:
     """The relation of a group. Raises QueryError at `place` when two owned sources are not joined by their owner."""
     parts = [_part(item, context, place) for item in group.items]
-    loose = frozenset().union(*(part.loose for part in parts))
+    loose = reduce(or_, (part.loose for part in parts))
+    loose = _marked_loose(group, loose) if loose else loose
     require_matched(group.conjuncts, loose, place)
-    if group.marks and loose:
-        raise refusal(
-            "EXISTS, IN and UNNEST beside a LEFT JOIN of people to a public table are not answered",
-            group.marks[0].place, "use JOIN",
-        )
     marks = {mark.column.id for mark in group.marks}
     tested = tuple(c for c in group.conjuncts if any(column.id in marks for column in columns_of(c)))
     conjuncts = [c for c in group.conjuncts if c not in tested]
@@ -73,6 +71,18 @@ def assemble(group: Group, context: Context, place: exp.Expr) -> Assembled:
         )
     relation = Filter(relation, tested) if tested else relation
     return Assembled(relation, owner, tuple(conjuncts), loose)
+
+
+def _marked_loose(group: Group, loose: Loose) -> Loose:
+    """What is loose with the marks of the rows: each is false where nobody matches, for then its condition fails."""
+    for mark in group.marks:
+        if isinstance(mark, Split) or not any(fails(conjunct, loose) for conjunct in mark.on):
+            raise refusal(
+                "UNNEST, and EXISTS and IN that do not speak of the people who are LEFT JOINed to a public table, are "
+                "not answered beside it", mark.place, "use JOIN",
+            )
+        loose |= Loose(false=frozenset({mark.column.id}))
+    return loose
 
 
 def materialised(
@@ -161,7 +171,7 @@ def _scan_part(scan: Scan, context: Context) -> Part:
 def _outer(outer: Outer, context: Context, place: exp.Expr) -> Part:
     left, right = assemble(outer.left, context, place), assemble(outer.right, context, place)
     on = outer.on
-    loose = left.loose | frozenset(column.id for column in columns_out(right.relation))
+    loose = left.loose | right.loose | Loose(frozenset(column.id for column in columns_out(right.relation)))
     if right.owner is not None and left.owner is None:
         require_on(on, loose, place)
         require_matched(on, loose, place)
@@ -174,7 +184,7 @@ def _outer(outer: Outer, context: Context, place: exp.Expr) -> Part:
         if not same(on, left.owner, right.owner):
             on = (*on, scalars.call("=", Ref(left.owner), Ref(right.owner)))
     joined = Join(left.relation, right.relation, JoinKind.LEFT, on)
-    return Part(joined, left.owner, None, loose if left.loose else frozenset())
+    return Part(joined, left.owner, None, loose if left.loose else Loose())
 
 
 def _owners_equal(on: tuple[Scalar, ...], left: Column, right: Column) -> bool:

@@ -13,12 +13,12 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
 from dpsql import scalars
-from dpsql.expression import BIGINT, DOUBLE, INTEGER, NULL, Kind, Lit, Ref, Scalar, SqlType
-from dpsql.lower.around import Apart, names_row, of_nothing, over_nothing, reads_around, taken_apart
+from dpsql.expression import BIGINT, DOUBLE, INTEGER, Kind, Ref, Scalar, SqlType
+from dpsql.lower.around import Apart, names_row, over_nothing, reads_around, taken_apart
 from dpsql.lower.context import Context, Describe, Env, Origin
 from dpsql.lower.exists import marked, plain_conjuncts, plain_tests
 from dpsql.lower.joins import Group, Outer
-from dpsql.lower.rows import Rows, build, derived, separated
+from dpsql.lower.rows import Rows, derived, separated
 from dpsql.lower.scope import Visible
 from dpsql.lower.sources import aggregated, has_aggregate, one_group, one_row, origin_of
 from dpsql.parse import refusal, unwrapped
@@ -102,7 +102,7 @@ class Stages:
         inner = derived(apart.query, self.context, apart.env, place)
         if not one_row(query) and not names_row(inner, apart.width, self.context):
             raise _several(place)
-        inner = over_nothing(inner) if one_group(query) else separated(inner, self.context, place)
+        inner = over_nothing(inner, query, apart.width) if one_group(query) else separated(inner, self.context, place)
         *keys, value = (v.scalar for v in inner.scope)
         on = apart.on(keys, place)
         return value, Rows(Group((Outer(rows.group, inner.group, on, apart.copied),)), rows.scope)
@@ -113,13 +113,11 @@ class Stages:
             raise _several(place)
         feed, names = self._feed(apart.query, apart.env, place, unique=apart.width)
         fed = self._fed(feed, names)
-        keys, value = [Ref(column) for column in fed.columns[: apart.width]], Ref(fed.columns[-1])
-        group = Group((Outer(rows.group, Group((fed,)), apart.on([*keys], place)),))
-        item = query.expressions[0]
-        nothing = build(of_nothing(item.this if isinstance(item, exp.Alias) else item), ())
-        if not one_group(query) or nothing == Lit(None, NULL):
-            return value, Rows(group, rows.scope)
-        return scalars.call("case", scalars.call("is_not_null", keys[0]), value, nothing), Rows(group, rows.scope)
+        shown = tuple(Visible(None, column.name, Ref(column)) for column in fed.columns)
+        found = Rows(Group((fed,)), shown)
+        found = over_nothing(found, query, apart.width) if one_group(query) else found
+        *keys, value = (v.scalar for v in found.scope)
+        return value, Rows(Group((Outer(rows.group, found.group, apart.on(keys, place)),)), rows.scope)
 
     def _fed(self, feed: Feed, names: tuple[str, ...]) -> Fed:
         columns = tuple(

@@ -15,6 +15,7 @@ from dpsql.lower.context import Context, Env, check_args, order_only
 from dpsql.lower.folds import Folds, believed, folded, plain
 from dpsql.lower.joins import Block, Group
 from dpsql.lower.measures import measured
+from dpsql.lower.preserved import Loose
 from dpsql.lower.rows import Rows, build, conjuncts_of, is_star, lower_from, lower_where
 from dpsql.lower.scope import Visible, expand, lookup, output_name, renamed
 from dpsql.lower.sources import extended, has_aggregate
@@ -23,6 +24,7 @@ from dpsql.lower.windows import Windows, has_window
 from dpsql.parse import refusal
 from dpsql.relation import Aggregate, Filter, Project, Relation
 
+_HIDDEN = "\0group"     # the table name of what a group shows: no analyst can write it
 _BLOCK = {
     "expressions", "from_", "joins", "where", "group", "having", "with_", "kind", "distinct", "qualify", "windows",
 }
@@ -45,7 +47,7 @@ def lower_grouped(select: exp.Select, context: Context, env: Env) -> Rows:
     if assembled.loose:
         raise refusal("a LEFT JOIN of people to a public table is not answered in a derived table that groups", select)
     assert assembled.owner is not None, "keys that name units are of owned rows"
-    return _Grouped(select, rows, context, keys, assembled).rows()
+    return _Grouped(select, rows, context, keys, assembled).rows(env)
 
 
 class _Grouped:
@@ -65,10 +67,12 @@ class _Grouped:
         self.windows = Windows(select, rows.group, context, self.value, lambda scalar: ANY)
         self.aliases = {item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)}
 
-    def rows(self) -> Rows:
+    def rows(self, env: Env) -> Rows:
         """The grouped rows, HAVING on top."""
         if self.select.args.get("distinct") and self.select.args.get("group"):
             raise refusal("DISTINCT and GROUP BY together are not answered in a derived table of people", self.select)
+        if self._asks() and not has_window(self.select):
+            return self._with_answers(env)
         shown: list[tuple[str, Scalar]] = []
         for item in self.select.expressions:
             if is_star(item) and self.select.args.get("distinct"):
@@ -86,10 +90,44 @@ class _Grouped:
             owner = self.assembled.owner
             relation: Relation = self._relation()
             relation = Filter(relation, conjuncts) if conjuncts else relation
-            return self.windows.rows(Assembled(relation, owner, (), frozenset()), shown, self.value)
+            return self.windows.rows(Assembled(relation, owner, (), Loose()), shown, self.value)
         scope = tuple(Visible(None, name, scalar) for name, scalar in shown)
         block = Block(self._relation(), self.assembled.owner)
         return Rows(Group((block,), conjuncts), renamed(scope, "", (), self.select))
+
+    def _asks(self) -> bool:
+        """Whether HAVING or a select item asks another query."""
+        parts = [*self.select.expressions, self.select.args.get("having")]
+        return any(part is not None and part.find(exp.Query) is not None for part in parts)
+
+    def _with_answers(self, env: Env) -> Rows:
+        """The grouped rows where HAVING and the items ask other queries: those see the groups as rows of a table."""
+        hidden: list[Visible] = []
+        having = self.select.args.get("having")
+        outer = exp.Select(
+            expressions=[exp.alias_(self._of_group(item.this if isinstance(item, exp.Alias) else item, hidden),
+                                    output_name(item), quoted=True) for item in self.select.expressions],
+            where=exp.Where(this=self._of_group(having.this, hidden)) if having is not None else None,
+        )
+        keys = [replace(v, scalar=Ref(self.keys[v.scalar])) for v in self.scope if v.scalar in self.keys]
+        rows = Rows(Group((Block(self._relation(), self.assembled.owner),)), (*keys, *hidden))
+        outer, rows = self.context.embedded(outer, rows, env)
+        rows = lower_where(rows, outer)
+        scope = tuple(Visible(None, output_name(item), build(item.this, rows.scope)) for item in outer.expressions)
+        return Rows(rows.group, renamed(scope, "", (), self.select))
+
+    def _of_group(self, node: exp.Expr, hidden: list[Visible]) -> exp.Expr:
+        """A copy of an expression in which aggregates and keys are hidden columns; queries stay as they are."""
+        if isinstance(node, exp.Query):
+            return node.copy()
+        scalar = self._replaced(node)
+        if scalar is not None:
+            hidden.append(Visible(_HIDDEN, f"h{len(hidden) + 1}", scalar, hidden=True))
+            return exp.column(exp.to_identifier(hidden[-1].name, True), table=exp.to_identifier(_HIDDEN, True))
+        copied = node.copy()
+        for old, child in zip(list(node.iter_expressions()), list(copied.iter_expressions()), strict=True):
+            child.replace(self._of_group(old, hidden))
+        return copied
 
     def _relation(self) -> Aggregate:
         owner = self.assembled.owner

@@ -211,22 +211,23 @@ def _join(left: Rows, join: exp.Join, context: Context, env: Env) -> Rows:
             f"{' '.join(part for part in (method, side, kind) if part)} JOIN is not answered", join,
             "write WHERE EXISTS" if kind in ("SEMI", "ANTI") else "use JOIN or LEFT JOIN",
         )
-    if isinstance(join.this, exp.Lateral | exp.Unnest):
+    reads = isinstance(join.this, exp.Values) and join.this.find(exp.Column) is not None
+    if isinstance(join.this, exp.Lateral | exp.Unnest) or reads:
         from dpsql.lower.lateral import lower_lateral  # it reads blocks too
 
         return lower_lateral(left, join, context, env)
     right = lower_source(join.this, context, env)
     if same := {v.table.lower() for v in left.scope if v.table} & {v.table.lower() for v in right.scope if v.table}:
         raise refusal(f"two tables here are called {min(same)}", join.this, "give each an alias of its own")
-    names = [node.name for node in join.args.get("using") or ()]
-    if method == "NATURAL":
-        shown = {v.name.lower() for v in left.scope if not v.hidden}
-        names = [v.name for v in right.scope if not v.hidden and v.name.lower() in shown]
+    names = _shared(join, left, right)
     if not tests:
         left = separated(left, context, join) if side in ("RIGHT", "FULL") else left
         right = separated(right, context, join) if side in ("LEFT", "FULL") else right
     on = [_using(name, left.scope, right.scope, join) for name in names]
     condition = join.args.get("on")
+    if condition is not None and side in ("LEFT", "RIGHT") and condition.find(exp.Query) is not None:
+        left, right, found, condition = _asking(condition, left, right, side, context, env)
+        on += found
     if condition is not None and side == "" and not tests and condition.find(exp.Query) is not None:
         both = _joined(left, right, side, tuple(on), names, context, join)
         where = exp.Select(expressions=[exp.Star()], where=exp.Where(this=condition.copy()))
@@ -239,6 +240,43 @@ def _join(left: Rows, join: exp.Join, context: Context, env: Env) -> Rows:
 
         return matching(left, right, tuple(on), kind == "ANTI", join, context)
     return _joined(left, right, side, tuple(on), names, context, join)
+
+
+def _shared(join: exp.Join, left: Rows, right: Rows) -> list[str]:
+    """The names of the columns that USING or NATURAL makes equal."""
+    if join.method != "NATURAL":
+        return [node.name for node in join.args.get("using") or ()]
+    shown = {v.name.lower() for v in left.scope if not v.hidden}
+    return [v.name for v in right.scope if not v.hidden and v.name.lower() in shown]
+
+
+def _asking(
+    condition: exp.Expr, left: Rows, right: Rows, side: str, context: Context, env: Env,
+) -> tuple[Rows, Rows, list[Scalar], exp.Expr | None]:
+    """The sides of an outer join whose ON asks queries, each about one side; what becomes of those, and the rest of ON.
+
+    Of the side that may be absent, only rows which pass are joined; of the other, the answer is a column.
+    """
+    from dpsql.lower.around import conjunct_nodes, read_by  # they read blocks too
+
+    rest, on = [], []
+    for conjunct in conjunct_nodes(condition):
+        if conjunct.find(exp.Query) is None:
+            rest.append(conjunct.copy())
+            continue
+        read = read_by(conjunct, context, env)
+        every, absent = (left, right) if side == "LEFT" else (right, left)
+        one = next((rows for rows in (absent, every) if all(lookup(column, rows.scope) for column in read)), None)
+        if one is None:
+            raise refusal("a subquery in ON of an outer join may read one side only", conjunct, "write a derived table")
+        where = exp.Select(expressions=[exp.Star()], where=exp.Where(this=conjunct.copy()))
+        where, marked = context.embedded(where, one, env)
+        if one is absent:
+            marked = lower_where(marked, where)
+        else:
+            on += conjuncts_of(build(where.args["where"].this, marked.scope), conjunct)
+        left, right = (marked, right) if one is left else (left, marked)
+    return left, right, on, exp.and_(*rest, copy=False) if rest else None
 
 
 def _joined(

@@ -105,6 +105,8 @@ def source_origin(node: exp.Expr, context: Context, env: Env) -> Origin:
             return origin_of(node.this, context, env)
         case exp.Lateral() if isinstance(node.this, exp.Subquery) and isinstance(node.this.this, exp.Query):
             return origin_of(node.this.this, context, env)
+        case exp.Lateral() if isinstance(node.this, exp.Subquery) and isinstance(node.this.this, exp.Values):
+            return Origin.PUBLIC
         case exp.Values() | exp.Unnest():
             return Origin.PUBLIC
         case _:

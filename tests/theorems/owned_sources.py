@@ -108,5 +108,19 @@ OWNED: dict[str, Shown] = {
         (("m", "x"), ("kind", "grp"), ("m > 0",)),
     "units LEFT JOIN LATERAL (SELECT o.v, o.kind FROM orders o WHERE o.u = units.u) t ON TRUE":
         (("v", "n"), ("kind", "grp"), ("v > 0",)),
+    "units, LATERAL (SELECT o.kind, o.v FROM orders o WHERE o.u = units.u ORDER BY o.v DESC LIMIT 1) t":
+        (("v", "n"), ("kind", "grp"), ("v > 0",)),
+    "orders o LEFT JOIN LATERAL (SELECT b.v AS m FROM orders b WHERE b.u = o.u AND b.v < o.v ORDER BY b.v LIMIT 2) t "
+    "ON TRUE": (("v", "m"), ("kind", "m"), ("v > 0", "m IS NULL")),
+    "units, LATERAL (SELECT COUNT(*) AS c, MAX(v) AS m FROM orders o WHERE o.u = units.u AND o.v <= units.n) t":
+        (("m", "n"), ("c", "grp"), ("c > 0", "m IS NULL")),
+    "units LEFT JOIN LATERAL (SELECT kind, COUNT(*) AS c FROM orders o WHERE o.u = units.u GROUP BY kind) t ON TRUE":
+        (("n", "x"), ("c", "kind"), ("c > 1",)),
+    "units, LATERAL (VALUES ('a', n), ('b', home), (grp, 7)) t(what, m)": (("m", "n"), ("what", "m"), ("m > 1",)),
+    "units LEFT JOIN orders o ON o.u = units.u AND EXISTS (SELECT 1 FROM items i WHERE i.o = o.o AND i.q > 1)":
+        (("v", "n"), ("kind", "grp"), ("v > 0",)),
+    "(SELECT u, COUNT(*) AS c, SUM(v) AS s, MAX(kind) AS k FROM orders GROUP BY u HAVING EXISTS (SELECT 1 FROM units "
+    "WHERE units.u = orders.u AND units.n > 1) OR COUNT(*) > (SELECT COUNT(*) FROM items i WHERE i.i = orders.u)) t":
+        _S,
     "orders o, UNNEST(string_split(o.kind, 'z')) AS t(part)": (("v",), ("part", "kind"), ("part <> ''", "v > 0")),
 }
