@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -53,10 +54,12 @@ class Question:
     lookups: tuple[Lookup | None, ...] = ()
 
 
-def bound(ask: Ask, facts: Facts, domain: Domain | None, groups: int | None, catalog: Catalog) -> Question:
+def bound(
+    ask: Ask, facts: Facts, domain: Domain | None, groups: Sequence[tuple[object, ...]] | None, catalog: Catalog,
+) -> Question:
     """The question with its guards: rows outside the domain dropped, collapse, group cap, row cap, clip.
 
-    `groups` is the size of the public domain (None for private keys). Raises QueryError when an aggregate has no
+    `groups` lists the public domain (None for private keys). Raises QueryError when an aggregate has no
     finite range.
     """
     setting = Setting(ask, facts, domain, groups, catalog, Ids())
@@ -105,11 +108,12 @@ def _givens(setting: Setting) -> list[tuple[Measure, Given]]:
 
 def _given(setting: Setting, measure: Measure, place: exp.Expr, siblings: frozenset[Measure]) -> Given:
     facts = setting.facts
+    many = 1 if not setting.ask.keys else None if setting.groups is None else len(setting.groups)
     return Given(
         lambda scalar: number(scalar, facts, place, measure),
         lambda scalar: coarse(scalar, facts, place, measure),
         lambda one, other: product(one, other, place),
-        lambda scalar: cells(scalar, facts, place, measure, setting.groups if setting.ask.keys else 1),
+        lambda scalar: cells(scalar, facts, place, measure, many),
         lambda scalar: scalars.nullable(scalar, lambda column: column.id in facts.nullable),
         siblings,
     )

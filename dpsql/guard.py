@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dpsql import scalars
@@ -10,7 +10,7 @@ from dpsql.catalog import Catalog
 from dpsql.expression import Column, Lit, Ref, Scalar, SqlType, Value, columns_of
 from dpsql.facts.base import Facts
 from dpsql.facts.public import Domain, Listed, plain
-from dpsql.facts.stability import groups_per_unit, one_row_per_group
+from dpsql.facts.stability import groups_per_unit, listed_groups, one_row_per_group
 from dpsql.hoist import hoisted
 from dpsql.program import Ask
 from dpsql.relation import CapGroups, Filter, Project, Relation, tables_of
@@ -41,13 +41,13 @@ class Ids:
 class Setting:
     """A question while it is bounded: what is asked, what holds of its rows, and the public groups.
 
-    `groups` is the size of `domain`; both are None for private keys.
+    `groups` lists the groups of `domain`; both are None for private keys.
     """
 
     ask: Ask
     facts: Facts
     domain: Domain | None
-    groups: int | None
+    groups: Sequence[tuple[object, ...]] | None
     catalog: Catalog
     ids: Ids
 
@@ -130,11 +130,15 @@ def capped(
 
 
 def needs_cap(setting: Setting) -> bool:
-    """Whether groups must be capped: not where facts or the size of the domain already keep a unit within the limit."""
-    limit, ask = setting.catalog.policy.limits.max_groups or FEW_GROUPS, setting.ask
-    if not ask.keys or (setting.groups is not None and setting.groups <= limit):
+    """Whether groups must be capped: not where facts or the public groups already keep a unit within the limit."""
+    limit, keys = setting.catalog.policy.limits.max_groups or FEW_GROUPS, setting.ask.keys
+    if not keys:
         return False
-    known = groups_per_unit(setting.facts, frozenset(c.id for key in ask.keys for c in columns_of(key.scalar)))
+    columns = [frozenset(column.id for column in columns_of(key.scalar)) for key in keys]
+    known = groups_per_unit(setting.facts, frozenset().union(*columns))
+    if setting.groups is not None:
+        listed = listed_groups(setting.groups, columns, setting.facts.fixed)
+        known = listed if known is None else min(known, listed)
     return known is None or known > limit
 
 

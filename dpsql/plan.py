@@ -91,7 +91,7 @@ def _question(ask: Ask, catalog: Catalog, reader: Reader) -> tuple[Question, tup
     if groups is None:
         domain = None
     facts = with_public_ranges(facts, ask, catalog, reader)
-    return bound(ask, facts, domain, None if groups is None else len(groups), catalog), groups
+    return bound(ask, facts, domain, groups, catalog), groups
 
 
 def _needs_delta(question: Question) -> Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from dpsql import scalars
 from dpsql.aggregates import Partial
@@ -10,18 +11,18 @@ from dpsql.bound import MAX_STEPS, Question
 from dpsql.errors import InternalError
 from dpsql.expression import Column, Kind, Lit
 from dpsql.facts.base import Facts
-from dpsql.facts.stability import groups_per_unit, one_row_per_group, rows_per_group
+from dpsql.facts.stability import groups_per_unit, listed_groups, one_row_per_group, rows_per_group
 from dpsql.relation import Fold, Project
 from dpsql.tabulate import Tabulated
 
 Ids = frozenset[int]
 
 
-def groups_touched(keys: tuple[Column, ...], public: int | None, facts: Facts) -> int:
-    """L0: the most released groups that one unit's rows touch. `public`: how many public groups there are, if they are.
+def groups_touched(keys: tuple[Column, ...], domain: Sequence[tuple[object, ...]] | None, facts: Facts) -> int:
+    """L0: the most released groups that one unit's rows touch. `domain` lists the public groups, if they are.
 
-    Theorem: it is at most the cap or the fixed columns' bound of the guarded rows, and at most the number of public
-    groups; without keys it is 1.
+    Theorem: it is at most the cap or the fixed columns' bound of the guarded rows, and at most what `listed_groups`
+    says of the public groups; without keys it is 1.
     Proof: `groups_per_unit` on the derived facts; only groups of the domain are released.
     Needs: the guarded rows have an owner that is never NULL, or InternalError.
     Source: design.md, section 4.
@@ -30,7 +31,8 @@ def groups_touched(keys: tuple[Column, ...], public: int | None, facts: Facts) -
         raise InternalError("rows without an owner were about to be counted")
     if not keys:
         return 1
-    known = [n for n in (groups_per_unit(facts, _ids(keys)), public) if n is not None]
+    listed = None if domain is None else listed_groups(domain, [_ids((key,)) for key in keys], facts.fixed)
+    known = [n for n in (groups_per_unit(facts, _ids(keys)), listed) if n is not None]
     if not known:
         raise InternalError("nothing bounds the groups that one unit may touch")
     return max(1, min(known))

@@ -127,7 +127,7 @@ def statement(
     small for any answer, InternalError when a bound is not proved.
     """
     facts = derive(question.guarded, catalog)
-    groups = groups_touched(question.keys, None if domain is None else len(domain), facts)
+    groups = groups_touched(question.keys, domain, facts)
     found = magnitudes(question, facts)
     same = tuple(constant(question, total) for total in question.totals)
     try:
@@ -251,7 +251,7 @@ def _side(
 ) -> Side:
     """The statement of a table, each of its lookups for `epsilon`; as a promise, with events that never cost less."""
     facts = derive(table.guarded, catalog)
-    groups = 1 if promise else groups_touched(table.keys, None if domain is None else len(domain), facts)
+    groups = 1 if promise else groups_touched(table.keys, domain, facts)
     rows = rows_counted(table, facts)
     choices = []
     for lookups in table.bought:

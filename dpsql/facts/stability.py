@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from dpsql import scalars
@@ -85,6 +86,19 @@ def groups_per_unit(facts: Facts, keys: Ids) -> int | None:
     if facts.rows_per_unit is not None:
         found.append(facts.rows_per_unit)
     return min(found) if found else None
+
+
+def listed_groups(listed: Sequence[tuple[object, ...]], keys: Sequence[Ids], fixed: Ids) -> int:
+    """The most of the groups `listed` that the rows of one unit are in; `keys` are the columns each key is made of.
+
+    Theorem: it is the number of different values that the groups listed take in the keys not fixed by the unit.
+    Proof: a key made of fixed columns alone has one value in all of the unit's rows. So two groups that the unit is in
+    agree in all of those keys, and differ in the others.
+    Needs: rows in other groups are dropped; `fixed` holds of the rows.
+    Source: design.md, section 4: L0 is at most the product of public domains.
+    """
+    free = [place for place, columns in enumerate(keys) if not columns <= fixed]
+    return max(1, len({tuple(group[place] for place in free) for group in listed}))
 
 
 def rows_per_group(facts: Facts, keys: Ids) -> int | None:

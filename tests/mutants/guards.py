@@ -89,6 +89,8 @@ GUARDS: tuple[tuple[str, Mutate, Callable[[], object]], ...] = (
         answered("guard:one_row_per_group", True), answered("sensitivity:one_row_per_group", True)), _DISTANCES),
     ("believe: one group per unit", answered("sensitivity:groups_per_unit", 1), _DISTANCES),
     ("believe: one group in every question", answered("statement:groups_touched", 1), _DISTANCES),
+    ("believe: one group of those listed", both(
+        answered("guard:listed_groups", 1), answered("sensitivity:listed_groups", 1)), _DISTANCES),
     ("believe: one row in every table of rows", answered("statement:rows_counted", 1), _TABLES),
     ("halve: the sensitivity of partials", scaled("statement:magnitudes", HALF), _DISTANCES),
     ("halve: the clip of partials that is believed", both(

@@ -62,6 +62,7 @@ def check_distances() -> None:
     for text in (
         "SELECT SUM(v), COUNT(*) FROM orders", "SELECT kind, SUM(v), COUNT(*) FROM orders GROUP BY kind",
         "SELECT SUM(n), COUNT(*) FROM units", "SELECT AVG(x) FROM units", "SELECT SUM(d) FROM orders WHERE v > 0",
+        "SELECT kind, COUNT(*) FROM orders WHERE kind IN ('a', 'b') GROUP BY kind",
     ):
         here, found = made(text)
         check_sensitivities(here, found.statements[0], hostile, 1)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from small_queries import plan_of, texts
 from small_worlds import EXAMPLES, MODES, Database, Rows, World, databases, plain, without, world
 
+from dpsql.probe import cap_of
 from dpsql.statement import Statement
 
 CASES = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -80,6 +81,20 @@ def check_groups(here: World, statement: Statement, database: Database, unit: in
     changed = changes(here, statement, database, unit)
     assert len(changed) <= statement.groups
     assert all(0 <= row[-1] <= 1 for row in changed)
+
+
+test_theorem_listed_groups = test_theorem_groups_touched
+
+
+def test_a_unit_is_in_the_groups_of_its_own_fixed_keys() -> None:
+    """Several values of `grp`, of which a unit has one, times two kinds: two groups, and no cap."""
+    text = "SELECT grp, kind, COUNT(*) FROM units JOIN orders o USING (u) WHERE kind IN ('a', 'b') GROUP BY grp, kind"
+    for mode, capped in (("keyed", False), ("loose", True)):
+        plan = plan_of(text, mode)
+        assert plan is not None
+        (statement,) = plan.statements
+        assert statement.domain is not None and statement.groups == 2 < len(statement.domain)
+        assert (cap_of(statement.question.guarded) is not None) == capped
 
 
 @CASES
