@@ -122,6 +122,9 @@ def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.E
         case exp.Table():
             return _table(node, replace, context, env)
     if not isinstance(node, _STRUCTURE) and not scalars.admitted_in_finish(node):
+        why = None if isinstance(node, exp.AggFunc) else scalars.reason(node)
+        if why is not None:
+            raise refusal(why.reason, node, why.hint)
         raise refusal(f"{written(node)} is not admitted", node, "the pages of grammar_fixtures show what is")
     args: dict[str, object] = {}
     for name, value in node.args.items():

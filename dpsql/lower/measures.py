@@ -60,6 +60,15 @@ def measured(node: exp.Expr) -> Aggregated | None:
     return Aggregated(node, None) if isinstance(node, exp.AggFunc) else None
 
 
+_WAYS: dict[tuple[type[exp.Expr], ...], str] = {
+    (exp.LogicalAnd, exp.LogicalOr): "COUNT_IF(x) and COUNT(x) say how many are true, and of how many",
+    (exp.Mode,): "SELECT x, COUNT(*) AS n ... GROUP BY x ORDER BY n DESC LIMIT 1 gives the most frequent",
+    (exp.AnyValue, exp.First, exp.Last): "add it to GROUP BY, or take MIN or MAX of it",
+    (exp.ArgMax, exp.ArgMin): "GROUP BY and aggregate in a derived table first: then it is answered",
+    (exp.ArrayAgg, exp.GroupConcat): "GROUP BY it: the values that many people share are listed",
+}
+
+
 def read(aggregate: Aggregated, node: exp.Expr, build: Build, owners: frozenset[int]) -> Measure:
     """The measure of an aggregate. Raises QueryError for one that is not answered."""
     measure, bounds = _read(aggregate, node, build, owners), aggregate.call.meta.get("bounds")
@@ -111,11 +120,9 @@ def conditioned(aggregate: Aggregated, node: exp.Expr, build: Build, value: Scal
 def _unanswered(call: exp.Expr, node: exp.Expr) -> Exception:
     """Why an aggregate is refused, and what to ask instead."""
     name = written(call).upper()
-    if isinstance(call, exp.LogicalAnd | exp.LogicalOr):
-        return refusal(
-            f"{name} is not answered privately: a single person may decide it", node,
-            "COUNT_IF(x) and COUNT(x) say how many are true, and of how many",
-        )
+    way = next((way for kinds, way in _WAYS.items() if isinstance(call, kinds)), None)
+    if way is not None:
+        return refusal(f"{name} is not answered privately: a single person may decide it", node, way)
     return refusal(f"{name} is not answered privately", node, _ANSWERED)
 
 

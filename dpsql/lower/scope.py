@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
-from sqlglot import exp
+from sqlglot import ErrorLevel, exp
 
 from dpsql.expression import Scalar
 from dpsql.parse import refusal
@@ -107,7 +107,7 @@ def output_name(item: exp.Expr) -> str:
         return "count_star()"
     if item.alias or isinstance(item, exp.Column):
         return item.alias_or_name
-    return item.sql("duckdb", normalize_functions="lower", comments=False)
+    return item.sql("duckdb", normalize_functions="lower", comments=False, unsupported_level=ErrorLevel.IGNORE)
 
 
 def _is(table: str | None, name: str) -> bool:

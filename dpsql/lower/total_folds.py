@@ -75,6 +75,10 @@ def _same(args: tuple[Scalar, ...]) -> Taken:
     return args[:1], args[0].type
 
 
+def _beside(args: tuple[Scalar, ...]) -> Taken:
+    return args, args[0].type
+
+
 def _middle(args: tuple[Scalar, ...]) -> Taken:
     """A value between two: they are subtracted, wide ones as DOUBLE and dates within the years 1 to 9999."""
     (arg,) = args
@@ -97,7 +101,8 @@ def _truths(gives: SqlType) -> Rule:
 _FOLDS: dict[str, Rule] = {
     "Avg": _reals, "mean": _reals, "favg": _reals, "fsum": _reals, "Sum": _sum, "Count": _counted,
     "CountIf": _truths(HUGEINT), "LogicalAnd": _truths(BOOLEAN), "LogicalOr": _truths(BOOLEAN),
-    "Min": _same, "Max": _same, "Median": _middle, "PercentileCont": _middle, "PercentileDisc": _same,
+    "Median": _middle, "PercentileCont": _middle, "ArgMax": _beside, "ArgMin": _beside,
+    **dict.fromkeys(("Max", "Min", "Mode", "PercentileDisc"), _same),
     **dict.fromkeys(("Corr", "CovarPop", "CovarSamp", "RegrSlope", "RegrIntercept", "RegrR2", "Stddev", "StddevPop",
                      "StddevSamp", "Variance", "VariancePop"), _reals),
 }
@@ -106,7 +111,9 @@ _PLACES = {
     "CumeDist": DOUBLE,
 }
 _VALUES = ("FirstValue", "LastValue", "NthValue", "Lag", "Lead")
-_VALUED = (*_VALUES, "Min", "Max", "PercentileDisc", "Filter", "WithinGroup")     # give what they take
+_VALUED = (                                                                       # give what they take
+    *_VALUES, "ArgMax", "ArgMin", "Max", "Min", "Mode", "PercentileDisc", "Filter", "WithinGroup",
+)
 _QUANTILES = (exp.PercentileCont, exp.PercentileDisc)
 
 

@@ -28,9 +28,10 @@ from dpsql.scalars.logic import conjuncts
 from dpsql.scalars.public import few_values, public_values
 from dpsql.scalars.ranges import bounds, enforced, nullable
 from dpsql.scalars.rows import call
+from dpsql.scalars.spelling import reason
 from dpsql.scalars.sql import to_sql
 
 __all__ = [
     "DAY_NAMES", "FINISH_FUNCTIONS", "MONTH_NAMES", "ScalarError", "admitted_in_finish", "bounds", "build", "call",
-    "clamp", "conjuncts", "enforced", "fed", "few_values", "nullable", "public_values", "to_sql",
+    "clamp", "conjuncts", "enforced", "fed", "few_values", "nullable", "public_values", "reason", "to_sql",
 ]

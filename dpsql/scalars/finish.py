@@ -16,9 +16,9 @@ from dpsql.scalars.edits import MAX_PADDED
 from dpsql.scalars.rows import ROWS
 
 AGGREGATES = frozenset((
-    "Avg", "Corr", "Count", "CountIf", "CovarPop", "CovarSamp", "LogicalAnd", "LogicalOr", "Max", "Median", "Min",
-    "PercentileCont", "PercentileDisc", "RegrSlope", "RegrIntercept", "RegrR2", "Stddev", "StddevPop", "StddevSamp",
-    "Sum", "Variance", "VariancePop", "WithinGroup",
+    "ArgMax", "ArgMin", "Avg", "Corr", "Count", "CountIf", "CovarPop", "CovarSamp", "LogicalAnd",
+    "LogicalOr", "Max", "Median", "Min", "Mode", "PercentileCont", "PercentileDisc", "RegrSlope", "RegrIntercept",
+    "RegrR2", "Stddev", "StddevPop", "StddevSamp", "Sum", "Variance", "VariancePop", "WithinGroup",
 ))
 WINDOWS = frozenset((
     "CumeDist", "DenseRank", "FirstValue", "Lag", "LastValue", "Lead", "Ntile", "NthValue", "PercentRank", "Rank",

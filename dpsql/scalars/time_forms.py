@@ -10,6 +10,7 @@ from dpsql.expression import DATE, DOUBLE, INTEGER, INTERVAL, TIMESTAMP, VARCHAR
 from dpsql.scalars import units
 from dpsql.scalars.dates import PART_UNITS
 from dpsql.scalars.errors import ScalarError
+from dpsql.scalars.literals import number
 from dpsql.scalars.rows import call
 from dpsql.scalars.unify import cast
 
@@ -114,6 +115,26 @@ def _between(unit: str, of: exp.Expr, visit: Visit) -> Scalar | None:
     return call("date_sub", Lit("day", VARCHAR), start, end)
 
 
+_SIGNS: dict[type[exp.Expr], str] = {exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="}
+_MICROS = {"MICROSECOND": 1, "DAY": 86_400_000_000, "MONTH": 30 * 86_400_000_000}    # as the engine compares them
+
+
+def compared(node: exp.Expr, visit: Visit) -> Scalar:
+    """a > b; two moments apart by more than an INTERVAL are compared in microseconds."""
+    sides = [node.this, node.expression]
+    for length, other in (sides, sides[::-1]):
+        apart = other.unnest()
+        if isinstance(length.unnest(), exp.Interval) and isinstance(apart, exp.Sub):
+            end, start, least = visit(apart.this), visit(apart.expression), visit(length)
+            if TIMESTAMP in (end.type, start.type) and {end.type, start.type} <= {DATE, TIMESTAMP}:
+                assert isinstance(least, Lit)
+                count, unit = units.parts(least)
+                passed = call("date_diff", Lit("microsecond", VARCHAR), start, end)
+                micros = number(str(count * _MICROS[unit]).removeprefix("-"), negative=count < 0)
+                return call(_SIGNS[type(node)], *((passed, micros) if other is node.this else (micros, passed)))
+    return call(_SIGNS[type(node)], visit(node.this), visit(node.expression))
+
+
 def date_trunc(node: exp.Expr, visit: Visit) -> Scalar:
     """date_trunc('month', d)."""
     return call("date_trunc", _unit_text(node.args.get("unit")), visit(node.this))
@@ -153,6 +174,7 @@ NAMED: dict[str, Callable[[exp.Expr, Visit], Scalar]] = {
 }
 
 RULES: dict[str, Callable[[exp.Expr, Visit], Scalar]] = {
+    **dict.fromkeys(("GT", "GTE", "LT", "LTE"), compared),
     "Date": date, "DateAdd": date_add, "DateDiff": date_diff, "DateTrunc": date_trunc, "Extract": extract,
     "Interval": interval, "TimestampTrunc": date_trunc, "ToDays": interval_function, "UnixToTime": epoch_ms,
 }

@@ -191,7 +191,6 @@ def test_admitted_in_the_finish(text: str) -> None:
         "[1]",
         "{'a': 1}",
         "any_value(x)",
-        "mode(x)",
         "approx_count_distinct(x)",
         "x COLLATE nocase",
         "nextval('s')",
