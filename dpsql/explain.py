@@ -89,6 +89,7 @@ def _open(statement: Statement, opening: Opening, i: int, noise: Noise) -> str:
     margin = Fraction(reach * float(size)).limit_denominator(10**6)
     times = f"{' t' if rungs is not None else ''}{free}"
     noisy = f"{kind} scale {show(size)}{times}, 95 % within ±{show(margin)}{times}"
+    noisy += ", or Laplace noise where that is less" * (opening.prefer is None and bool(free))
     if rungs is None:
         return f"at most {show(linf)} per unit and group, {noisy}"
     ends = f"{show(rungs[0] * partial.unit)} to {show(rungs[-1] * partial.unit)}"

@@ -113,5 +113,5 @@ def _key(statements: tuple[Statement, ...], post: tuple[str, ...], cost: Cost, c
         parts += [measure.family for measure in each.question.ask.measures]
         parts += [str(each.columns), str(each.noises), str(each.chosen)] + [str(each.level)] * (each.level != USUAL)
         if each.opening is not None:
-            parts += [each.opening.sql, str(each.opening.probe), each.opening.prefer]
+            parts += [each.opening.sql, str(each.opening.probe), str(each.opening.prefer)]
     return hashlib.sha256("\x00".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()

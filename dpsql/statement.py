@@ -60,14 +60,14 @@ class Side:
 class Opening:
     """What a statement still leaves open: the searches, the SQL that counts for them, and what is left for totals.
 
-    `prefer` is the mechanism that the totals will have, whatever is chosen.
+    `prefer` is the mechanism that the totals will have, whatever is chosen; None: the better one for what is chosen.
     """
 
     probe: Probe
     sql: str
     params: frozenset[str]
     rest: Cost
-    prefer: str
+    prefer: str | None
     catalog: Catalog
 
 
@@ -171,7 +171,8 @@ def _opened(
 ) -> tuple[Opening, Bought, tuple[Side, ...]]:
     """The searches, and a promise of what comes after them: noise for bounds of one step, events that cost no less.
 
-    Whether noise is Laplace or Gaussian is settled here; while groups are open it is Gaussian, if a delta allows.
+    Whether noise is Laplace or Gaussian is settled here; but while groups are open, which is better is not known, and
+    either is promised, if a delta allows: Gaussian noise grows with the root of their number, and is shown as such.
     """
     rest = Cost(share.epsilon * (1 - SEARCHES), share.delta)
     cells, served = _cells(question, domain, [1] * len(same), same)
@@ -179,15 +180,15 @@ def _opened(
     least, groups = _least(domain, catalog), searches.groups
     sides = tuple(_side(table, domain, catalog, one, promise=groups is None) for table in question.tables)
     bought: Bought = ((), None, ())
+    free = prefer is None and groups is None and rest.delta > 0
     if cells or domain is None:
-        if prefer is None and groups is None and rest.delta:
-            prefer = "gaussian"
-        made = scheme(cells, groups or 1, totals, rest.delta, least, prefer, _counted(question, served))
-        prefer = "gaussian" if made.gaussian else "laplace"
+        shown = "gaussian" if free else prefer
+        made = scheme(cells, groups or 1, totals, rest.delta, least, shown, _counted(question, served))
+        prefer = None if free else "gaussian" if made.gaussian else "laplace"
         bought = (_given(made.noises, served), made.chosen, promised(cells, totals, rest.delta, least, prefer))
     sql, params = counted(question, searches, catalog)
     noises, chosen, events = bought
-    opening = Opening(searches, sql, params, rest, prefer or "laplace", catalog)
+    opening = Opening(searches, sql, params, rest, prefer, catalog)
     return opening, (noises, chosen, (*searches.events, *events)), sides
 
 

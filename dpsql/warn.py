@@ -19,7 +19,7 @@ from dpsql.relation import CapGroups, Project, Relation
 from dpsql.statement import Statement
 
 USUAL, LOOSE = 40, 10**4      # how large a bound is that a search finds: of counts, of undeclared values
-LOST = 8                      # steps of a hundredth or less that a bound is below where a search found nothing
+LOST = 8, 1000                # below so many steps, or such a part of one, a search of undeclared values found nothing
 
 
 def warn(statements: Sequence[Statement], catalog: Catalog) -> tuple[str, ...]:
@@ -56,7 +56,8 @@ def cut(planned: Statement, closed: Statement) -> tuple[str, ...]:
                      "people are in more, and some of theirs are left out")
     cuts = [(i, rungs, closed.sensitivities[i] // closed.groups) for i in of.searched if (rungs := of.rungs[i])]
     partials = planned.question.partials
-    if lost := [i for i, rungs, t in cuts if t < LOST * rungs[0] and partials[i].whole > 1]:
+    steps, part = LOST
+    if lost := [i for i, _, t in cuts if t < max(steps, partials[i].whole // part) and partials[i].whole > 1]:
         found.append(f"no size was found for {', '.join(_users(planned, i) for i in lost)}, which was cut to almost 0: "
                      "all that people add is nearly 0, or they are too few, and what is shown means nothing; declare a "
                      "range, or ask with more epsilon")

@@ -82,8 +82,11 @@ def test_the_answer_says_where_it_was_cut_and_how_much(session: Session) -> None
 
 def test_the_answer_says_where_no_size_was_found(session: Session) -> None:
     """An epsilon for which 4,000 people are far too few."""
-    answer = session.query("SELECT SUM(x * 1000 + 1e6) FROM row", epsilon=Fraction(1, 1000))
-    assert any(warning.startswith("no size was found for SUM, which was cut ") for warning in answer.warnings)
+    answers = [session.query("SELECT SUM(x * 1000 + 1e6) FROM row", epsilon=Fraction(1, 1000), fresh=True)
+               for _ in range(5)]
+    said = [any(warning.startswith("no size was found for SUM, which was cut ") for warning in answer.warnings)
+            for answer in answers]
+    assert sum(said) >= 3
     answer = session.query("SELECT SUM(x * 1000 + 1e6) FROM row", epsilon=Fraction(100))
     assert not any("no size was found" in warning for warning in answer.warnings)
 

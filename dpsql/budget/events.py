@@ -2,7 +2,7 @@
 
 Every event has two prices, and the filter (`dpsql.budget.filter`) adds up both: it is (epsilon, delta)-differentially
 private, and slack-approximately rho-zCDP. Make events by their mechanism, so that no price is ever forgotten:
-`Event.laplace`, `Event.gaussian`, `Event.selection`, `Event.threshold`, `Event.exponential`.
+`Event.laplace`, `Event.gaussian`, `Event.selection`, `Event.threshold`, `Event.exponential`, `Event.either`.
 """
 
 from __future__ import annotations
@@ -157,6 +157,23 @@ class Event:
         Source: Dong, Durfee, Rogers (2020).
         """
         return Event("exponential", width, ZERO, sensitivity, sensitivity / width, ranged(width), ZERO)
+
+
+    @staticmethod
+    def either(ways: Sequence[Sequence[Event]]) -> Event:
+        """One of several ways to answer, each with its events; which of them is not known yet, but public when it is.
+
+        Theorem: it is (epsilon, delta)-DP and slack-approximately rho-zCDP for the largest sum of each over the ways.
+        Proof: given what decides, the events are those of one way, whose sums are no larger; a price of mechanisms that
+        follow one another adaptively holds when each holds given what was released before.
+        Needs: what decides is public, or released by events that are charged beside this one.
+        Source: Bun, Steinke (2016), lemma 2.3; design.md, section 5, The filter.
+        """
+        epsilon, delta, rho, slack = (
+            max(sum((getattr(event, amount) for event in way), ZERO) for way in ways)
+            for amount in ("epsilon", "delta", "rho", "slack")
+        )
+        return Event("either", epsilon, delta, 1, 1 / epsilon, rho, slack)
 
 
 @dataclass(frozen=True, slots=True)

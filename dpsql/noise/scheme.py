@@ -171,17 +171,20 @@ def _by_bits(made: Scheme) -> Scheme:
 
 
 def promised(
-    cells: Sequence[Cell], epsilon: Fraction, delta: Fraction, min_units: int | None, prefer: str,
+    cells: Sequence[Cell], epsilon: Fraction, delta: Fraction, min_units: int | None, prefer: str | None,
 ) -> tuple[Event, ...]:
     """Events that cost no less than those of `scheme` with the same worths, whatever cells and groups turn out to be.
 
-    Theorem: each of epsilon, delta, rho and slack, summed, is at least what it is for `scheme` with `prefer`.
+    Theorem: each of epsilon, delta, rho and slack, summed, is at least what it is for `scheme` with `prefer`; where
+    that is None, for either mechanism (`Event.either`).
     Proof: Laplace noise is drawn for the same shares of epsilon, scales rounded up, and pure(e) >= C pure(e/C) since
     pure(x)/x never falls; so for the selection, and its delta is the same. Of Gaussian noise epsilon, delta and the
     chance of a miss are the same, and rho is at most 1 / (2 r^2) for the `multiplier` r, which is least for one cell.
-    Needs: `prefer` names the mechanism that is used.
+    Needs: `prefer` names the mechanism that is used, if it is known.
     Source: `dpsql.budget.events`.
     """
+    if prefer is None:
+        return (Event.either([promised(cells, epsilon, delta, min_units, name) for name in ("laplace", "gaussian")]),)
     selecting = min_units is not None
     if prefer == "gaussian":
         miss = delta * MISS if selecting else Fraction(0)

@@ -105,7 +105,8 @@ def test_reports_of_every_mechanism(accounting: object) -> None:
     third = Fraction("1e-7")
     events = [
         Event.laplace(1, Fraction(10)), Event.selection(3, Fraction(30), third),
-        Event.exponential(1, Fraction("0.1")), Event.threshold(2, Fraction(10**4), Fraction("0.1"), 2 * third, third)]
+        Event.exponential(1, Fraction("0.1")), Event.threshold(2, Fraction(10**4), Fraction("0.1"), 2 * third, third),
+        Event.either([[Event.laplace(1, Fraction(10))], [Event.selection(1, Fraction(20), third)]])]
     for event in events:
         alone = pld_epsilon([event], Fraction("1e-6"))
         assert alone is not None and 0 < alone <= float(event.epsilon) + 1e-3

@@ -51,6 +51,21 @@ def test_pure_is_tight_for_small_epsilon() -> None:
         3, Fraction(1, 2), 20, Fraction(1, 8))
 
 
+@calm
+@given(epsilons, epsilons, st.floats(0, 1))
+def test_theorem_either(one: float, other: float, chance: float) -> None:
+    """Two ways to answer, and which was taken is seen: no dearer than the dearer one."""
+    ways = [[Event.laplace(1, 1 / Fraction(epsilon))] for epsilon in (one, other)]
+    event = Event.either([*ways, [Event.selection(1, 1 / Fraction(one), Fraction(1, 10**6))]])
+    assert (event.epsilon, event.delta, event.slack) == (Fraction(max(one, other)), *(Fraction(1, 10**6),) * 2)
+    pairs = []
+    for epsilon, taken in ((one, chance), (other, 1 - chance)):
+        high = 1 / (1 + math.exp(-epsilon))
+        pairs += [(taken * high, taken * (1 - high)), (taken * (1 - high), taken * high)]
+    assert within(worst(pairs), event.rho)
+    assert Event.either([[*ways[0], *ways[0]], ways[0]]).epsilon == 2 * Fraction(one)
+
+
 def chosen(scores: list[float]) -> list[float]:
     weights = [math.exp(-score) for score in scores]
     return [weight / math.fsum(weights) for weight in weights]

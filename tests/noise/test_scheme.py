@@ -58,13 +58,13 @@ def test_theorem_gaussian_scheme(cells, groups, min_units):
     assert event.rho == change / 2
 
 
-@given(CELLS, st.integers(1, 50), st.sampled_from([None, 1, 5]), st.sampled_from(["laplace", "gaussian"]))
+@given(CELLS, st.integers(1, 50), st.sampled_from([None, 1, 5]), st.sampled_from(["laplace", "gaussian", None]))
 @settings(max_examples=60, deadline=None)
 def test_theorem_promised(cells, groups, min_units, prefer):
     """Every price of the promise is at least the price of what is drawn, for other cells of the same worths."""
     promise = scheme.promised([Cell(1, cell.worth) for cell in cells], ONE, DELTA, min_units, prefer)
     drawn = scheme.scheme(cells, groups, ONE, DELTA, min_units, prefer)
-    assert drawn.gaussian == (prefer == "gaussian")
+    assert prefer is None or drawn.gaussian == (prefer == "gaussian")
     for amount in ("epsilon", "delta", "rho", "slack"):
         most, spent = (sum(getattr(event, amount) for event in each) for each in (promise, drawn.events))
         assert spent <= most

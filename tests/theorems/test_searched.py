@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from small_queries import texts
-from small_worlds import EXAMPLES, MODES, Database, World, databases, without, world
+from small_worlds import EXAMPLES, MODES, PUB, Database, World, databases, without, world
 from test_guards import check_groups, check_sensitivities
 
 from dpsql import choose as choosing
@@ -21,6 +21,7 @@ from dpsql.choose import choose
 from dpsql.engines.base import Rows
 from dpsql.errors import InternalError, QueryError
 from dpsql.noise import search
+from dpsql.noise.scheme import Cell, promised
 from dpsql.pipeline import planned
 from dpsql.plan import Plan
 from dpsql.policy import ColumnPolicy, Limits
@@ -169,6 +170,21 @@ def test_every_shape_is_searched(text: str, ranges: bool) -> None:
     assert sum(event.epsilon for event in plan.statements[0].spent()) <= 1
     assert sum(event.epsilon for event in opening.probe.events) == Fraction(1, 10)
     assert any("chosen privately" in warning for warning in plan.warnings)
+
+
+def test_noise_is_what_is_better_for_the_groups_chosen() -> None:
+    """Few groups a unit: Laplace noise; many: Gaussian, which grows with the root of their number. Either is paid."""
+    plan = open_plan("SELECT kind, COUNT(*) FROM orders GROUP BY kind", "loose", True)
+    assert plan is not None
+    (opened,), here = plan.statements, open_world("loose", True)
+    here.load({"units": [], "orders": [], "items": [], "pub": PUB["loose"]})
+    for place, gaussian in ((0, False), (39, True)):
+        closed, _ = _chosen(here, opened, [place, 0])
+        assert all(noise is None or noise.gaussian == gaussian for noise in closed.noises)
+    (either,) = [event for event in opened.spent() if event.mechanism == "either"]
+    assert either.epsilon == Fraction(9, 10) and either.rho == max(
+        sum(event.rho for event in promised([Cell(1)], either.epsilon, Fraction(1, 100), 1, name))
+        for name in ("laplace", "gaussian"))
 
 
 def test_without_delta_noise_is_laplace() -> None:
