@@ -6,7 +6,7 @@ from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 
 from dpsql.dialects.rules import POSTGRES, SPARK, TRINO, Rule, whole
-from dpsql.parse import refusal
+from dpsql.parse import refusal, written
 
 _SUNDAY_FIRST = {"mysql", "bigquery", "tsql"} | SPARK       # DAYOFWEEK is 1 on Sunday there; 0 in DuckDB
 _OTHER_WEEKS = {"mysql", "bigquery", "tsql"}                # weeks start on Sunday there
@@ -147,13 +147,14 @@ def _moved(node: exp.Expr, dialect: str) -> exp.Expr:
     count, unit = node.expression, _unit(node, dialect)
     if isinstance(count, exp.Interval):
         count, unit = count.this, _unit(count, dialect)
-    if node.args.get("preserve_end_of_month"):
+    if node.args.get("preserve_end_of_month") or (dialect == "redshift" and written(node).upper() == "ADD_MONTHS"):
         raise refusal(f"ADD_MONTHS of {dialect} keeps the last day of a month, DuckDB does not", node,
                       "write d + INTERVAL '1 month'")
     unit = "MONTH" if isinstance(node, exp.AddMonths) else unit
     down = isinstance(node, (exp.DateSub, exp.DatetimeSub, exp.TimestampSub))
     date = _moment(node.this)
-    if isinstance(node, exp.TsOrDsAdd):
+    of_days = isinstance(node, exp.TsOrDsAdd) and node.args.get("return_type") is None      # redshift's give a moment
+    if of_days:
         date = exp.cast(date, "DATE", copy=False)
     length = whole(count)
     if length is not None:
@@ -165,12 +166,14 @@ def _moved(node: exp.Expr, dialect: str) -> exp.Expr:
         moved = exp.paren(kind(this=date, expression=exp.paren(count, copy=False)), copy=False)
     else:
         raise refusal(f"{unit}S are added by a literal number only", count, "write the number, or add days")
-    return exp.cast(moved, "DATE", copy=False) if isinstance(node, exp.TsOrDsAdd) and unit not in _SMALL else moved
+    return exp.cast(moved, "DATE", copy=False) if of_days and unit not in _SMALL else moved
 
 
 def _as_date(node: exp.Expr, dialect: str) -> exp.Expr:
     if node.args.get("format"):
         return _read(node, dialect)
+    if isinstance(node.parent, exp.DateDiff) and node.parent.args.get("unit") is not None:
+        return _moment(node.this)       # the parser's, and right for a difference in days alone
     return exp.cast(node.this, "DATE", copy=False)
 
 

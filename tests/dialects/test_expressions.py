@@ -63,6 +63,8 @@ postgres | concat(v, w) | concat(v, w)
 postgres | date_trunc('week', dt) | date_trunc('week', dt)
 postgres | CAST(f AS integer) | CAST(f AS INTEGER)
 redshift | datediff(month, dt, du) | date_diff('month', dt, du)
+redshift | dateadd(minute, 30, ts) | ts + INTERVAL 30 MINUTE
+redshift | dateadd(day, 1, date_trunc('hour', ts)) | date_trunc('hour', ts) + INTERVAL 1 DAY
 redshift | nvl(i, 0) | coalesce(i, 0)
 snowflake | datediff(month, dt, du) | date_diff('month', dt, du)
 snowflake | dateadd(day, 3, dt) | dt + INTERVAL 3 DAY
@@ -116,6 +118,8 @@ spark | datediff(du, dt) | date_diff('day', dt, du)
 spark | datediff(MONTH, dt, du) | date_sub('month', dt, du)
 spark | date_add(dt, 3) | CAST(dt + INTERVAL 3 DAY AS DATE)
 spark | date_sub(dt, 3) | CAST(dt + INTERVAL (-3) DAY AS DATE)
+spark | datediff(HOUR, ts, tt) | date_sub('hour', ts, tt)
+spark | datediff(HOUR, to_date(ts), tt) | date_sub('hour', ts::DATE, tt)
 spark | add_months(dt, 3) | dt + INTERVAL 3 MONTH
 spark | trunc(dt, 'MM') | date_trunc('month', dt)
 spark | dayofweek(dt) | dayofweek(dt) + 1
@@ -194,6 +198,7 @@ tsql | datepart(week, dt) | first of January
 bigquery | date_trunc(dt, WEEK(MOONDAY)) | no day of the week
 mysql | week(dt, 1) | in this mode
 snowflake | add_months(dt, 2) | last day of a month
+redshift | add_months(dt, 2) | last day of a month
 snowflake | dateadd(month, i, dt) | literal number
 snowflake | haversine(f, f, f, f) | not read
 tsql | v LIKE '[a-c]%' | not read
