@@ -23,7 +23,7 @@ from dpsql.noise.scheme import USUAL
 from dpsql.parse import Params
 from dpsql.plan import Plan, plan
 from dpsql.price import priced
-from dpsql.privacy_clause import Stated
+from dpsql.privacy_clause import Stated, require_unit
 
 
 def planned(
@@ -43,6 +43,7 @@ def planned(
         with planning():
             tree = read(sql, params, dialect)
             stated: Stated = tree.meta["stated"]
+            require_unit(stated, tree, catalog)
             tight = catalog.tightened(stated.max_groups, stated.min_units)
             said = collated(tree, tight, dialect)
             program, cost = lower(tree, tight, describe), asked(stated, ask, passed)

@@ -13,8 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from sqlglot import exp
 from sqlglot.tokenizer_core import Token, TokenType
 
+from dpsql.catalog import Catalog
 from dpsql.errors import QueryError
 
 _WORDS = ("DIFFERENTIAL_PRIVACY", "ANONYMIZATION")
@@ -22,6 +24,7 @@ _ARGUMENTS = {"contribution_bounds_per_group": True, "contribution_bounds_per_ro
 _ANON = {"ANON_COUNT": "COUNT", "ANON_SUM": "SUM", "ANON_AVG": "AVG"}
 _ALIASES = {"kappa": "max_groups_contributed"}
 _NUMBERS = {"epsilon", "delta", "max_groups_contributed", "min_privacy_units_per_group"}
+_UNIT = "privacy_unit_column"
 _FITS = {"epsilon": "above 0", "delta": "at least 0 and below 1"}
 _MAX_LENGTH = 40      # characters of a number
 _LITERAL = re.compile(r"(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
@@ -38,18 +41,23 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What a query states itself. `bounds` go by the place of the aggregate's name in the text."""
+    """What a query states itself. `bounds` go by the place of the aggregate's name in the text.
+
+    `unit` is the token of the column that it says tells people apart.
+    """
 
     epsilon: Fraction | None = None
     delta: Fraction | None = None
     max_groups: int | None = None
     min_units: int | None = None
     bounds: Mapping[int, Bounds] = field(default_factory=dict)
+    unit: Token | None = None
 
 
 def taken(sql: str, tokens: Sequence[Token]) -> tuple[list[Token], Stated]:
     """The tokens without the clause and its arguments, and what they state. QueryError for a wrong one."""
     options: dict[str, Fraction] | None = None
+    unit: Token | None = None
     bounds: dict[int, Bounds] = {}
     kept: list[Token] = []
     calls: list[Token | None] = []          # the name before each open bracket
@@ -60,7 +68,7 @@ def taken(sql: str, tokens: Sequence[Token]) -> tuple[list[Token], Stated]:
             if options is not None:
                 raise _wrong(sql, token, "the privacy clause stands once in a query")
             kept.append(token)
-            options, place = _options(sql, tokens, place + 3)
+            options, unit, place = _options(sql, tokens, place + 3)
             continue
         if token.token_type is TokenType.COMMA and (found := _argument(sql, tokens, place)) is not None:
             if not calls or calls[-1] is None:
@@ -82,7 +90,7 @@ def taken(sql: str, tokens: Sequence[Token]) -> tuple[list[Token], Stated]:
     groups, units = (found_options.get(name) for name in ("max_groups_contributed", "min_privacy_units_per_group"))
     return kept, Stated(
         found_options.get("epsilon"), found_options.get("delta"), None if groups is None else int(groups),
-        None if units is None else int(units), bounds,
+        None if units is None else int(units), bounds, unit,
     )
 
 
@@ -91,19 +99,23 @@ def _opens(tokens: Sequence[Token], place: int) -> bool:
     return select == "SELECT" and follow == "WITH" and word in _WORDS
 
 
-def _options(sql: str, tokens: Sequence[Token], place: int) -> tuple[dict[str, Fraction], int]:
-    """OPTIONS (name = value, ...), if it is there, and the place behind it."""
+def _options(sql: str, tokens: Sequence[Token], place: int) -> tuple[dict[str, Fraction], Token | None, int]:
+    """OPTIONS (name = value, ...), if it is there: the numbers, the column of the unit, and the place behind it."""
     options: dict[str, Fraction] = {}
+    unit: Token | None = None
     if place >= len(tokens) or tokens[place].text.upper() != "OPTIONS":
-        return options, place
+        return options, unit, place
     place += 2
     while place + 2 < len(tokens) and tokens[place].token_type is not TokenType.R_PAREN:
         name, sign, value = tokens[place : place + 3]
         word = _ALIASES.get(name.text.lower(), name.text.lower())
-        if word not in _NUMBERS:
+        if word not in _NUMBERS | {_UNIT}:
             raise _wrong(sql, name, f"the option {name.text} is not read", "use " + ", ".join(sorted(_NUMBERS)))
         if sign.token_type is not TokenType.EQ:
             raise _wrong(sql, sign, "an option is written name = value")
+        if word == _UNIT:
+            unit, place = _last_name(tokens, place + 2)
+            continue
         number, place = _number(sql, tokens, place + 2)
         if word in options:
             raise _wrong(sql, name, f"{word} is given twice")
@@ -111,9 +123,30 @@ def _options(sql: str, tokens: Sequence[Token], place: int) -> tuple[dict[str, F
                 number % 1 and word not in ("epsilon", "delta")):
             raise _wrong(sql, value, f"{word} is " + _FITS.get(word, "a whole number from 1 up"))
         options[word] = number
-        if place < len(tokens) and tokens[place].token_type is TokenType.COMMA:
-            place += 1
-    return options, place + 1
+        place += tokens[place].token_type is TokenType.COMMA if place < len(tokens) else 0
+    return options, unit, place + 1
+
+
+def _last_name(tokens: Sequence[Token], place: int) -> tuple[Token, int]:
+    """The last name of `t.c`, and the place behind it and behind a comma."""
+    while place + 2 < len(tokens) and tokens[place + 1].token_type is TokenType.DOT:
+        place += 2
+    follows = place + 1 < len(tokens) and tokens[place + 1].token_type is TokenType.COMMA
+    return tokens[place], place + 1 + follows
+
+
+def require_unit(stated: Stated, tree: exp.Expr, catalog: Catalog) -> None:
+    """The policy says whose a row is: a query may say so too. QueryError when it names another column."""
+    if stated.unit is None:
+        return
+    known = {str(catalog.carries(table)).lower() for table in catalog.policy.tables}
+    known |= {alias.alias.lower() for alias in tree.find_all(exp.Alias) if alias.this.name.lower() in known}
+    if stated.unit.text.lower() not in known:
+        raise QueryError(
+            f"{stated.unit.text} is not what tells apart those whom the policy protects, {catalog.policy.unit}",
+            hint="leave privacy_unit_column out: the policy says whose a row is",
+            start=stated.unit.start, end=stated.unit.end,
+        )
 
 
 def _argument(sql: str, tokens: Sequence[Token], place: int) -> tuple[Bounds, int] | None:
