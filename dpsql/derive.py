@@ -12,7 +12,7 @@ from dpsql.errors import InternalError
 from dpsql.expression import Column, Kind, Ref, Scalar, columns_of
 from dpsql.facts.base import Facts, Pending
 from dpsql.facts.keys import equated, joined_fixed, joined_unique, pinned
-from dpsql.facts.order import require_exact_fold, require_order
+from dpsql.facts.order import require_exact_fold, require_frame, require_order
 from dpsql.facts.ownership import combined_owner, joined_owner, require_by_unit, require_marked
 from dpsql.facts.ranges import narrowed, never_null
 from dpsql.facts.stability import NEVER_NULL, combined_rows, fixed_rows, folded_interval, joined_rows, window_interval
@@ -162,6 +162,7 @@ def _window(window: Window, source: Facts) -> Facts:
         partition = frozenset(key.id for key in over.partition)
         order = frozenset(key.column.id for key in over.order)
         require_by_unit(source, partition)
+        require_frame(over)
         if not isinstance(over.function, Place):
             require_exact_fold(over.function, over.args)
         if not partition | order <= shown or column.id in shown or column.table is not None or column.proved:

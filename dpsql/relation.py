@@ -166,16 +166,35 @@ class Sorted:
     nulls_first: bool = False
 
 
+class Places(Enum):
+    """What the ends of a frame count: rows, groups of peers, or the distance of values."""
+
+    ROWS = "ROWS"
+    GROUPS = "GROUPS"
+    RANGE = "RANGE"
+
+
+class Excluded(Enum):
+    """What a frame leaves out around the current row: itself, its peers, or both."""
+
+    ROW = "CURRENT ROW"
+    TIES = "TIES"
+    GROUP = "GROUP"
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The rows a window looks at, from `start` to `end`: how many places after the current one (None: without end).
+    """The rows a window looks at, from `start` to `end`: how far after the current one (None: without end)."""
 
-    Without `rows` the places are those of peers, and `start` and `end` are None or 0.
-    """
+    places: Places
+    start: int | Decimal | None
+    end: int | Decimal | None
+    excluded: Excluded | None = None
 
-    rows: bool
-    start: int | None
-    end: int | None
+    @property
+    def bare(self) -> bool:
+        """Whether it begins and ends at the current row or at the ends of its partition."""
+        return {self.start, self.end} <= {None, 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +213,8 @@ class Over:
         peers = (Place.RANK, Place.DENSE_RANK, Place.PERCENT_RANK, Place.CUME_DIST)
         if isinstance(self.function, Place):
             return self.function not in peers
-        return self.frame is not None and self.frame.rows and (self.frame.start, self.frame.end) != (None, None)
+        frame = self.frame
+        return frame is not None and frame.places is Places.ROWS and (frame.start, frame.end) != (None, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from dpsql.errors import InternalError
 from dpsql.expression import Kind, Scalar
-from dpsql.relation import Fold, Over, Quantile
+from dpsql.relation import Excluded, Fold, Over, Place, Places, Quantile
 
 
 def require_exact_fold(fold: Fold | Quantile, args: tuple[Scalar, ...]) -> None:
@@ -41,3 +43,38 @@ def require_order(windows: tuple[Over, ...], shown: frozenset[int]) -> None:
     placed = {key.id for over in chosen for key in (*over.partition, *(each.column for each in over.order))}
     if len(orders) > 1 or (chosen and not shown <= placed):
         raise InternalError("a window depends on the order of its rows")
+
+
+def require_frame(over: Over) -> None:
+    """Proves that no row of a window's partition can make its frame fail, nor be lost by it.
+
+    Theorem: the engine adds the distance to the value of the current row without overflow, whatever that value is.
+    Proof: the one column of the order has a proved range, and with the distance it stays within the column's type;
+    additions of doubles give an infinity. ROWS and GROUPS count rows.
+    Needs: the ends are constants and in their order; peers are peers: no column was added to an order in which peers
+    are counted or left out.
+    Source: design.md, section 6, Total expressions.
+    Raises InternalError when this is not proved.
+    """
+    frame = over.frame
+    if frame is None:
+        return
+    backwards = frame.start is not None and frame.end is not None and frame.start > frame.end
+    if backwards or (over.chosen and frame.excluded not in (None, Excluded.ROW)):
+        raise InternalError("a frame is empty, or leaves out peers that are told apart")
+    if frame.places is Places.ROWS or (frame.bare and not isinstance(over.function, Place)):
+        return
+    if isinstance(over.function, Place) and not frame.bare:
+        raise InternalError("the order of peers was completed under a frame that counts them")
+    if frame.places is Places.GROUPS or frame.bare:
+        return
+    if len(over.order) != 1:
+        raise InternalError("a distance is measured in one column")
+    column = over.order[0].column
+    if column.type.kind is Kind.DOUBLE:
+        return
+    far = max(abs(Fraction(edge)) for edge in (frame.start, frame.end) if edge is not None)
+    within, most = column.range, column.type.range
+    numbers = column.type.kind in (Kind.INTEGER, Kind.DECIMAL) and within.finite
+    if not numbers or within.ends[0] - far <= most.ends[0] or within.ends[1] + far >= most.ends[1]:
+        raise InternalError("a distance is measured in a column that may overflow")

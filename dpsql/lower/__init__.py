@@ -14,6 +14,7 @@ from dpsql.lower.context import Context, Describe, Env
 from dpsql.lower.feeds import Stages
 from dpsql.lower.finish import admitted, lower_open
 from dpsql.lower.flatten import flattened
+from dpsql.lower.named import named_windows
 from dpsql.lower.pivots import pivoted
 from dpsql.lower.released import released
 from dpsql.lower.total import total
@@ -31,7 +32,7 @@ def lower(tree: exp.Query, catalog: Catalog, describe: Describe) -> Program:
     """
     context = Context(catalog)
     context.stages = Stages(context, _opened, describe)
-    finish = _opened(pivoted(tree), context, {})
+    finish = _opened(named_windows(pivoted(tree)), context, {})
     feeds = tuple(replace(feed, query=_spelled(feed.query)) for feed in context.feeds)
     return Program(tuple(context.asks), _spelled(flattened(finish)), tuple(context.public), feeds)
 

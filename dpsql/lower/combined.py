@@ -7,7 +7,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from dpsql import scalars
-from dpsql.expression import BOOLEAN, Column, Lit, Ref, Scalar
+from dpsql.expression import BIGINT, BOOLEAN, Column, Lit, Ref, Scalar
 from dpsql.facts.equalities import classes
 from dpsql.lower.assemble import Assembled, assemble, materialised
 from dpsql.lower.context import Context, Env, check_args
@@ -17,7 +17,7 @@ from dpsql.lower.rows import Rows, derived
 from dpsql.lower.scope import Visible, renamed
 from dpsql.lower.sources import extended
 from dpsql.parse import refusal, unwrapped
-from dpsql.relation import Combined, Relation, SetKind
+from dpsql.relation import Combined, Over, Place, SetKind, Window, columns_out
 from dpsql.scalars.unify import cast, common
 
 
@@ -36,15 +36,27 @@ def lower_set(query: exp.SetOperation, context: Context, env: Env) -> Rows:
     relation, owner = _put_together(
         (left, [a for a, _ in pairs]), (right, [b for _, b in pairs]), kind, outs, query, context,
     )
+    if not query.args.get("distinct") and kind is not SetKind.UNION_ALL:
+        relation = _numbered(relation, context)
     scope = tuple(Visible(None, v.name, Ref(out)) for v, out in zip(shown, outs, strict=True))
     return Rows(Group((Block(relation, owner),)), renamed(scope, "", (), query))
+
+
+def _numbered(combined: Combined, context: Context) -> Combined:
+    """INTERSECT ALL and EXCEPT ALL: equal rows of each side are numbered, and so no two are equal."""
+    numbers, sides = [], []
+    for side in (combined.left, combined.right):
+        number = context.fresh("place", BIGINT)
+        over = Over(Place.ROW_NUMBER, (), columns_out(side), (), None)
+        sides.append(Window(side, ((number, over),)))
+        numbers.append(number)
+    place = (context.fresh("place", BIGINT), *numbers)
+    return Combined(sides[0], sides[1], combined.kind, (*combined.items, (place[0], place[1], place[2])))
 
 
 def _kind(query: exp.SetOperation) -> SetKind:
     if isinstance(query, exp.Union):
         return SetKind.UNION if query.args.get("distinct") else SetKind.UNION_ALL
-    if not query.args.get("distinct"):
-        raise refusal("INTERSECT ALL and EXCEPT ALL of tables about people are not answered", query, "leave out ALL")
     return SetKind.INTERSECT if isinstance(query, exp.Intersect) else SetKind.EXCEPT
 
 
@@ -109,7 +121,7 @@ def _meet(a: Visible, b: Visible, kind: SetKind, place: exp.Expr) -> tuple[Scala
 def _put_together(
     left: tuple[Assembled, list[Scalar]], right: tuple[Assembled, list[Scalar]], kind: SetKind, outs: list[Column],
     place: exp.Expr, context: Context,
-) -> tuple[Relation, Column | None]:
+) -> tuple[Combined, Column | None]:
     """Both sides projected to the same columns; the owner is one of them, or one more."""
     blocks, places, owners = [], [], []
     for side, values in (left, right):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -95,6 +95,12 @@ def plain(value: Scalar) -> Scalar:
     within = scalars.enforced(value)
     shown = scalars.call("plain_zero", value)
     return scalars.clamp(shown, within) if within.finite else shown
+
+
+def proved(column: Column, scalar: Scalar) -> Column:
+    """A column with the range that the expression it shows proves by itself."""
+    interval = scalars.enforced(scalar)
+    return replace(column, proved=interval if interval.finite else None)
 
 
 def _count(call: exp.Count, condition: Scalar | None, build: Build, folds: Folds) -> Scalar:

@@ -72,28 +72,59 @@ def _distinct(select: exp.Select) -> exp.Select:
 
 def _united(select: exp.Select, group: exp.Group) -> exp.Query:
     """One block for each grouping set, their rows together; ORDER BY and LIMIT are those of the whole."""
-    if (window := select.find(exp.Window)) is not None:
-        raise refusal("a window beside GROUPING SETS is not answered", window, "put it around a derived table")
     sets = _sets(select, group)
     every = tuple(dict.fromkeys(key for one in sets for key in one))
     items, order = _outputs(select)
+    above = _Above(every)
+    windowed = {item.alias: above.of(item.this) for item in items if item.find(exp.Window) is not None}
+    qualify = select.args.get("qualify")
+    tested = exp.Qualify(this=above.of(qualify.this)) if qualify is not None else None
+    items = [item for item in items if item.alias not in windowed] + above.items
+    for node in order.expressions if order is not None else ():
+        if node.this.name in windowed:
+            node.set("this", windowed[node.this.name].copy())
     blocks = [_block(select, items, one, tuple(key for key in every if key not in one)) for one in sets]
     union: exp.Query = blocks[0]
     for block in blocks[1:]:
         union = exp.Union(this=union, expression=block, distinct=False)
     whole = exp.Select(
-        expressions=[exp.column(exp.to_identifier(output_name(item), True)) for item in select.expressions],
+        expressions=[
+            exp.alias_(windowed[name].copy(), name, quoted=True) if name in windowed else
+            exp.column(exp.to_identifier(name, True)) for name in map(output_name, select.expressions)
+        ],
         from_=exp.From(this=exp.Subquery(this=union, alias=exp.TableAlias(this=exp.to_identifier("grouped", True)))),
-        distinct=select.args.get("distinct"), order=order,
+        distinct=select.args.get("distinct"), order=order, qualify=tested,
         **{clause: select.args.get(clause) for clause in ("limit", "offset", "with_")},
     )
     return whole.copy()
 
 
+class _Above:
+    """Expressions over the rows of all grouping sets together: keys and aggregates are columns of them, `items`."""
+
+    def __init__(self, keys: Keys) -> None:
+        self.keys = keys
+        self.items: list[exp.Expr] = []
+
+    def of(self, node: exp.Expr) -> exp.Expr:
+        """A copy of an expression that holds windows."""
+        own = isinstance(node.parent, exp.Window) and node.arg_key == "this"
+        if node in self.keys or (
+            isinstance(node, exp.Grouping | exp.GroupingId | exp.AggFunc | exp.Filter | exp.WithinGroup) and not own
+        ):
+            name = f"above_{len(self.items) + 1}"
+            self.items.append(exp.alias_(node.copy(), name, quoted=True))
+            return exp.column(exp.to_identifier(name, True))
+        copied = node.copy()
+        for old, child in zip(list(node.iter_expressions()), list(copied.iter_expressions()), strict=True):
+            child.replace(self.of(old))
+        return copied
+
+
 def _block(select: exp.Select, items: list[exp.Expr], kept: Keys, dropped: Keys) -> exp.Select:
     """The block of one grouping set: keys outside it are NULL."""
     block = select.copy()
-    for clause in ("order", "limit", "offset", "with_", "distinct"):
+    for clause in ("order", "limit", "offset", "with_", "distinct", "qualify"):
         block.set(clause, None)
     names = {node.name.lower() for node in dropped if isinstance(node, exp.Column) and not node.table}
     shown = [

@@ -6,13 +6,12 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from dpsql import scalars
 from dpsql.errors import QueryError
 from dpsql.expression import Column, Ref, Scalar
 from dpsql.interval import ANY
 from dpsql.lower.assemble import Assembled, assemble
 from dpsql.lower.context import Context, Env, check_args, order_only
-from dpsql.lower.folds import Folds, believed, folded, plain
+from dpsql.lower.folds import Folds, believed, folded, plain, proved
 from dpsql.lower.joins import Block, Group
 from dpsql.lower.measures import measured
 from dpsql.lower.preserved import Loose
@@ -26,7 +25,7 @@ from dpsql.relation import Aggregate, Filter, Project, Relation
 
 _HIDDEN = "\0group"     # the table name of what a group shows: no analyst can write it
 _BLOCK = {
-    "expressions", "from_", "joins", "where", "group", "having", "with_", "kind", "distinct", "qualify", "windows",
+    "expressions", "from_", "joins", "where", "group", "having", "with_", "kind", "distinct", "qualify",
 }
 
 
@@ -138,7 +137,7 @@ class _Grouped:
         columns: dict[Scalar, Column] = {}
         for (fold, scalar), column in self.folds.found.items():
             if scalar is not None and scalar not in columns:
-                columns[scalar] = _proved(self.context.fresh(f"x{len(columns) + 1}", scalar.type), scalar)
+                columns[scalar] = proved(self.context.fresh(f"x{len(columns) + 1}", scalar.type), scalar)
                 items[columns[scalar]] = scalar
             folds.append((column, fold, Ref(columns[scalar]) if scalar is not None else None))
         keys = tuple(dict.fromkeys((owner, *self.keys.values())))
@@ -178,8 +177,3 @@ class _Grouped:
             return build(node, self.scope)
         except QueryError:
             return None
-
-
-def _proved(column: Column, scalar: Scalar) -> Column:
-    interval = scalars.enforced(scalar)
-    return replace(column, proved=interval if interval.finite else None)

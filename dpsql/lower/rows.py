@@ -47,7 +47,7 @@ def lower_rows(query: exp.Query, context: Context, env: Env) -> Rows:
     from dpsql.lower.windows import has_window, lower_windowed  # it reads blocks too
 
     windowed = has_window(select)
-    check_args(select, _BLOCK | order_only(select) | ({"qualify", "windows"} if windowed else set()))
+    check_args(select, _BLOCK | order_only(select) | ({"qualify"} if windowed else set()))
     select, rows = context.embedded(select, lower_from(select, context, env), env)
     rows = lower_where(rows, select)
     if windowed:

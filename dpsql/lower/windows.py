@@ -10,14 +10,15 @@ from sqlglot import exp
 from dpsql.expression import BIGINT, DOUBLE, INTEGER, Column, Lit, Ref, Scalar, SqlType, columns_of, substituted
 from dpsql.lower.assemble import Assembled, assemble
 from dpsql.lower.context import Context, check_args
-from dpsql.lower.folds import Folds, Range, believed, folded, plain
+from dpsql.lower.extents import framed
+from dpsql.lower.folds import Folds, Range, believed, folded, plain, proved
 from dpsql.lower.joins import Block, Group
 from dpsql.lower.measures import measured
 from dpsql.lower.rows import Rows, build, conjuncts_of, is_star
 from dpsql.lower.scope import Visible, expand, output_name, renamed
 from dpsql.lower.units import names_units
 from dpsql.parse import refusal, written
-from dpsql.relation import Fold, Frame, Over, Place, Project, Quantile, Relation, Sorted, Window, columns_out
+from dpsql.relation import Fold, Frame, Over, Place, Places, Project, Quantile, Relation, Sorted, Window, columns_out
 from dpsql.scalars.unify import cast
 
 _PLACES: dict[type[exp.Expr], tuple[Place, SqlType | None]] = {
@@ -67,8 +68,8 @@ class Windows:
             return None
         if any(True for inner in node.find_all(exp.Window) if inner is not node):
             raise refusal("a window function cannot stand inside another", node)
-        check_args(node, {"this", "partition_by", "order", "spec", "over", "alias"})
-        spec = self._spec(self._defined(node))
+        check_args(node, {"this", "partition_by", "order", "spec", "over"})
+        spec = self._spec(node)
         function = node.this
         if type(function) in _PLACES:
             return self._place(function, spec)
@@ -84,16 +85,6 @@ class Windows:
             self.found[key] = self.context.fresh(f"w{len(self.found) + 1}", type_)
         return Ref(self.found[key])
 
-    def _defined(self, node: exp.Window) -> exp.Window:
-        """The window itself, or the one of the WINDOW clause that it names."""
-        name = node.args.get("alias")
-        if name is None:
-            return node
-        for each in self.select.args.get("windows") or ():
-            if each.this.name.lower() == name.name.lower() and not node.args.get("order"):
-                return each  # type: ignore[no-any-return]
-        raise refusal(f"there is no window {name.name} here", node, "write it out in OVER (...)")
-
     def _spec(self, node: exp.Window) -> _Spec:
         partition = tuple(self.inner(each) for each in node.args.get("partition_by") or ())
         if not names_units(list(partition), self.group, self.context):
@@ -105,14 +96,22 @@ class Windows:
         order = tuple(
             (self.inner(each.this), bool(each.args.get("desc")), bool(each.args.get("nulls_first"))) for each in ordered
         )
-        return _Spec(partition, order, _frame(node.args.get("spec"), node))
+        order, frame = framed(node, order)
+        return _Spec(partition, order, frame)
 
     def _place(self, function: exp.Expr, spec: _Spec) -> Scalar:
         place, type_ = _PLACES[type(function)]
         check_args(function, {"this", "offset", "default"})
-        frame = spec.frame or Frame(False, None, 0)
+        frame = spec.frame or Frame(Places.RANGE, None, 0)
+        if place not in (Place.FIRST_VALUE, Place.LAST_VALUE):
+            spec = replace(spec, frame=None)        # they look at the partition
+        elif frame.excluded is not None or not (frame.bare or frame.places is Places.ROWS):
+            raise refusal(
+                f"{place.value} with this frame is not answered: it would depend on the order of peers", function,
+                "use ROWS BETWEEN ... AND ..., without EXCLUDE",
+            )
         edge = {Place.FIRST_VALUE: frame.start, Place.LAST_VALUE: frame.end}.get(place)
-        if edge == 0 and not frame.rows:
+        if edge == 0 and frame.places is not Places.ROWS:
             raise refusal(
                 f"{place.value} among the peers of a row depends on their order", function,
                 "add ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
@@ -163,7 +162,7 @@ class Windows:
             if scalar not in below:
                 same = isinstance(scalar, Ref) and plain(scalar) == scalar
                 below[scalar] = scalar.column if isinstance(scalar, Ref) and same else \
-                    self.context.fresh(f"o{i + 1}", scalar.type)
+                    proved(self.context.fresh(f"o{i + 1}", scalar.type), plain(scalar))
         source = Project(assembled.relation, tuple((column, plain(scalar)) for scalar, column in below.items()))
         table: dict[Scalar, Scalar] = {scalar: Ref(c) for scalar, c in below.items() if isinstance(scalar, Ref)}
         overs = [
@@ -230,35 +229,6 @@ def _stacked(source: Relation, overs: list[tuple[Column, Over]]) -> Relation:
         made = tuple((column, replace(over, order=over.order + more)) for column, over in line)
         relation = Window(relation, made + rest * (i == len(lines)))
     return relation if lines else Window(relation, rest)
-
-
-def _frame(spec: exp.WindowSpec | None, node: exp.Expr) -> Frame | None:
-    if spec is None:
-        return None
-    kind = str(spec.args.get("kind") or "").upper()
-    if kind not in ("ROWS", "RANGE") or spec.args.get("exclude"):
-        raise refusal("this frame is not answered", node, "use ROWS BETWEEN ... AND ...")
-    start = _places(spec.args.get("start"), spec.args.get("start_side"), node)
-    end = _places(spec.args.get("end") or "CURRENT ROW", spec.args.get("end_side"), node)
-    if kind == "RANGE" and not {start, end} <= {None, 0}:
-        raise refusal("RANGE with a distance is not answered", node, "use ROWS BETWEEN ... AND ...")
-    return Frame(kind == "ROWS", start, end)
-
-
-def _places(edge: str | exp.Expr | None, side: str | None, node: exp.Expr) -> int | None:
-    text = (edge if isinstance(edge, str) else "").upper()
-    if text == "UNBOUNDED":
-        return None
-    if text == "CURRENT ROW":
-        return 0
-    if isinstance(edge, exp.Interval):
-        raise refusal(
-            "RANGE with a distance is not answered", node,
-            "use ROWS BETWEEN ... AND ..., or join the table with itself on the person and the dates, and group",
-        )
-    if not isinstance(edge, exp.Expr):
-        raise refusal("this frame is not answered", node)
-    return _whole(edge) * (-1 if str(side).upper() == "PRECEDING" else 1)
 
 
 def _whole(node: exp.Expr) -> int:

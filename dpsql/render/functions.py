@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import assert_never
 
 from sqlglot import exp
 
 from dpsql import scalars
-from dpsql.expression import Column, Scalar
-from dpsql.relation import Fold, Over, Place, Quantile
+from dpsql.expression import Column, Scalar, SqlType
+from dpsql.relation import Fold, Frame, Over, Place, Places, Quantile
 
 Names = dict[int, Callable[[], exp.Expr]]   # each use of a column is a node of its own
 
@@ -33,11 +34,19 @@ def over_sql(over: Over, names: Names) -> exp.Expr:
             for key in over.order
         ]))
     if over.frame is not None:
-        (start, start_side), (end, end_side) = _edge(over.frame.start, "PRECEDING"), _edge(over.frame.end, "FOLLOWING")
-        window.set("spec", exp.WindowSpec(
-            kind="ROWS" if over.frame.rows else "RANGE", start=start, start_side=start_side, end=end, end_side=end_side,
-        ))
+        window.set("spec", _frame_sql(over, over.frame))
     return window
+
+
+def _frame_sql(over: Over, frame: Frame) -> exp.WindowSpec:
+    type_ = over.order[0].column.type if frame.places is Places.RANGE and not frame.bare else None
+    (start, start_side), (end, end_side) = (
+        _edge(edge, side, type_) for edge, side in ((frame.start, "PRECEDING"), (frame.end, "FOLLOWING"))
+    )
+    excluded = exp.Var(this=frame.excluded.value) if frame.excluded is not None else None
+    return exp.WindowSpec(
+        kind=frame.places.value, start=start, start_side=start_side, end=end, end_side=end_side, exclude=excluded,
+    )
 
 
 _PLACES: dict[Place, type[exp.Expr]] = {
@@ -47,13 +56,17 @@ _PLACES: dict[Place, type[exp.Expr]] = {
 }
 
 
-def _edge(places: int | None, side: str) -> tuple[str | exp.Expr, str | None]:
-    """One end of a frame: without end on its own side, or some places before or after the current row."""
+def _edge(places: int | Decimal | None, side: str, type_: SqlType | None) -> tuple[str | exp.Expr, str | None]:
+    """One end of a frame: without end on its own side, or some places before or after the current row; a distance is
+    of the type of what it is a distance of."""
     if places is None:
         return "UNBOUNDED", side
     if places == 0:
         return "CURRENT ROW", None
-    return exp.Literal.number(abs(places)), "PRECEDING" if places < 0 else "FOLLOWING"
+    number: exp.Expr = exp.Literal.number(f"{abs(places):f}" if isinstance(places, Decimal) else abs(places))
+    if type_ is not None:
+        number = exp.Cast(this=number, to=exp.DataType.build(str(type_), dialect="duckdb"))
+    return number, "PRECEDING" if places < 0 else "FOLLOWING"
 
 
 def fold_sql(fold: Fold | Quantile, scalar: Scalar | None, names: Names) -> exp.Expr:

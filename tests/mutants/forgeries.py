@@ -34,16 +34,19 @@ from dpsql.relation import (
     Combined,
     Filter,
     Fold,
+    Frame,
     Join,
     JoinKind,
     Mark,
     Over,
     Parts,
     Place,
+    Places,
     Project,
     Relation,
     Scan,
     SetKind,
+    Sorted,
     Values,
     Window,
 )
@@ -157,6 +160,13 @@ def _charge(session: Session, cost: Fraction) -> int:
         key="k", version="1", analyst=None, cost=Cost(cost, Fraction(0)), events=noise, sql="")
 
 
+def framed(
+    order: tuple[Column, ...], frame: Frame, function: Place | Fold = Fold.ROWS, *args: Ref,
+) -> Callable[[], object]:
+    """A window over orders with this frame."""
+    return derived(Window(ORDERS, ((NEW, Over(function, args, (U,), tuple(map(Sorted, order)), frame)),)))
+
+
 FORGERIES: dict[str, Callable[[], object]] = {
     "derive._scan: a scan of holds what the table does not": derived(Scan("orders", (UNITS.columns[0],))),
     "derive._values: rows of the text read a column": derived(Values((NEW,), ((Ref(V),),))),
@@ -195,6 +205,15 @@ FORGERIES: dict[str, Callable[[], object]] = {
         derived(Aggregate(UNITS, (UNITS.columns[0],), ((NEW, Fold.SUM, Ref(X)),))),
     "facts.order.require_order: a window depends on the order of its rows":
         derived(Window(ORDERS, ((NEW, Over(Place.ROW_NUMBER, (), (U,), (), None)),))),
+    "facts.order.require_frame: a frame is empty, or leaves out peers that are told apart":
+        framed((V,), Frame(Places.GROUPS, 1, 0)),
+    "facts.order.require_frame: the order of peers was completed under a frame that counts them":
+        framed((ORDER, KIND, V), Frame(Places.GROUPS, -1, 0), Place.FIRST_VALUE, Ref(V)),
+    "facts.order.require_frame: a distance is measured in one column":
+        derived(Window(UNITS, ((NEW, Over(Fold.ROWS, (), (UNITS.columns[0],), (Sorted(X), Sorted(UNITS.columns[0])),
+                                          Frame(Places.RANGE, -1, 0))),))),
+    "facts.order.require_frame: a distance is measured in a column that may overflow":
+        framed((V,), Frame(Places.RANGE, -1, 0)),
     "sensitivity.groups_touched: rows without an owner were about to be counted":
         lambda: sensitivity.groups_touched((), None, Facts(owner=U, nullable=frozenset({U.id}))),
     "sensitivity.groups_touched: nothing bounds the groups that one unit may touch":

@@ -89,7 +89,16 @@ OWNED: dict[str, Shown] = {
     "(PARTITION BY o) AS s, MIN(q) OVER (PARTITION BY o ORDER BY p ROWS 1 PRECEDING) + COUNT(w) OVER (PARTITION BY o) "
     "AS c FROM items) t":
         _S,
+    "(SELECT u, kind AS k, SUM(v) OVER (PARTITION BY u ORDER BY v GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW EXCLUDE "
+    "TIES) AS s, COUNT(*) OVER (PARTITION BY u ORDER BY v RANGE BETWEEN 2 PRECEDING AND 1 FOLLOWING EXCLUDE GROUP) "
+    "AS c FROM orders) t": _S,
+    "(SELECT u, kind AS k, MAX(v) OVER (PARTITION BY u ORDER BY d RANGE BETWEEN 1.5 PRECEDING AND CURRENT ROW) AS s, "
+    "COUNT(*) OVER (PARTITION BY u ORDER BY kind ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE "
+    "CURRENT ROW) AS c FROM orders) t": _S,
     # two lists of rows
+    "(SELECT u, kind AS k, v AS s, p AS c FROM orders INTERSECT ALL SELECT u, grp, n, home FROM units) t": _S,
+    "(SELECT u, kind AS k, v AS s, p AS c FROM orders EXCEPT ALL SELECT u, kind, v, p FROM orders WHERE d > 0) t": _S,
+    "(SELECT u, v AS s, p AS c, kind AS k FROM orders EXCEPT ALL SELECT size, size, p, cat FROM pub) t": _S,
     "(SELECT u, kind AS k, v AS s, p AS c FROM orders UNION ALL SELECT u, grp, n, home FROM units) t": _S,
     "(SELECT u, kind AS k, v AS s, p AS c FROM orders UNION SELECT u, grp, n, home FROM units) t": _S,
     "(SELECT kind AS k, v AS s, p AS c FROM orders UNION ALL SELECT grp, n, home FROM units) t": _S,

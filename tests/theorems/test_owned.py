@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -27,9 +28,9 @@ from test_guards import check_groups, check_sensitivities
 
 from dpsql.derive import derive
 from dpsql.errors import InternalError
-from dpsql.expression import BIGINT, DOUBLE, Column, Ref
+from dpsql.expression import BIGINT, DOUBLE, HUGEINT, Column, Ref
 from dpsql.facts.base import Facts
-from dpsql.facts.order import require_exact_fold, require_order
+from dpsql.facts.order import require_exact_fold, require_frame, require_order
 from dpsql.facts.ownership import require_by_unit
 from dpsql.facts.stability import combined_rows, fixed_rows
 from dpsql.plan import Plan
@@ -38,6 +39,7 @@ from dpsql.relation import (
     CapGroups,
     CapRows,
     Combined,
+    Excluded,
     Fed,
     Filter,
     Fold,
@@ -46,6 +48,7 @@ from dpsql.relation import (
     JoinKind,
     Over,
     Place,
+    Places,
     Quantile,
     Relation,
     SetKind,
@@ -129,6 +132,8 @@ def test_every_node_and_window_is_drawn() -> None:
     assert set(get_args(Relation)) - {type(each) for each in met} == {Fed, CapGroups, CapRows}
     assert set(Fold) <= folds and set(Fold) | set(Place) <= windows
     assert any(isinstance(fold, Quantile) for fold in folds) and any(isinstance(each, Quantile) for each in windows)
+    frames = [o.frame for each in met if isinstance(each, Window) for _, o in each.items if o.frame is not None]
+    assert set(Places) == {frame.places for frame in frames} and set(Excluded) <= {frame.excluded for frame in frames}
     assert set(SetKind) == {each.kind for each in met if isinstance(each, Combined)}
     assert set(JoinKind) == {each.kind for each in met if isinstance(each, Join)}
 
@@ -160,7 +165,7 @@ def test_theorem_require_exact_fold() -> None:
 def test_theorem_require_order() -> None:
     """Where peers may be told apart every shown column is in the order."""
     shown = frozenset({1, 2})
-    rows = Frame(True, -1, 0)
+    rows = Frame(Places.ROWS, -1, 0)
     for over in (
         Over(Place.ROW_NUMBER, (), (_U,), (), None), Over(Place.LAG, (Ref(_V),), (_U,), (), None),
         Over(Fold.SUM, (Ref(_V),), (_U,), (), rows), Over(Place.FIRST_VALUE, (Ref(_V),), (_U,), (), None),
@@ -174,4 +179,29 @@ def test_theorem_require_order() -> None:
         with pytest.raises(InternalError):      # equal rows may be first in one and last in the other, or first in both
             require_order((one, other), shown)
     require_order((Over(Place.RANK, (), (_U,), (), None),), shown)
-    require_order((Over(Fold.SUM, (Ref(_V),), (_U,), (), Frame(True, None, None)),), shown)
+    require_order((Over(Fold.SUM, (Ref(_V),), (_U,), (), Frame(Places.ROWS, None, None)),), shown)
+
+
+def test_theorem_require_frame() -> None:
+    """A distance is measured where nothing overflows, in one column, and peers are not counted where they are told
+    apart."""
+    far = Column(4, "o1", HUGEINT, proved=BIGINT.range)
+    near = Frame(Places.RANGE, -3, 0)
+    for good in (
+        Over(Fold.ROWS, (), (_U,), (Sorted(far),), near), Over(Fold.ROWS, (), (_U,), (Sorted(_W),), near),
+        Over(Fold.ROWS, (), (_U,), (Sorted(_V),), Frame(Places.GROUPS, -3, 3, Excluded.TIES)),
+        Over(Fold.ROWS, (), (_U,), (), Frame(Places.RANGE, None, 0)),
+        Over(Fold.ROWS, (), (_U,), (Sorted(_V),), Frame(Places.ROWS, -3, 0, Excluded.ROW)),
+    ):
+        require_frame(good)
+    for bad in (
+        Over(Fold.ROWS, (), (_U,), (Sorted(_V),), near),                    # BIGINT may overflow
+        Over(Fold.ROWS, (), (_U,), (Sorted(replace(far, proved=None)),), near),
+        Over(Fold.ROWS, (), (_U,), (Sorted(far), Sorted(_V)), near),
+        Over(Fold.ROWS, (), (_U,), (Sorted(far),), Frame(Places.RANGE, -(1 << 127), 0)),
+        Over(Fold.ROWS, (), (_U,), (Sorted(_V),), Frame(Places.ROWS, 1, 0)),
+        Over(Fold.ROWS, (), (_U,), (Sorted(_V),), Frame(Places.ROWS, -3, 0, Excluded.TIES)),
+        Over(Place.FIRST_VALUE, (Ref(_V),), (_U,), (Sorted(_V),), Frame(Places.GROUPS, -3, 0)),
+    ):
+        with pytest.raises(InternalError):
+            require_frame(bad)
