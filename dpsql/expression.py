@@ -26,6 +26,7 @@ class Kind(Enum):
     VARCHAR = "VARCHAR"
     DATE = "DATE"
     TIMESTAMP = "TIMESTAMP"
+    TIME = "TIME"
     INTERVAL = "INTERVAL"  # literals only, as an operand of date arithmetic
     NULL = "NULL"          # the type of a bare NULL
     LIST = "LIST"          # in a finish only, of released values
@@ -89,10 +90,12 @@ DOUBLE = SqlType(Kind.DOUBLE)
 VARCHAR = SqlType(Kind.VARCHAR)
 DATE = SqlType(Kind.DATE)
 TIMESTAMP = SqlType(Kind.TIMESTAMP)
+TIME = SqlType(Kind.TIME)
 INTERVAL = SqlType(Kind.INTERVAL)
 NULL = SqlType(Kind.NULL)
 
-Value = bool | int | Decimal | float | str | datetime.date | datetime.datetime | datetime.timedelta | None
+Value = (bool | int | Decimal | float | str | datetime.date | datetime.datetime | datetime.time | datetime.timedelta
+         | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +103,8 @@ class Column:
     """One column of one place in one query. Identity is `id`, never the name.
 
     Base columns also know where they come from (`table`, the catalog's key, and `source`, the catalog's spelling of
-    the column), the type the engine stores when dpsql reads it through a cast (`stored`), whether the schema admits
-    NULL, and the policy's declared range, which is believed only where a clamp is printed.
+    the column), the type the engine stores (`stored`), whether the schema admits NULL, and the policy's declared range,
+    which is believed only where a clamp is printed.
 
     `proved` is the range that the expression of a computed column proves by itself; `derive` checks it where the
     column is defined, so it may excuse a widening or a clip above, as it would inside one expression.

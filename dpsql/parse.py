@@ -24,7 +24,7 @@ Params = Sequence[object] | Mapping[str, object] | None
 
 _CALL = re.compile(r"\w+\s*\(\s*(DISTINCT\s+)?$", re.I)    # a function's name, up to its first argument
 _NEAR = 100         # characters before its first argument, in which a function's name is looked for
-_TAKES_LITERAL = {"DATE", "TIMESTAMP", "DATETIME", "ESCAPE"}      # and no brackets around it
+_TAKES_LITERAL = {"DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIME", "DATETIME", "ESCAPE"}      # and no brackets around it
 HISTOGRAMS = ("histogram", "histogram_exact")
 UNREAD = "the query does not parse"
 _CROSSED = {"mysql", "sqlite", "spark", "databricks", "snowflake"}     # JOIN without ON is CROSS JOIN there
@@ -274,8 +274,8 @@ def _literal_tokens(value: object, hole: Token, sql: str) -> list[Token]:
     literal = _literal(value)
     if literal is None:
         raise QueryError(
-            f"a parameter of type {type(value).__name__} (or not finite, or with a time zone) cannot be used",
-            hint="pass None, bool, int, Decimal, finite float, str, date or naive datetime",
+            f"a parameter of type {type(value).__name__} (or not finite) cannot be used",
+            hint="pass None, bool, int, Decimal, finite float, str, date, time or datetime",
             sql=sql, start=hole.start, end=hole.end,
         )
     made = sqlglot.tokenize(exp.Paren(this=literal).sql("duckdb"), read="duckdb")
@@ -300,8 +300,14 @@ def _literal(value: object) -> exp.Expr | None:
             return exp.cast(exp.Literal.string(repr(value)), "DOUBLE")
         case str():
             return exp.Literal.string(value)
-        case datetime.datetime() if value.tzinfo is None:
-            return exp.cast(exp.Literal.string(value.isoformat(" ")), "TIMESTAMP")
+        case datetime.datetime():
+            try:
+                moment = value if value.tzinfo is None else value.astimezone(datetime.UTC).replace(tzinfo=None)
+            except OverflowError:
+                return None
+            return exp.cast(exp.Literal.string(moment.isoformat(" ")), "TIMESTAMP")
+        case datetime.time() if value.tzinfo is None:
+            return exp.cast(exp.Literal.string(value.isoformat()), "TIME")
         case datetime.date() if not isinstance(value, datetime.datetime):
             return exp.cast(exp.Literal.string(value.isoformat()), "DATE")
         case _:

@@ -10,7 +10,7 @@ from dpsql.interval import Interval
 
 MOST_DAYS = 36_525    # of a period: a century
 
-Literal = bool | int | str | Fraction | datetime.date | datetime.datetime
+Literal = bool | int | str | Fraction | datetime.date | datetime.datetime | datetime.time
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,25 +4,53 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dpsql.expression import SqlType
+from dpsql.expression import BIGINT, DOUBLE, HUGEINT, INTEGER, SMALLINT, TIMESTAMP, VARCHAR, SqlType
+
+INSTANT = "TIMESTAMP WITH TIME ZONE"
+ENUM = "ENUM"       # without its values, which may have been read from people's rows
+
+READ_AS = {         # the stored type: the type dpsql reads, by a total cast
+    "UTINYINT": SMALLINT, "USMALLINT": INTEGER, "UINTEGER": BIGINT, "UBIGINT": HUGEINT, "FLOAT": DOUBLE,
+    "UUID": VARCHAR, ENUM: VARCHAR, "TIMESTAMP_S": TIMESTAMP, "TIMESTAMP_MS": TIMESTAMP, "TIMESTAMP_NS": TIMESTAMP,
+    INSTANT: TIMESTAMP,
+}
+
+
+def quote(name: str) -> str:
+    """An SQL identifier, quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """An SQL string literal."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnSchema:
     """A column: its name as the catalog spells it, the type dpsql reads it as, the type the engine stores.
 
-    `type` is None for a type dpsql does not compute with; `cast` says that it is read through a (total) cast.
+    `type` is None for a type dpsql does not compute with. A field of a STRUCT is a column called `column.field`, and
+    `path` says where it is.
     """
 
     name: str
     type: SqlType | None
     stored: str
     nullable: bool
+    path: tuple[str, ...] = ()
 
-    @property
-    def cast(self) -> bool:
-        """Whether reading the column needs a cast from the stored type."""
-        return self.type is not None and str(self.type).replace(" ", "") != self.stored.replace(" ", "")
+    def read(self, table: str = "") -> str:
+        """The (total) SQL that reads the column of a table of that name, as `type`; an instant by the clock of UTC,
+        whatever the time zone of the session."""
+        column, *fields = self.path or (self.name,)
+        item = f"{quote(table)}.{quote(column)}" if table else quote(column)
+        for field in fields:
+            item = f"struct_extract({item}, {text(field)})"
+        if self.stored == INSTANT:
+            return f"{item} AT TIME ZONE 'UTC'"
+        same = self.type is None or str(self.type).replace(" ", "") == self.stored.replace(" ", "")
+        return item if same else f"CAST({item} AS {self.type})"
 
     @property
     def rounded(self) -> bool:

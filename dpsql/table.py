@@ -16,7 +16,7 @@ FAITHFUL = 12        # digits shown of a double without error; noisy ones with m
 LONGEST = 60         # characters shown of a text value
 
 Number = int | float | Decimal
-_LEFT = ("VARCHAR", "BOOLEAN", "DATE", "TIMESTAMP", "NULL", "MAP")
+_LEFT = ("VARCHAR", "BOOLEAN", "DATE", "TIMESTAMP", "TIME", "NULL", "MAP")
 
 
 def table(

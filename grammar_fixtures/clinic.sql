@@ -57,5 +57,16 @@ SELECT p::INTEGER AS pid, DATE '2025-02-01' + (p * 3)::INTEGER AS paid_on,
   CASE WHEN p % 6 > 0 THEN (p * 37 % 900)::DECIMAL(9, 2) - 0.50 END AS amount
 FROM range(1, 121) t(p), range(2) u(i) WHERE (p + i) % 3 > 0;
 
+-- What people wear: types that dpsql reads as another, and one that it does not read.
+CREATE TYPE modes AS ENUM ('off', 'night', 'day');
+CREATE TABLE trackers AS
+SELECT p::INTEGER AS pid, ('00000000-0000-4000-8000-' || lpad(p::VARCHAR, 12, '0'))::UUID AS serial,
+  TIMESTAMPTZ '2025-03-01 06:00:00+00' + to_hours((p * 29 % 200)::INTEGER) AS worn,
+  CASE WHEN p % 7 > 0 THEN TIME '05:30:00' + to_minutes((p * 13 % 240)::INTEGER) END AS wakes,
+  (60 + p % 37 / 10)::FLOAT AS pulse, (p * 997 % 20000)::UINTEGER AS steps,
+  (['off', 'night', 'day'][1 + p % 3])::modes AS mode, encode('v' || p % 2) AS firmware,
+  {'floor': p % 4, 'bed': {'label': chr((65 + p % 3)::INTEGER)}} AS place
+FROM range(1, 121) t(p);
+
 -- What the policy does not name does not exist.
 CREATE TABLE staff AS SELECT 1 AS badge, 'dr. who' AS name;

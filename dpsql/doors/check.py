@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 
 from dpsql.doors.screen import Screen
-from dpsql.engines.base import Engine, qualified, quote, text
+from dpsql.engines.base import Engine, qualified
 from dpsql.errors import ExecutionError
 from dpsql.expression import Kind
 from dpsql.interval import Interval
 from dpsql.policy import ColumnPolicy, Literal, Policy, TablePolicy
 from dpsql.policy_column import dated
-from dpsql.schema import ColumnSchema, TableSchema
+from dpsql.schema import ColumnSchema, TableSchema, text
 
 HEAD = "For the owner's eyes only: these numbers are exact and private."
 
@@ -218,8 +218,7 @@ class _Check:
     def _read(self, table: TableSchema, name: str, alias: str) -> str:
         column = table.column(name)
         assert column is not None, "a policy is bound to the schema"
-        item = f"{alias}.{quote(column.name)}"
-        return f"CAST({item} AS {column.type})" if column.cast else item
+        return column.read(alias)
 
     def _schema_of(self, name: str) -> TableSchema:
         table = self._engine.schema.table(name)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from dpsql.errors import OpenError
-from dpsql.schema import Schema, TableSchema
+from dpsql.schema import Schema, TableSchema, quote
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -91,16 +91,6 @@ def open_engine(database: str | os.PathLike[str] | DuckDBPyConnection) -> Engine
     return open_folder(path.resolve()) if folder else open_file(path.resolve())
 
 
-def quote(name: str) -> str:
-    """An SQL identifier, quoted."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def qualified(path: Sequence[str]) -> str:
     """A path of identifiers, each quoted."""
     return ".".join(quote(name) for name in path)
-
-
-def text(value: str) -> str:
-    """An SQL string literal."""
-    return "'" + value.replace("'", "''") + "'"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from dpsql.engines.base import qualified, quote, text
+from dpsql.engines.base import qualified
 from dpsql.errors import OpenError
 from dpsql.expression import (
     BIGINT,
@@ -18,21 +19,20 @@ from dpsql.expression import (
     HUGEINT,
     INTEGER,
     SMALLINT,
+    TIME,
     TIMESTAMP,
     TINYINT,
     VARCHAR,
     Kind,
     SqlType,
 )
-from dpsql.schema import ColumnSchema, ForeignKey, Schema, TableSchema
+from dpsql.schema import ENUM, READ_AS, ColumnSchema, ForeignKey, Schema, TableSchema, text
 
-# The stored type -> the type dpsql reads, by a total cast.
-_TYPES = {
-    "BOOLEAN": BOOLEAN, "TINYINT": TINYINT, "SMALLINT": SMALLINT, "INTEGER": INTEGER, "BIGINT": BIGINT,
-    "HUGEINT": HUGEINT, "UTINYINT": SMALLINT, "USMALLINT": INTEGER, "UINTEGER": BIGINT, "UBIGINT": HUGEINT,
-    "FLOAT": DOUBLE, "DOUBLE": DOUBLE, "VARCHAR": VARCHAR, "UUID": VARCHAR, "DATE": DATE, "TIMESTAMP": TIMESTAMP,
-    "TIMESTAMP_NS": TIMESTAMP,
-}
+_TYPES = {str(each): each for each in (
+    BOOLEAN, TINYINT, SMALLINT, INTEGER, BIGINT, HUGEINT, DOUBLE, VARCHAR, DATE, TIME, TIMESTAMP)} | READ_AS
+_VALUES = re.compile(r"ENUM\((?:'(?:[^']|'')*'(?:, )?)*\)")
+_FIELD = re.compile(r'("(?:[^"]|"")*"|[^" ]+) ')
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _COLLATED = "VARCHAR with a collation"
 _DECIMAL = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
 _COLUMNS = """
@@ -57,7 +57,7 @@ def sql_type(stored: str) -> SqlType | None:
     """The type dpsql reads a stored type as, None when it does not compute with it."""
     if decimal := _DECIMAL.fullmatch(stored):
         return SqlType(Kind.DECIMAL, int(decimal[1]), int(decimal[2]))
-    return VARCHAR if stored.startswith("ENUM(") and stored.endswith(")") else _TYPES.get(stored)
+    return _TYPES.get(stored)
 
 
 def read_schema(cursor: DuckDBPyConnection) -> Schema:
@@ -93,8 +93,11 @@ def _columns(cursor: DuckDBPyConnection) -> dict[_Path, list[ColumnSchema]]:
     """The columns of every table; a view that does not bind any more is left out."""
     found: dict[_Path, list[ColumnSchema]] = {}
     for database, schema, table, name, stored, nullable in cursor.execute(_COLUMNS).fetchall():
-        column = ColumnSchema(name, sql_type(stored), stored, bool(nullable))
-        found.setdefault((database, schema, table), []).append(column)
+        columns = found.setdefault((database, schema, table), [])
+        columns.extend(_column((name,), _VALUES.sub(ENUM, stored), bool(nullable)))
+    for columns in found.values():
+        there = {column.name.lower() for column in columns if not column.path}
+        columns[:] = [column for column in columns if not column.path or column.name.lower() not in there]
     for path in cursor.execute(_PERHAPS_COLLATED).fetchall():
         if path in found:
             try:
@@ -104,16 +107,42 @@ def _columns(cursor: DuckDBPyConnection) -> dict[_Path, list[ColumnSchema]]:
     return found
 
 
+def _column(path: tuple[str, ...], stored: str, nullable: bool) -> Iterator[ColumnSchema]:
+    """A column, and the fields of a STRUCT, which are NULL where it is."""
+    fields = _fields(stored)
+    yield ColumnSchema(".".join(path), sql_type(stored), "STRUCT" if fields else stored, nullable,
+                       path if len(path) > 1 else ())
+    for name, type_ in fields:
+        yield from _column((*path, name), type_, True)
+
+
+def _fields(stored: str) -> list[tuple[str, str]]:
+    """The fields of a STRUCT and their types."""
+    if not stored.startswith("STRUCT(") or not stored.endswith(")"):
+        return []
+    found, rest = [], stored[len("STRUCT("):-1]
+    while field := _FIELD.match(rest):
+        name = field[1][1:-1].replace('""', '"') if field[1].startswith('"') else field[1]
+        end, depth = field.end(), 0
+        while end < len(rest) and (depth or rest[end] != ","):
+            quoted = _QUOTED.match(rest, end)
+            depth += {"(": 1, ")": -1}.get(rest[end], 0)
+            end = quoted.end() if quoted else end + 1
+        found.append((name, rest[field.end():end]))
+        rest = rest[end + 2:]
+    return found
+
+
 def _without_collations(cursor: DuckDBPyConnection, path: _Path, columns: list[ColumnSchema]) -> list[ColumnSchema]:
     """Columns whose equality is not that of their bytes lose their type: a cast would not take the collation away,
     and which of several equal texts a group shows would depend on the order of rows."""
-    texts = [column.name for column in columns if column.stored == "VARCHAR"]
+    texts = [column for column in columns if column.stored == "VARCHAR"]
     source = qualified(path)
-    tests = [" OR ".join(f"COALESCE((SELECT {quote(name)} FROM {source} LIMIT 0), {text(one)}) = {text(other)}"
-                         for one, other in _ALIKE) for name in texts] or [f"EXISTS (FROM {source} LIMIT 0)"]
+    tests = [" OR ".join(f"COALESCE((SELECT {column.read()} FROM {source} LIMIT 0), {text(one)}) = {text(other)}"
+                         for one, other in _ALIKE) for column in texts] or [f"EXISTS (FROM {source} LIMIT 0)"]
     answers = cursor.execute(f"SELECT {', '.join(tests)}").fetchall()[0]
-    collated = {name for name, answer in zip(texts, answers, strict=False) if answer}
-    return [replace(column, type=None, stored=_COLLATED) if column.name in collated else column for column in columns]
+    collated = [column for column, answer in zip(texts, answers, strict=False) if answer]
+    return [replace(column, type=None, stored=_COLLATED) if column in collated else column for column in columns]
 
 
 def _constraints(

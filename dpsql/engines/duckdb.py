@@ -11,11 +11,11 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from dpsql.engines.base import Params, Rows, qualified, quote
+from dpsql.engines.base import Params, Rows, qualified
 from dpsql.engines.catalog import read_schema
 from dpsql.engines.stop import attended
 from dpsql.errors import ExecutionError, OpenError
-from dpsql.schema import ColumnSchema, Schema, TableSchema
+from dpsql.schema import Schema, TableSchema, quote
 
 PARTS = 8   # a key is grouped in so many parts, one after the other, to take little memory
 
@@ -108,7 +108,7 @@ class DuckDB:
         Tables are often stored in the order of their key. Where each row read is above the one read before, whatever
         order that is, no two are equal; it takes no memory to see. Only where that fails are the rows grouped.
         """
-        read = [_read(column) for name in columns if (column := table.column(name)) is not None]
+        read = [column.read() for name in columns if (column := table.column(name)) is not None]
         present = " AND ".join(f"{item} IS NOT NULL" for item in read)
         key = read[0] if len(read) == 1 else f"ROW({', '.join(read)})"
         falls = (f"SELECT 1 FROM (SELECT {key} AS k, LAG({key}) OVER () AS p FROM {qualified(table.path)} "
@@ -149,13 +149,8 @@ class _Stream:
 def arrow_columns(table: TableSchema) -> str:
     """The select list of a public table on its way to the finish: every column dpsql reads, as the type it reads."""
     kept = [column for column in table.columns if column.type is not None]
-    types = ("VARCHAR" if str(column.type) in _BY_TEXT else str(column.type) for column in kept)
-    return ", ".join(f"CAST({quote(c.name)} AS {t}) AS {quote(c.name)}" for c, t in zip(kept, types, strict=True))
-
-
-def _read(column: ColumnSchema) -> str:
-    """A column as dpsql reads it."""
-    return f"CAST({quote(column.name)} AS {column.type})" if column.cast else quote(column.name)
+    return ", ".join(f"CAST({c.read()} AS {'VARCHAR' if str(c.type) in _BY_TEXT else c.type}) AS {quote(c.name)}"
+                     for c in kept)
 
 
 def configure(connection: DuckDBPyConnection, settings: Iterable[str]) -> None:

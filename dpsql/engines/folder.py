@@ -8,9 +8,9 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from dpsql.engines.base import quote, text
 from dpsql.engines.duckdb import LOCK_DOWN, PINNED, DuckDB, Files, configure
 from dpsql.errors import OpenError
+from dpsql.schema import quote, text
 
 _SUFFIXES = (".parquet", ".csv")
 _SNIFFED = "SELECT Delimiter, Quote, Escape, Comment, SkipRows, HasHeader, Columns, DateFormat, TimestampFormat"

@@ -14,13 +14,14 @@ import duckdb
 import numpy as np
 
 from dpsql.engines.ahead import Ahead
-from dpsql.engines.base import Rows, quote, text
+from dpsql.engines.base import Rows
 from dpsql.engines.duckdb import LOCK_DOWN, NO_FILES, configure
 from dpsql.engines.isolated_child import answer_all, bound
 from dpsql.engines.isolated_pool import Child, Pool
 from dpsql.engines.isolated_wire import send, send_rows
 from dpsql.engines.stop import Stop, stopped_by
 from dpsql.errors import DatabaseError, ExecutionError
+from dpsql.schema import quote, text
 
 MEMORY = 256 << 20      # bytes that statements may use together, in one child
 SECONDS, MAKING = 5.0, 60.0     # how long one may take, and with the making of the child that answers it

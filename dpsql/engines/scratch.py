@@ -13,11 +13,11 @@ import duckdb
 import numpy as np
 from duckdb import DuckDBPyConnection
 
-from dpsql.engines.base import qualified, quote
+from dpsql.engines.base import qualified
 from dpsql.engines.duckdb import LOCK_DOWN, NO_FILES, PINNED, configure
 from dpsql.engines.stop import attended
 from dpsql.errors import DatabaseError, ExecutionError, InternalError, OpenError
-from dpsql.schema import TableSchema
+from dpsql.schema import TableSchema, quote
 
 MEMORY = 2 << 30               # bytes: what the finish of one session may use; it has nowhere to spill
 _ROWS = "dpsql_rows"           # how rows on their way into a table are called

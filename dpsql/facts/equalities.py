@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from dpsql.expression import Call, Column, Kind, Ref, Scalar
 
-_EXACT = (Kind.INTEGER, Kind.VARCHAR, Kind.DATE, Kind.TIMESTAMP, Kind.BOOLEAN)
+_EXACT = (Kind.INTEGER, Kind.VARCHAR, Kind.DATE, Kind.TIMESTAMP, Kind.TIME, Kind.BOOLEAN)
 
 
 def equal_pairs(conjuncts: Iterable[Scalar]) -> Iterator[tuple[Column, Column]]:

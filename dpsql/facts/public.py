@@ -14,6 +14,7 @@ from dpsql.expression import (
     BOOLEAN,
     DATE,
     DOUBLE,
+    TIME,
     TIMESTAMP,
     Call,
     Column,
@@ -232,12 +233,12 @@ class _Piece:
 def plain(key: Scalar) -> Scalar:
     """A key whose groups are told apart by what is fetched of them, and by nothing else.
 
-    -0.0 and 0.0 are one group, and its printed form must not tell whose; dates that Python cannot hold, the infinite
-    among them, are NULL.
+    -0.0 and 0.0 are one group, and its printed form must not tell whose; dates and times that Python cannot hold, the
+    infinite among them, are NULL.
     """
     if key.type == DOUBLE:
         return scalars.call("plain_zero", key)
-    if key.type in (DATE, TIMESTAMP) and not isinstance(key, Lit):
+    if key.type in (DATE, TIMESTAMP, TIME) and not isinstance(key, Lit):
         return scalars.call("plain_date", key)
     return key
 

@@ -118,8 +118,7 @@ class Context:
             self.last_id += 1
             declared = self.catalog.column(table, stored.name).range
             columns.append(Column(
-                self.last_id, stored.name, stored.type, table, stored.name, stored.stored if stored.cast else None,
-                stored.nullable, declared,
+                self.last_id, stored.name, stored.type, table, stored.name, stored.stored, stored.nullable, declared,
             ))
         return Scan(table, tuple(columns))
 

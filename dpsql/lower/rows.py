@@ -8,11 +8,22 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from dpsql import scalars
-from dpsql.expression import NULL, Column, Lit, Ref, Scalar, size_of
+from dpsql.expression import NULL, VARCHAR, Column, Lit, Ref, Scalar, size_of
 from dpsql.lower.assemble import assemble, materialised
 from dpsql.lower.context import Context, Env, Origin, check_args, order_only
 from dpsql.lower.joins import Group, Outer, filtered, joined
-from dpsql.lower.scope import Scope, Visible, expand, lookup, merged, output_name, renamed, resolve
+from dpsql.lower.scope import (
+    UNREAD,
+    Scope,
+    Visible,
+    expand,
+    lookup,
+    merged,
+    output_name,
+    renamed,
+    resolve,
+    struct_field,
+)
 from dpsql.lower.sources import aggregated, alias_of, extended, origin_of
 from dpsql.parse import refusal, unwrapped
 from dpsql.relation import Values
@@ -85,8 +96,12 @@ def build(
             return build(open_aliases.pop(column.name.lower()), scope, open_aliases, known)
         return resolve(column, scope)
 
+    def read(inner: exp.Expr) -> Scalar | None:
+        column = None if isinstance(inner, exp.Column) else struct_field(inner)
+        return resolve(column, scope) if column is not None else None if known is None else known(inner)
+
     try:
-        scalar = scalars.build(node, named, known)
+        scalar = scalars.build(node, named, read)
     except scalars.ScalarError as error:
         raise refusal(error.reason, error.node, error.hint) from None
     if size_of(scalar) > MAX_NODES:
@@ -183,8 +198,10 @@ def _table(node: exp.Table, context: Context, env: Env) -> Rows:
         inner = derived(cte.query, context, cte.env, node)
         return Rows(inner.group, renamed(renamed(inner.scope, cte.name, cte.columns, node), alias, columns, node))
     scan = context.scan(context.base(node))
-    scope = tuple(Visible(alias, column.name, Ref(column)) for column in scan.columns)
-    return Rows(Group((scan,)), renamed(scope, alias, columns, node))
+    scope = renamed(tuple(Visible(alias, column.name, Ref(column)) for column in scan.columns), alias, columns, node)
+    unread = (column for column in context.catalog.table(scan.table).columns if column.type is None)
+    return Rows(Group((scan,)), (*scope, *(
+        Visible(f"{UNREAD} {alias}", column.name, Lit(column.stored, VARCHAR), hidden=True) for column in unread)))
 
 
 def derived(query: exp.Query, context: Context, env: Env, place: exp.Expr) -> Rows:
@@ -323,11 +340,12 @@ def _using(name: str, left: Scope, right: Scope, join: exp.Join) -> Scalar:
 
 def separated(rows: Rows, context: Context, place: exp.Expr) -> Rows:
     """Computed columns become columns of their own, so that a null extension makes them NULL, as NULL itself is."""
-    if all(isinstance(v.scalar, Ref) or v.scalar == Lit(None, NULL) for v in rows.scope):
+    shown = [v for v in rows.scope if not (v.table or "").startswith(UNREAD)]
+    if all(isinstance(v.scalar, Ref) or v.scalar == Lit(None, NULL) for v in shown):
         return rows
     items: dict[Column, Scalar] = {}
     scope: list[Visible] = []
-    for v in rows.scope:
+    for v in shown:
         column = v.scalar.column if isinstance(v.scalar, Ref) else context.fresh(v.name, v.scalar.type)
         items[column] = v.scalar
         scope.append(Visible(v.table, v.name, Ref(column), v.hidden))

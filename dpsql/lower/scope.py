@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from sqlglot import ErrorLevel, exp
 
-from dpsql.expression import Scalar
+from dpsql.expression import Lit, Scalar
 from dpsql.parse import refusal
 
 
@@ -26,6 +26,8 @@ class Visible:
 
 
 Scope = tuple[Visible, ...]
+_PARTS = ("this", "table", "db", "catalog")
+UNREAD = "\0unread"     # begins the table name of columns that dpsql does not compute with; their scalar is their type
 _SHOWN = 12     # columns named in a hint
 
 
@@ -38,8 +40,14 @@ def resolve(node: exp.Column, scope: Scope) -> Scalar:
     if found:
         tables = ", ".join(sorted(f"{v.table}.{v.name}" for v in found if v.table))
         raise refusal(f"the column {shown} is ambiguous", node, f"write one of {tables}" if tables else None)
+    for v in scope:
+        if (v.table or "").startswith(UNREAD) and isinstance(v.scalar, Lit) \
+                and v.name.lower() in (node.name.lower(), node.table.lower()):
+            fields = [other.name for other in scope if other.name.startswith(f"{v.name}.") and not other.hidden]
+            raise refusal(f"{v.name} is of type {v.scalar.value}, which dpsql does not compute with", node,
+                          f"it has {', '.join(fields)}" if fields else "the owner can offer a view that CASTs it")
     if node.table and not any(_is(v.table, node.table) for v in scope):
-        known = ", ".join(sorted({v.table for v in scope if v.table}))
+        known = ", ".join(sorted({v.table for v in scope if v.table and not v.table.startswith("\0")}))
         raise refusal(f"there is no table {node.table} in this FROM", node, f"it has {known}" if known else None)
     there = {v.name.lower(): v.name for v in scope if not v.hidden and (not node.table or _is(v.table, node.table))}
     close = get_close_matches(node.name.lower(), there, 1)
@@ -47,7 +55,7 @@ def resolve(node: exp.Column, scope: Scope) -> Scalar:
     if node.this.args.get("quoted") and not node.table and not close:
         way = f"a text stands in single quotes, as '{node.name}'; {way}"
     raise refusal(
-        f"there is no column {shown} here, or its type is not supported", node, way,
+        f"there is no column {shown} here", node, way,
     )
 
 
@@ -60,10 +68,35 @@ def _listed(names: list[str]) -> str | None:
 
 
 def lookup(node: exp.Column, scope: Scope) -> list[Visible]:
-    """Every visible column of that name."""
-    name, table = node.name.lower(), node.table
-    found = [v for v in scope if v.name.lower() == name and (_is(v.table, table) if table else not v.hidden)]
+    """Every visible column of that name; where there is none, every field of a STRUCT."""
+    parts = [part.name for part in node.parts]
+    found = _called(node.name, node.table, scope)
+    for table in ("", parts[0]) if not found and len(parts) > 1 else ():
+        found = found or _called(".".join(parts[1:] if table else parts), table, scope)
     return [v for v in found if not v.outer] or found
+
+
+def _called(name: str, table: str, scope: Scope) -> list[Visible]:
+    return [v for v in scope if v.name.lower() == name.lower() and (_is(v.table, table) if table else not v.hidden)]
+
+
+def struct_field(node: exp.Expr) -> exp.Column | None:
+    """The column that `column['field']`, `(column).field` or struct_extract(column, 'field') is; None for others."""
+    if isinstance(node, exp.Column):
+        return node
+    match node:
+        case exp.Bracket() if len(node.expressions) == 1:
+            key = node.expressions[0]
+        case exp.StructExtract() | exp.Dot():
+            key = node.expression
+        case _:
+            return None
+    whole = struct_field(node.this.unnest())
+    named = isinstance(key, exp.Identifier) or (isinstance(key, exp.Literal) and key.is_string)
+    if whole is None or not named or len(whole.parts) == len(_PARTS):
+        return None
+    parts = [*whole.parts, exp.to_identifier(key.name, True)]
+    return exp.Column(**{name: part.copy() for name, part in zip(_PARTS, reversed(parts), strict=False)})
 
 
 def renamed(scope: Scope, table: str, columns: tuple[str, ...], node: exp.Expr) -> Scope:

@@ -32,7 +32,7 @@ from dpsql.expression import (
 )
 from dpsql.interval import Interval
 from dpsql.lower.alike import as_table, cast_rows, refused_at
-from dpsql.lower.scope import Scope, Visible, lookup, resolve
+from dpsql.lower.scope import Scope, Visible, lookup, resolve, struct_field
 from dpsql.lower.sources import one_row
 from dpsql.lower.total_folds import folded, is_fold, placed
 from dpsql.lower.total_sources import joined, seen
@@ -215,7 +215,8 @@ class Block:
             for each in order.expressions:
                 inner = each.this if isinstance(each, exp.Ordered) else each
                 stays = isinstance(inner, exp.Var) or (isinstance(inner, exp.Literal) and inner.is_int)
-                if not stays and not (isinstance(inner, exp.Column) and self.named(inner.name.lower()) is not None):
+                named = isinstance(inner, exp.Column) and not inner.table and self.named(inner.name.lower()) is not None
+                if not stays and not named:
                     inner.replace(self.sql(self.value(inner)))
 
     def limited(self, query: exp.Expr) -> None:
@@ -268,7 +269,9 @@ class Block:
             alias = None if found or node.table else block.named(node.name.lower())
             value = found[0].scalar if found else None if alias is None else Ref(alias)
             if value is not None:
-                shown = self.opaque(node.copy(), value.type, scalars.enforced(value))
+                within = found and found[0].name.lower() != node.name.lower()   # a STRUCT: its fields are columns here
+                read = exp.column(found[0].name, found[0].table, quoted=True) if within else node.copy()
+                shown = self.opaque(read, value.type, scalars.enforced(value))
                 if alias is not None and alias.id in block.whole:
                     self.whole |= {column.id for column in columns_of(shown)}
                 return shown
@@ -298,7 +301,8 @@ class Block:
             case exp.Array() | exp.Map():
                 return self._listed(node)
             case exp.Bracket():
-                return self._part(node)
+                column = struct_field(node)
+                return self._part(node) if column is None else self._column(column)
             case exp.Rand():
                 return self.opaque(node.copy(), DOUBLE)
             case exp.Grouping():

@@ -3,7 +3,7 @@ must give back the very tree that was printed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import assert_never
@@ -36,6 +36,7 @@ from dpsql.relation import (
     columns_out,
 )
 from dpsql.render.functions import Names, by, fold_sql, over_sql
+from dpsql.schema import TableSchema, quote
 from dpsql.trial import tried
 
 
@@ -249,14 +250,14 @@ class _Printer:
         alias = self._alias() if isinstance(relation, Scan) else None
         if isinstance(relation, Scan):
             assert alias is not None
+            table = self.catalog.table(relation.table)
             for column in relation.columns:
-                names[column.id] = partial(_stored, column, alias)
-            path = self.catalog.table(relation.table).path
-            parts = [_quoted(part) for part in (path[1:] if self.public else path)]
-            table = exp.Table(this=parts[-1], db=parts[-2], alias=exp.TableAlias(this=_quoted(alias)))
+                names[column.id] = self._base(table, column, alias)
+            parts = [_quoted(part) for part in (table.path[1:] if self.public else table.path)]
+            node = exp.Table(this=parts[-1], db=parts[-2], alias=exp.TableAlias(this=_quoted(alias)))
             if len(parts) == 3:
-                table.set("catalog", parts[0])
-            return table
+                node.set("catalog", parts[0])
+            return node
         if isinstance(relation, Combined):
             return self._combined(relation, names)
         if isinstance(relation, Values):
@@ -295,6 +296,14 @@ class _Printer:
             this=_quoted(alias), columns=[_quoted(name) for name in shown],
         ))
 
+    def _base(self, table: TableSchema, column: Column, alias: str) -> Callable[[], exp.Expr]:
+        """A base column, as dpsql reads it; the finish's database holds what was read."""
+        stored = table.column(column.source) if column.source is not None else None
+        assert stored is not None, "a scan shows stored columns"
+        if self.public or (text := stored.read(alias)) == f"{quote(alias)}.{quote(stored.name)}":
+            return partial(_name, stored.name, alias)
+        return _reading(text).copy
+
     def _combined(self, combined: Combined, names: Names) -> exp.Expr:
         """Both sides with all their columns in the same places: in a set, each one tells rows apart."""
         shown = [(out, replace(out, name=f"u{i + 1}")) for i, (out, _, _) in enumerate(combined.items)]
@@ -329,11 +338,9 @@ def _grouped(keys: list[exp.Expr]) -> exp.Expr:
     return exp.Paren(this=keys[0]) if len(keys) == 1 else exp.Tuple(expressions=keys)
 
 
-def _stored(column: Column, alias: str) -> exp.Expr:
-    """A base column, read through its total cast where the stored type is one dpsql does not compute with."""
-    assert column.source is not None, "a scan shows stored columns"
-    name = _name(column.source, alias)
-    return exp.cast(name, str(column.type), dialect="duckdb") if column.stored else name
+@lru_cache(maxsize=1024)
+def _reading(text: str) -> exp.Expr:
+    return sqlglot.parse_one(text, read="duckdb")
 
 
 def _tested(mark: Mark, needed: frozenset[int], conjuncts: tuple[Scalar, ...]) -> bool:

@@ -10,6 +10,7 @@ from dpsql.scalars import (  # noqa: F401  (they fill the table)
     arithmetic,
     buckets,
     conversion,
+    date_parts,
     dates,
     edits,
     guards,
@@ -17,10 +18,11 @@ from dpsql.scalars import (  # noqa: F401  (they fill the table)
     numeric,
     rungs,
     text,
+    zones,
 )
 from dpsql.scalars.build import build
 from dpsql.scalars.clamps import clamp
-from dpsql.scalars.dates import DAY_NAMES, MONTH_NAMES
+from dpsql.scalars.date_parts import DAY_NAMES, MONTH_NAMES
 from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.finish import FINISH_FUNCTIONS, admitted_in_finish
 from dpsql.scalars.guards import fed

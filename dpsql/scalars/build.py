@@ -9,8 +9,9 @@ from functools import cache, reduce
 from sqlglot import exp
 
 from dpsql.expression import BIGINT, BOOLEAN, INTEGER, NULL, VARCHAR, Kind, Lit, Scalar, SqlType
-from dpsql.scalars import spelling, time_forms
+from dpsql.scalars import spelling, time_forms, zones
 from dpsql.scalars.clamps import declared
+from dpsql.scalars.conversion import through
 from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.literals import number
 from dpsql.scalars.marks import CUTS, DIGITS, ROUNDS
@@ -242,7 +243,9 @@ def _case(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
 def _cast(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     if {key for key, value in node.args.items() if value} - {"this", "to", "safe"}:
         raise ScalarError("this form of CAST is not admitted")
-    value = visit(node.this)
+    value, stand_in = visit(node.this), spelling.stand_in(node.args["to"])
+    if stand_in is not None:
+        return through(declared(value), stand_in)
     to = _exact(value, node) if DIGITS in node.meta else spelling.type_of(node.args["to"])
     if node.meta.get(CUTS) and value.type.kind in (Kind.DOUBLE, Kind.DECIMAL):
         value = apply(ROWS["trunc"], [value])
@@ -369,7 +372,8 @@ def _shifted_left(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar
 NAMED: dict[str, Rule] = {**time_forms.NAMED}
 
 RULES: dict[str, Rule] = {
-    "Add": _added, "And": _connected, "Between": _between, "BitwiseLeftShift": _shifted_left, "Boolean": _boolean,
+    "Add": _added, "And": _connected, "AtTimeZone": zones.at_zone, "Between": _between,
+    "BitwiseLeftShift": _shifted_left, "Boolean": _boolean,
     "ByteString": _text, "Case": _case, "Cast": _cast, "Chr": _letter, "Div": _divided, "EQ": _equal, "Escape": _escape,
     "ILike": _like, "If": _case, "In": _in, "IntDiv": _wholly_divided, "Is": _is, "Like": _like, "Literal": _literal,
     "Log": _log, "Mul": _product, "NEQ": _equal, "Neg": _negative, "Not": _not, "Null": _null, "Or": _connected,

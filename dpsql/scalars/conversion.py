@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
+from uuid import UUID
 
 from sqlglot import exp
 
-from dpsql.expression import DATE, TIMESTAMP, Call, Kind, Scalar, SqlType
-from dpsql.interval import ANY, Interval, between
+from dpsql.expression import DATE, DOUBLE, TIME, TIMESTAMP, VARCHAR, Call, Kind, Lit, Scalar, SqlType
+from dpsql.interval import ANY, Interval, between, point
 from dpsql.scalars import intervals
+from dpsql.scalars.errors import ScalarError
+from dpsql.scalars.literals import fold, instant
 from dpsql.scalars.moments import fits
-from dpsql.scalars.rows import Ranges, Row, Taken, add
+from dpsql.scalars.rows import Ranges, Row, Taken, add, always
 from dpsql.scalars.sql import cast_sql
+from dpsql.scalars.unify import NUMBERS, cast
+from dpsql.schema import INSTANT, READ_AS
 
 _TEXTUAL = (Kind.VARCHAR, Kind.NULL)
 
@@ -59,7 +65,7 @@ def cast_fails(call: Call, ranges: Ranges) -> bool:
         return False
     if {source, to} == {DATE, TIMESTAMP}:
         return to == TIMESTAMP and not fits(ranges[0], Kind.TIMESTAMP)
-    if source.kind is Kind.VARCHAR:
+    if source.kind is Kind.VARCHAR or to == TIME:      # an infinite moment has no time of day
         return True
     if to.kind is Kind.DOUBLE or (to.kind is Kind.BOOLEAN and source.kind is Kind.INTEGER):
         return False
@@ -76,4 +82,76 @@ def _nulls(call: Call, nulls: tuple[bool, ...], ranges: Ranges) -> bool:
     return any(nulls) or cast_fails(call, ranges)
 
 
-add(Row("cast", _explicit, _sql, _rounded, _nulls, value=True))
+
+# Types that are read as another: a value is cast to such a type, and on to the one that stands for it.
+_FITTING = {"FLOAT": ANY, **{name: between(0, (1 << bits) - 1) for name, bits in (
+    ("UTINYINT", 8), ("USMALLINT", 16), ("UINTEGER", 32), ("UBIGINT", 64))}}
+STAND_INS = (*_FITTING, "UUID", INSTANT)
+
+
+def through(scalar: Scalar, name: str) -> Scalar:
+    """A value as the type of that name, one of STAND_INS. ScalarError where the engine knows no such cast."""
+    if isinstance(scalar, Lit) and scalar.value is not None:
+        return stored(scalar, name)
+    to = READ_AS[name]
+    if name == INSTANT and scalar.type.kind in (Kind.DATE, Kind.TIMESTAMP, Kind.NULL):
+        return cast(scalar, to)
+    number = name in _FITTING and scalar.type.kind in (*NUMBERS, Kind.VARCHAR)
+    if scalar.type.kind is not Kind.NULL and not number and not (name == "UUID" and scalar.type == VARCHAR):
+        raise ScalarError(f"{scalar.type} cannot be cast to {name}", hint=f"write CAST(... AS {to})")
+    return Call("through", (scalar, Lit(name, VARCHAR)), to)
+
+
+def stored(literal: Lit, name: str) -> Scalar:
+    """A literal as a column of that type holds it. ScalarError when it holds no such value."""
+    to, value = READ_AS[name], literal.value
+    if name == INSTANT and isinstance(value, str):
+        return instant(value)
+    if name == "UUID" and isinstance(value, str):
+        try:
+            return Lit(str(UUID(value)), VARCHAR)
+        except ValueError:
+            raise ScalarError(f"'{value}' is no UUID") from None
+    folded = fold(literal, to)
+    if name in _FITTING and isinstance(folded, Lit) and isinstance(folded.value, int | float):
+        try:
+            if not point(Fraction(folded.value)).within(_FITTING[name]):
+                raise OverflowError
+            return folded if to != DOUBLE else Lit(struct.unpack("<f", struct.pack("<f", folded.value))[0], DOUBLE)
+        except OverflowError:
+            raise ScalarError(f"this {literal.type} is no {name}") from None
+    return folded
+
+
+def _name(call: Call) -> str:
+    name = call.args[1]
+    assert isinstance(name, Lit) and isinstance(name.value, str)
+    return name.value
+
+
+def _through_sql(call: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Expr:
+    to = exp.DataType.build(_name(call), dialect="duckdb")
+    return cast_sql(exp.TryCast(this=args[0], to=to, safe=True), call.type)
+
+
+def _through_range(call: Call, ranges: Ranges) -> Interval:
+    """A FLOAT has 24 bits: rounding to it moves a number by at most 2^-24 of it, or by 2^-150."""
+    if call.type != DOUBLE:
+        return _rounded(call, ranges).meet(_FITTING.get(_name(call), ANY))
+    source = call.args[0].type
+    low, high = _ends(_doubled(ranges[0], source)) if source.numeric else (None, None)
+    return Interval(None if low is None else low - _near(low), None if high is None else high + _near(high))
+
+
+def _ends(interval: Interval) -> tuple[Fraction | None, Fraction | None]:
+    return interval.low, interval.high
+
+
+def _near(end: Fraction) -> Fraction:
+    return abs(end) / (1 << 24) + Fraction(1, 1 << 149)
+
+
+add(
+    Row("cast", _explicit, _sql, _rounded, _nulls, value=True),
+    Row("through", _explicit, _through_sql, _through_range, always, value=True),
+)

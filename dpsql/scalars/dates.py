@@ -12,7 +12,6 @@ from sqlglot import exp
 from dpsql.expression import (
     BIGINT,
     DATE,
-    DOUBLE,
     INTEGER,
     INTERVAL,
     TIMESTAMP,
@@ -21,7 +20,6 @@ from dpsql.expression import (
     Kind,
     Lit,
     Scalar,
-    SqlType,
 )
 from dpsql.interval import Interval, between
 from dpsql.scalars import intervals
@@ -36,7 +34,8 @@ from dpsql.scalars.units import parts, unit_of
 _DATED = (Kind.DATE, Kind.TIMESTAMP)
 
 
-def _dated(name: str, arg: Scalar) -> Scalar:
+def dated(name: str, arg: Scalar) -> Scalar:
+    """An argument that is a date or a moment. ScalarError for any other."""
     if arg.type.kind not in (*_DATED, Kind.NULL):
         raise ScalarError(f"{name} takes a date, not {arg.type}", hint="write CAST(... AS DATE)")
     return cast(arg, DATE) if arg.type.kind is Kind.NULL else arg
@@ -165,58 +164,7 @@ def _binary(kind: type[exp.Expr]) -> Sql:
         args[1], exp.Interval) else tight(args[1]))
 
 
-# parts, truncation, difference --------------------------------------------------------------------------------------
-
-_PARTS: dict[str, tuple[int, int, str]] = {   # row: lowest, highest value, the parser's nodes (the first is printed)
-    "year": (-5_877_641, 5_881_580, "Year"), "quarter": (1, 4, "Quarter"), "month": (1, 12, "Month"),
-    "day": (1, 31, "Day DayOfMonth"), "hour": (0, 23, "Hour"), "minute": (0, 59, "Minute"),
-    "second": (0, 59, "Second"), "week": (1, 53, "Week WeekOfYear"), "dow": (0, 6, "DayOfWeek"),
-    "isodow": (1, 7, "DayOfWeekIso"), "doy": (1, 366, "DayOfYear"), "decade": (-587_765, 588_158, ""),
-    "century": (-58_777, 58_816, ""), "isoyear": (-5_877_641, 5_881_581, ""),
-    "yearweek": (-587_764_153, 588_158_153, ""), "millisecond": (0, 59_999, ""), "microsecond": (0, 59_999_999, ""),
-    "millennium": (-5_878, 5_882, ""), "era": (0, 1, ""),
-}
-_OF_MOMENT = (                              # some raise for a DATE while planning
-    "hour", "minute", "second", "week", "isoyear", "yearweek", "millisecond", "microsecond",
-)
-FEW = 60                                    # parts with no more values are public keys: everyone knows the calendar
-PART_UNITS = frozenset((*_PARTS, "epoch"))
-
-
-def _part(name: str) -> Row:
-    low, high, listed = _PARTS[name]
-    nodes = listed.split()
-
-    def takes(args: tuple[Scalar, ...]) -> Taken:
-        point = _dated(name, args[0])
-        return (moment(point) if name in _OF_MOMENT and point.type == DATE else point,), BIGINT
-
-    printed = function(getattr(exp, nodes[0])) if nodes else named(name.upper())
-    names = ("weekday",) if name == "dow" else () if nodes else (name,)
-    values = tuple(range(low, high + 1)) if high - low < FEW else None
-    return Row(name, takes, printed, intervals.fixed(low, high), always, nodes=tuple(f"{node} this" for node in nodes),
-               names=names, values=None if values is None else lambda call: values)
-
-
-def _epoch(args: tuple[Scalar, ...]) -> Taken:
-    return (_dated("epoch", args[0]),), DOUBLE
-
-
-def _ticks(name: str) -> Takes:
-    return lambda args: ((moment(_dated(name, args[0])),), BIGINT)
-
-
-def _ticks_raise(call: Call, ranges: Ranges) -> bool:
-    return not fits(ranges[0], Kind.TIMESTAMP)
-
-
-def _milliseconds_sql(call: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Expr:
-    return exp.UnixToTime(this=args[0], scale=exp.Literal.number(3))
-
-
-def _julian(args: tuple[Scalar, ...]) -> Taken:
-    return (_dated("julian", args[0]),), DOUBLE
-
+# truncation, difference ---------------------------------------------------------------------------------------------
 
 _TRUNC = frozenset((
     "microsecond", "millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year", "decade",
@@ -227,7 +175,7 @@ _CENTURY = Fraction(36_525)
 
 def _truncated(args: tuple[Scalar, ...]) -> Taken:
     unit = _unit("date_trunc", args[0], _TRUNC)
-    return (unit, moment(_dated("date_trunc", args[1]))), TIMESTAMP
+    return (unit, moment(dated("date_trunc", args[1]))), TIMESTAMP
 
 
 def _unit(name: str, arg: Scalar, allowed: frozenset[str]) -> Lit:
@@ -263,7 +211,7 @@ def _difference(name: str) -> Takes:
         if len(args) != 3:
             raise ScalarError(f"{name} takes a unit and two dates")
         unit = _unit(name, args[0], frozenset(_DIFF))
-        return (unit, *(moment(_dated(name, arg)) for arg in args[1:])), BIGINT
+        return (unit, *(moment(dated(name, arg)) for arg in args[1:])), BIGINT
 
     return takes
 
@@ -294,7 +242,7 @@ def _bucketed(args: tuple[Scalar, ...]) -> Taken:
     width = args[0]
     if not isinstance(width, Lit) or width.type != INTERVAL or parts(width)[0] <= 0:
         raise ScalarError("time_bucket takes a literal INTERVAL longer than nothing, and a date")
-    return (width, moment(_dated("time_bucket", args[1]))), TIMESTAMP
+    return (width, moment(dated("time_bucket", args[1]))), TIMESTAMP
 
 
 def _bucketed_range(call: Call, ranges: Ranges) -> Interval:
@@ -304,11 +252,8 @@ def _bucketed_range(call: Call, ranges: Ranges) -> Interval:
     return ranges[1] - Interval(Fraction(0), span(width).high)
 
 
-# names, text --------------------------------------------------------------------------------------------------------
+# text ---------------------------------------------------------------------------------------------------------------
 
-DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTH_NAMES = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-               "November", "December")
 _FORMAT = frozenset("aAwdbBmyYHIpMSfjUWuVG%")     # DuckDB's specifiers without locale, zone or padding flags
 
 
@@ -323,7 +268,7 @@ def _format(name: str, arg: Scalar) -> Lit:
 
 
 def _formatted(args: tuple[Scalar, ...]) -> Taken:
-    return (_dated("strftime", args[0]), _format("strftime", args[1])), VARCHAR
+    return (dated("strftime", args[0]), _format("strftime", args[1])), VARCHAR
 
 
 def _parsed(args: tuple[Scalar, ...]) -> Taken:
@@ -332,12 +277,8 @@ def _parsed(args: tuple[Scalar, ...]) -> Taken:
     return (args[0], _format("strptime", args[1])), TIMESTAMP
 
 
-def _of_date(name: str, gives: SqlType) -> Takes:
-    return lambda args: ((_dated(name, args[0]),), gives)
-
-
 def _last(args: tuple[Scalar, ...]) -> Taken:
-    return (windowed(_dated("last_day", args[0])),), DATE
+    return (windowed(dated("last_day", args[0])),), DATE
 
 
 def _from_parts(args: tuple[Scalar, ...]) -> Taken:
@@ -366,24 +307,14 @@ add(
     Row("interval_-", _interval("-"), _binary(exp.Sub), _shorter, always, overflows(_shorter),
         fold=lambda args: shifted(args[0], args[1], -1)),
     Row("days_between", _between, _binary(exp.Sub), intervals.subtracted, always),
-    *(_part(name) for name in _PARTS),
-    Row("epoch", _epoch, function(exp.TimeToUnix), intervals.unbounded, always, nodes=("TimeToUnix this",)),
     Row("date_trunc", _truncated, _trunc_sql, _truncated_range, always, overflows(_truncated_range)),
     Row("date_diff", _difference("date_diff"), _difference_sql, _difference_range, always, _difference_raises),
     Row("date_sub", _difference("date_sub"), named("DATE_SUB"), _difference_range, always, _difference_raises,
         names=("date_sub", "datesub"), arity=3),
     Row("time_bucket", _bucketed, function(exp.DateBin, "this", "expression"), _bucketed_range, always,
         overflows(_bucketed_range), ("DateBin this expression",)),
-    Row("epoch_ms", _ticks("epoch_ms"), _milliseconds_sql, intervals.unbounded, always, _ticks_raise),
-    Row("epoch_us", _ticks("epoch_us"), named("EPOCH_US"), intervals.unbounded, always, _ticks_raise,
-        names=("epoch_us",)),
-    Row("julian", _julian, named("JULIAN"), intervals.unbounded, always, names=("julian",)),
     Row("last_day", _last, function(exp.LastDay), intervals.unbounded, always,
         lambda call, ranges: not fits(ranges[0], Kind.TIMESTAMP), ("LastDay this",)),
-    Row("dayname", _of_date("dayname", VARCHAR), function(exp.Dayname), nulls=always, nodes=("Dayname this",),
-        values=lambda call: DAY_NAMES),
-    Row("monthname", _of_date("monthname", VARCHAR), function(exp.Monthname), nulls=always, nodes=("Monthname this",),
-        values=lambda call: MONTH_NAMES),
     Row("make_date", _from_parts, _from_parts_sql, intervals.unbounded, always,
         nodes=("DateFromParts year month day",)),
     Row("strftime", _formatted, function(exp.TimeToStr, "this", "format"), nulls=always,

@@ -13,7 +13,7 @@ from fractions import Fraction
 from sqlglot import exp
 
 from dpsql.errors import InternalError
-from dpsql.expression import BIGINT, DATE, DOUBLE, HUGEINT, INTEGER, VARCHAR, Call, Kind, Lit, Scalar, SqlType
+from dpsql.expression import BIGINT, DATE, DOUBLE, HUGEINT, INTEGER, TIME, VARCHAR, Call, Kind, Lit, Scalar, SqlType
 from dpsql.interval import ANY, Interval, between, point
 from dpsql.scalars.clamps import clamp
 from dpsql.scalars.ranges import enforced
@@ -83,9 +83,9 @@ def plain_zero(value: Scalar) -> Scalar:
 
 
 def plain_date(value: Scalar) -> Scalar:
-    """A DATE or TIMESTAMP of the years 1 to 9999, which Python can hold; NULL for any other."""
+    """A DATE or TIMESTAMP of the years 1 to 9999, a TIME before 24:00:00, which Python can hold; NULL for any other."""
     low, high = datetime.datetime.min, datetime.datetime.max
-    ends = (low.date(), high.date()) if value.type == DATE else (low, high)
+    ends = [end.date() if value.type == DATE else end.time() if value.type == TIME else end for end in (low, high)]
     inside = call("between", value, *(Lit(end, value.type) for end in ends))
     return call("case", inside, value, Lit(None, value.type))
 

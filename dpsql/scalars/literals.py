@@ -14,6 +14,7 @@ from dpsql.expression import (
     DOUBLE,
     HUGEINT,
     INTEGER,
+    TIME,
     TIMESTAMP,
     VARCHAR,
     Call,
@@ -23,14 +24,17 @@ from dpsql.expression import (
     SqlType,
 )
 from dpsql.scalars.errors import ScalarError
+from dpsql.schema import INSTANT
 
 _EXACT = Context(prec=120)
 _MAX_DIGITS = 38
 _LONGEST = 60     # characters of a number; HUGEINT and DECIMAL have 39 digits
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\s*", re.ASCII)
 _DATE = r"\s*(\d{4})-(\d{1,2})-(\d{1,2})"
-_TIME = r"(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?)?\s*"
-_MOMENT = re.compile(_DATE + _TIME, re.ASCII)
+_CLOCK = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?"
+_MOMENT = re.compile(rf"{_DATE}(?:[ T]{_CLOCK})?\s*", re.ASCII)
+_TIME = re.compile(rf"\s*{_CLOCK}\s*", re.ASCII)
+_INSTANT = re.compile(r"(\s*[\d-]+(?:[ T][\d:.]+)?) ?(?:Z|UTC|([+-])(\d{1,2})(?::?(\d{2}))?)?\s*", re.ASCII)
 _UNUSUAL = ("nan", "inf", "infinity", "-inf", "-infinity", "+inf", "+infinity")
 _TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
 
@@ -83,7 +87,7 @@ def fold(literal: Lit, to: SqlType) -> Scalar:
         case str() if literal.type == VARCHAR:
             folded = _from_text(value, to)
         case datetime.datetime():
-            folded = Lit(value.date(), DATE) if to == DATE else None
+            folded = Lit(value.date(), DATE) if to == DATE else Lit(value.time(), TIME) if to == TIME else None
         case datetime.date():
             folded = Lit(datetime.datetime.combine(value, datetime.time()), TIMESTAMP) if to == TIMESTAMP else None
         case float():
@@ -123,6 +127,10 @@ def _from_text(text: str, to: SqlType) -> Scalar:
             if moment is None:
                 raise problem
             return Lit(moment.date() if to == DATE else moment, to)
+        case Kind.TIME:
+            found = _TIME.fullmatch(text)
+            clock = None if found is None else _clock(*found.groups())
+            return Lit(clock, TIME) if clock is not None else _never(problem)
         case Kind.BOOLEAN if text.lower() in _TRUE + _FALSE:
             return Lit(text.lower() in _TRUE, BOOLEAN)
         case Kind.DOUBLE if text.strip().lower() in _UNUSUAL:
@@ -145,7 +153,8 @@ def _never(problem: ScalarError) -> Scalar:
 _MIXED = "where texts and numbers meet, write CAST(... AS VARCHAR) around the numbers"
 _EXAMPLES = {
     Kind.INTEGER: _MIXED, Kind.DECIMAL: _MIXED, Kind.DOUBLE: _MIXED,
-    Kind.DATE: "write it as '1998-09-02'", Kind.TIMESTAMP: "write it as '1998-09-02 12:30:00'",
+    Kind.TIME: "write it as '12:30:00'", Kind.DATE: "write it as '1998-09-02'",
+    Kind.TIMESTAMP: "write it as '1998-09-02 12:30:00'",
 }
 
 
@@ -153,9 +162,31 @@ def _moment(text: str) -> datetime.datetime | None:
     found = _MOMENT.fullmatch(text)
     if found is None:
         return None
-    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
-    micros = int((found.group(7) or "").ljust(6, "0"))
+    year, month, day = (int(part) for part in found.groups()[:3])
+    clock = _clock(*found.groups()[3:])
     try:
-        return datetime.datetime(year, month, day, hour, minute, second, micros)
+        return None if clock is None else datetime.datetime.combine(datetime.date(year, month, day), clock)
+    except ValueError:
+        return None
+
+
+def instant(text: str) -> Lit:
+    """A text with or without a distance from UTC, as the moment by the clock of UTC."""
+    found = _INSTANT.fullmatch(text)
+    moment = None if found is None else _moment(found[1])
+    try:
+        if found is None or moment is None:
+            raise OverflowError
+        distance = datetime.timedelta(hours=int(found[3] or 0), minutes=int(found[4] or 0))
+        return Lit(moment + distance if found[2] == "-" else moment - distance, TIMESTAMP)
+    except OverflowError:
+        raise ScalarError(f"'{text}' is no {INSTANT}", hint="write it as '1998-09-02 12:30:00+02:00'") from None
+
+
+def _clock(*parts: str | None) -> datetime.time | None:
+    """The time that hours, minutes, seconds and their fraction say."""
+    hour, minute, second = (int(part or 0) for part in parts[:3])
+    try:
+        return datetime.time(hour, minute, second, int((parts[3] or "").ljust(6, "0")))
     except ValueError:
         return None

@@ -16,12 +16,13 @@ from dpsql.expression import (
     Call,
     Kind,
     Lit,
+    Ref,
     Scalar,
     SqlType,
 )
 from dpsql.interval import Interval
 from dpsql.scalars import intervals
-from dpsql.scalars.conversion import cast_fails
+from dpsql.scalars.conversion import cast_fails, stored
 from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.ranges import enforced
 from dpsql.scalars.rows import Ranges, Row, Taken, add, always, never
@@ -37,7 +38,18 @@ def _together(args: Sequence[Scalar]) -> tuple[tuple[Scalar, ...], SqlType]:
 
 
 def _comparable(args: tuple[Scalar, ...]) -> Taken:
-    return _together(_days(args))[0], BOOLEAN
+    return _together(_adapted(args))[0], BOOLEAN
+
+
+def _adapted(args: Sequence[Scalar]) -> tuple[Scalar, ...]:
+    """Literals as a column beside them holds them: rounded to a FLOAT, spelled as a UUID, a midnight as a date."""
+    types = {arg.column.stored for arg in args if isinstance(arg, Ref)} & {"FLOAT", "UUID"}
+    name = types.pop() if len(types) == 1 else None
+    if name is None:
+        return _days(args)
+    fitting = (Kind.INTEGER, Kind.DECIMAL, Kind.VARCHAR) if name == "FLOAT" else (Kind.VARCHAR,)
+    return tuple(stored(arg, name) if isinstance(arg, Lit) and arg.value is not None and arg.type.kind in fitting
+                 else arg for arg in args)
 
 
 def _days(args: Sequence[Scalar]) -> tuple[Scalar, ...]:
@@ -102,7 +114,7 @@ def _case(args: tuple[Scalar, ...]) -> Taken:
 
 def _switch(args: tuple[Scalar, ...]) -> Taken:
     """subject, match, value, match, value, ..., else."""
-    matches, _ = _together(_days((args[0], *args[1:-1:2])))
+    matches, _ = _together(_adapted((args[0], *args[1:-1:2])))
     values, type_ = _together((*args[2:-1:2], args[-1]))
     return (matches[0], *_zipped(matches[1:], values)), type_
 

@@ -13,21 +13,30 @@ from dpsql.expression import (
     HUGEINT,
     INTEGER,
     SMALLINT,
+    TIME,
     TIMESTAMP,
     TINYINT,
     VARCHAR,
     Kind,
     SqlType,
 )
+from dpsql.scalars.conversion import STAND_INS
 from dpsql.scalars.errors import ScalarError
+from dpsql.schema import INSTANT
 
 _TYPES = {
     "BOOLEAN": BOOLEAN, "TINYINT": TINYINT, "SMALLINT": SMALLINT, "INT": INTEGER, "BIGINT": BIGINT, "INT128": HUGEINT,
     "DOUBLE": DOUBLE, "TEXT": VARCHAR, "VARCHAR": VARCHAR, "CHAR": VARCHAR, "DATE": DATE, "TIMESTAMP": TIMESTAMP,
-    "TIMESTAMPNTZ": TIMESTAMP, "DATETIME": TIMESTAMP,
+    "TIMESTAMPNTZ": TIMESTAMP, "DATETIME": TIMESTAMP, "TIME": TIME,
 }
+_STAND_INS = {"TIMESTAMPTZ": INSTANT, "UINT": "UINTEGER", **{name: name for name in STAND_INS}}
 _DECIMAL_DEFAULT = (18, 3)     # of DuckDB
 _LONGEST = 40       # characters of a text that stands in a message
+
+
+def stand_in(node: exp.Expr) -> str | None:
+    """The engine's name of a type that dpsql reads as another; None for any other type."""
+    return _STAND_INS.get(getattr(node.this, "name", "")) if not node.args.get("nested") else None
 
 
 def type_of(node: exp.Expr) -> SqlType:
@@ -38,8 +47,8 @@ def type_of(node: exp.Expr) -> SqlType:
         return _decimal(node)
     found = _TYPES.get(name)
     if found is None or node.args.get("nested"):
-        hint = "write CAST(... AS DOUBLE)" if name == "FLOAT" else "use " + ", ".join(
-            ("BOOLEAN", "INTEGER", "BIGINT", "DECIMAL(p, s)", "DOUBLE", "VARCHAR", "DATE", "TIMESTAMP"))
+        hint = "use " + ", ".join(
+            ("BOOLEAN", "INTEGER", "BIGINT", "DECIMAL(p, s)", "DOUBLE", "VARCHAR", "DATE", "TIME", "TIMESTAMP"))
         raise ScalarError(f"the type {node.sql(dialect='duckdb')} is not admitted", node, hint)
     return found
 

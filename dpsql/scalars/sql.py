@@ -48,7 +48,7 @@ def _print(scalar: Scalar, column: Callable[[Column], exp.Expr]) -> tuple[exp.Ex
 _NAMES = {
     "TINYINT": exp.DType.TINYINT, "SMALLINT": exp.DType.SMALLINT, "INTEGER": exp.DType.INT, "BIGINT": exp.DType.BIGINT,
     "HUGEINT": exp.DType.INT128, "BOOLEAN": exp.DType.BOOLEAN, "DOUBLE": exp.DType.DOUBLE, "VARCHAR": exp.DType.TEXT,
-    "DATE": exp.DType.DATE, "TIMESTAMP": exp.DType.TIMESTAMPNTZ,
+    "DATE": exp.DType.DATE, "TIMESTAMP": exp.DType.TIMESTAMPNTZ, "TIME": exp.DType.TIME,
 }
 
 
@@ -88,7 +88,7 @@ def literal(lit: Lit) -> exp.Expr:
             return exp.Literal.string(value)
         case datetime.datetime():
             return cast_sql(exp.Literal.string(value.isoformat(sep=" ")), type_)
-        case datetime.date():
+        case datetime.date() | datetime.time():
             return cast_sql(exp.Literal.string(value.isoformat()), type_)
         case _:
             raise AssertionError(f"no literal of type {type_}")

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from dpsql.expression import DATE, DOUBLE, INTEGER, INTERVAL, TIMESTAMP, VARCHAR, Kind, Lit, Scalar
 from dpsql.scalars import units
-from dpsql.scalars.dates import PART_UNITS
+from dpsql.scalars.date_parts import PART_UNITS
 from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.literals import number
 from dpsql.scalars.rows import call

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import reduce
 
-from dpsql.expression import DATE, DOUBLE, NULL, TIMESTAMP, VARCHAR, Call, Kind, Lit, Scalar, SqlType
+from dpsql.expression import DATE, DOUBLE, NULL, TIME, TIMESTAMP, VARCHAR, Call, Kind, Lit, Scalar, SqlType
 from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.literals import fold
 
@@ -13,7 +13,7 @@ DIGITS = {8: 3, 16: 5, 32: 10, 64: 19, 128: 38}   # decimal digits DuckDB gives 
 MAX_DIGITS = 38
 FAST_DIGITS = 18                                  # the widest DECIMAL that is stored in 64 bits
 
-_NUMBERS = (Kind.BOOLEAN, Kind.INTEGER, Kind.DECIMAL, Kind.DOUBLE)
+NUMBERS = (Kind.BOOLEAN, Kind.INTEGER, Kind.DECIMAL, Kind.DOUBLE)
 
 
 def decimal(width: int, scale: int) -> SqlType:
@@ -48,7 +48,7 @@ def merge(a: SqlType, b: SqlType) -> SqlType:
         return TIMESTAMP
     if kinds == {Kind.BOOLEAN, Kind.INTEGER}:
         return a if a.kind is Kind.INTEGER else b
-    dated = bool(kinds & {Kind.DATE, Kind.TIMESTAMP}) and VARCHAR not in (a, b)
+    dated = bool(kinds & {Kind.DATE, Kind.TIMESTAMP, Kind.TIME}) and VARCHAR not in (a, b)
     hint = "write a date as DATE '1998-09-02', or take a part of it, as in EXTRACT(year FROM d)"
     raise ScalarError(f"{a} and {b} do not go together",
                       hint=hint if dated else f"write CAST(... AS {b if a == VARCHAR else a})")
@@ -90,8 +90,8 @@ def cast(scalar: Scalar, to: SqlType) -> Scalar:
 
 def castable(source: SqlType, to: SqlType) -> bool:
     """Whether the engine knows the cast (of single values it may still make NULL)."""
-    if source.kind in _NUMBERS and to.kind in _NUMBERS:
+    if source.kind in NUMBERS and to.kind in NUMBERS:
         return True
     if Kind.VARCHAR in (source.kind, to.kind):
         return not {source.kind, to.kind} & {Kind.INTERVAL, Kind.NULL}
-    return {source, to} <= {DATE, TIMESTAMP}
+    return {source, to} <= {DATE, TIMESTAMP} or (source, to) == (TIMESTAMP, TIME)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import os
 import subprocess
 import sys
 import threading
 import traceback
+from decimal import Decimal
 
 import duckdb
 import numpy as np
@@ -59,7 +61,7 @@ def test_schema(engine):
     assert people.enforced_keys == (("id",), ("mail",))
     assert [column.nullable for column in people.columns] == [False, True, True, True, False]
     assert [str(column.type) for column in people.columns] == ["INTEGER", "VARCHAR", "SMALLINT", "DOUBLE", "DATE"]
-    assert [column.cast for column in people.columns] == [False, False, True, True, False]
+    assert [column.read() != f'"{column.name}"' for column in people.columns] == [False, False, True, True, False]
     assert schema.table("sales.orders").enforced_keys == (("a", "b"),)
     assert schema.table("sales.lines").foreign_keys == (ForeignKey(("a", "b"), "sales.orders", ("a", "b")),)
     assert schema.table("adults").enforced_keys == ()
@@ -70,12 +72,12 @@ TYPES = {
     "HUGEINT": "HUGEINT", "UTINYINT": "SMALLINT", "USMALLINT": "INTEGER", "UINTEGER": "BIGINT", "UBIGINT": "HUGEINT",
     "FLOAT": "DOUBLE", "DOUBLE": "DOUBLE", "DECIMAL(9,2)": "DECIMAL(9, 2)", "DECIMAL(38,0)": "DECIMAL(38, 0)",
     "VARCHAR": "VARCHAR", "ENUM('a', 'b')": "VARCHAR", "UUID": "VARCHAR", "DATE": "DATE", "TIMESTAMP": "TIMESTAMP",
-    "TIMESTAMP_NS": "TIMESTAMP", "VARCHAR COLLATE NOCASE": None, "UHUGEINT": None, "TIMESTAMPTZ": None, "TIME": None,
-    "INTERVAL": None, "BLOB": None, "BIT": None, "INTEGER[]": None, "STRUCT(a INTEGER)": None, "BIGNUM": None,
-    "MAP(INTEGER, INTEGER)": None, "JSON": None, "TIMESTAMP_S": None, "DATE[2]": None,
+    "TIMESTAMP_NS": "TIMESTAMP", "VARCHAR COLLATE NOCASE": None, "UHUGEINT": None, "TIMESTAMPTZ": "TIMESTAMP",
+    "TIME": "TIME", "INTERVAL": None, "BLOB": None, "BIT": None, "INTEGER[]": None, "STRUCT(a INTEGER)": None,
+    "BIGNUM": None, "MAP(INTEGER, INTEGER)": None, "JSON": None, "TIMESTAMP_S": "TIMESTAMP", "DATE[2]": None,
 }
 UNCAST = {"BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE", "DECIMAL(9,2)", "DECIMAL(38,0)",
-          "VARCHAR", "DATE", "TIMESTAMP"}
+          "VARCHAR", "DATE", "TIMESTAMP", "TIME"}
 
 
 def test_every_type(tmp_path):
@@ -83,10 +85,39 @@ def test_every_type(tmp_path):
         columns = ", ".join(f"c{index} {stored}" for index, stored in enumerate(TYPES))
         connection.execute(f"CREATE TABLE t ({columns})")
     engine = open_engine(tmp_path / "t.duckdb")
-    columns = engine.schema.table("t").columns
+    columns = [column for column in engine.schema.table("t").columns if not column.path]
     engine.close()
     assert [None if column.type is None else str(column.type) for column in columns] == list(TYPES.values())
-    assert {stored for stored, column in zip(TYPES, columns, strict=True) if column.type and not column.cast} == UNCAST
+    plain = [column.read() == f'"{column.name}"' for column in columns]
+    assert {stored for stored, bare in zip(TYPES, plain, strict=True) if bare and TYPES[stored]} == UNCAST
+
+
+def test_fields_of_a_struct_are_columns(tmp_path):
+    with duckdb.connect(str(tmp_path / "t.duckdb")) as connection:
+        connection.execute("CREATE TYPE m AS ENUM ('it''s', 'b)')")
+        connection.execute("""CREATE TABLE t ("a.l" INTEGER,
+            a STRUCT("we ird" m, l m[], "q""x" STRUCT(z DECIMAL(4, 2), t TIMESTAMPTZ)))""")
+        connection.execute("INSERT INTO t VALUES (3, row('b)', NULL, row(1.5, '2025-01-01 00:00:00+02')))")
+    engine = open_engine(tmp_path / "t.duckdb")
+    columns = engine.schema.table("t").columns
+    found = engine.run(f"SELECT {', '.join(c.read('t') for c in columns if c.type is not None)} FROM t").values
+    engine.close()
+    assert [(column.name, column.stored, str(column.type)) for column in columns] == [
+        ("a.l", "INTEGER", "INTEGER"), ("a", "STRUCT", "None"), ("a.we ird", "ENUM", "VARCHAR"),
+        ('a.q"x', "STRUCT", "None"),
+        ('a.q"x.z', "DECIMAL(4,2)", "DECIMAL(4, 2)"), ('a.q"x.t', "TIMESTAMP WITH TIME ZONE", "TIMESTAMP")]
+    assert found == [(3, "b)", Decimal("1.50"), datetime.datetime(2024, 12, 31, 22))]
+
+
+def test_instants_are_read_by_the_clock_of_utc():
+    with duckdb.connect() as connection:
+        connection.execute("SET GLOBAL TimeZone = 'America/Los_Angeles'")
+        connection.execute("CREATE TABLE t AS SELECT unnest(['infinity', '-infinity', '290309-12-22 (BC) 00:00:00+00', "
+                           "'2025-01-01 00:00:00+02'])::TIMESTAMPTZ AS t")
+        engine = open_engine(connection)
+        read = engine.schema.table("t").column("t").read()
+        found = engine.run(f"SELECT CAST({read} AS VARCHAR) FROM t").values
+    assert found == [("infinity",), ("-infinity",), ("290309-12-22 (BC) 00:00:00",), ("2024-12-31 22:00:00",)]
 
 
 def test_a_collation_is_seen_through_views(tmp_path):

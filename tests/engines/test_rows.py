@@ -7,7 +7,8 @@ import pickle
 
 import pytest
 
-from dpsql.engines.base import Rows, qualified, quote, text
+from dpsql.engines.base import Rows, qualified
+from dpsql.schema import quote, text
 
 SECRET = Rows(("n", "name"), [(424242, "Zoe")])
 

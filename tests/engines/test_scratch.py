@@ -18,8 +18,8 @@ from dpsql.errors import ExecutionError, InternalError, OpenError
 
 MAKE = """
 CREATE SCHEMA sales; CREATE SCHEMA memory;
-CREATE TABLE nation (k INTEGER PRIMARY KEY, name VARCHAR, zone TIMESTAMPTZ);
-INSERT INTO nation VALUES (1, 'Fiji', NULL), (2, 'O''Land', now()), (3, NULL, NULL);
+CREATE TABLE nation (k INTEGER PRIMARY KEY, name VARCHAR, zone INTERVAL);
+INSERT INTO nation VALUES (1, 'Fiji', NULL), (2, 'O''Land', INTERVAL 1 DAY), (3, NULL, NULL);
 CREATE TABLE memory.memory.odd (a INTEGER); INSERT INTO memory.memory.odd VALUES (4);
 CREATE TABLE sales."od ds" ("a b" HUGEINT, e ENUM('x', 'y'), u UUID, f FLOAT, b UBIGINT, d DECIMAL(38, 3), t TIMESTAMP,
     o BOOLEAN, n TIMESTAMP_NS, z DATE);
@@ -28,7 +28,7 @@ INSERT INTO sales."od ds" VALUES
      12345678901234567890123456789012345.678, '2020-01-01 00:00:00.000001', true, '2020-01-01 00:00:00.000002',
      '0001-01-01'),
     (NULL, NULL, NULL, 'nan', NULL, NULL, NULL, NULL, NULL, NULL);
-CREATE TABLE none (t TIME);
+CREATE TABLE none (t BLOB);
 """
 ODDS = [
     (2**127 - 1, "x", "00000000-0000-0000-0000-000000000001", 1.5, 2**64 - 1,

@@ -19,6 +19,7 @@ from dpsql.expression import (
     HUGEINT,
     INTEGER,
     SMALLINT,
+    TIME,
     TIMESTAMP,
     TINYINT,
     VARCHAR,
@@ -57,6 +58,7 @@ TYPES: dict[str, SqlType] = {
     "du": DATE,
     "ts": TIMESTAMP,
     "tt": TIMESTAMP,
+    "tm": TIME,
 }
 EDGES: dict[Kind, list[str]] = {
     Kind.BOOLEAN: ["NULL", "true", "false"],
@@ -121,7 +123,9 @@ EDGES: dict[Kind, list[str]] = {
         "'0001-01-01 00:00:00'",
     ],
 }
+EDGES[Kind.TIME] = ["NULL", "'00:00:00'", "'24:00:00'", "'23:59:59.999999'", "'12:30:00'"]
 TAME: dict[Kind, list[str]] = {
+    Kind.TIME: ["NULL", "'00:00:00'", "'12:30:00'", "'08:15:30'"],
     Kind.BOOLEAN: ["NULL", "true", "false"],
     Kind.DOUBLE: ["NULL", "0", "0.5", "-2.25", "3", "10.75", "100"],
     Kind.VARCHAR: ["NULL", "''", "'abc'", "'Hello World'", "'12'", "'2020-02-29'", "' pad '", "'zzaz'"],
@@ -365,7 +369,8 @@ class Maker:
         )
 
 
-COLUMNS = {name: Column(place, name, type_, table="t") for place, (name, type_) in enumerate(TYPES.items())}
+COLUMNS = {name: Column(place, name, type_, table="t", stored=str(type_))
+           for place, (name, type_) in enumerate(TYPES.items())}
 
 
 def read(text: str, columns: dict[str, Column] | None = None) -> Scalar:

@@ -18,9 +18,10 @@ SAMPLES = {
     "<=": "i <= 2.5; f <= g; dt <= TIMESTAMP '2020-01-01 00:00:00'",
     ">": "h > d38; f > 1; t > 1000",
     ">=": "d4 >= i; dt >= '1998-09-02'; b >= h",
-    "is_distinct": "i IS DISTINCT FROM j; v IS DISTINCT FROM NULL",
+    "is_distinct": "tm IS DISTINCT FROM TIME '12:30'; i IS DISTINCT FROM j; v IS DISTINCT FROM NULL",
     "is_not_distinct": "f IS NOT DISTINCT FROM g; (i, v) = (1, 'a'); (i, j) <> (1, 2); row(i, v) = row(j, w)",
-    "between": "i BETWEEN 1 AND 2.5; dt BETWEEN '1998-01-01' AND '2020-01-01'; f NOT BETWEEN 0 AND g;"
+    "between": "tm BETWEEN '08:00' AND '17:30:00'; "
+    "i BETWEEN 1 AND 2.5; dt BETWEEN '1998-01-01' AND '2020-01-01'; f NOT BETWEEN 0 AND g;"
     "v BETWEEN 'a' AND w",
     "in": "i IN (1, 2.5, j); v IN ('a', w); dt NOT IN ('2020-02-29', du); (i, v) IN ((1, 'a'), (2, w)); p IN (q)",
     "and": "p AND q AND i = 1; i AND p",
@@ -42,7 +43,10 @@ SAMPLES = {
     "h::DOUBLE;"
     "TRY_CAST(v AS DATE); CAST(dt AS TIMESTAMP); CAST(ts AS DATE); p::INTEGER; i::BOOLEAN; f::BOOLEAN; v::BOOLEAN;"
     "d38::HUGEINT; b::DECIMAL(38, 20); f::DECIMAL(4, 1); d15::VARCHAR; ts::VARCHAR; f::VARCHAR; v::TIMESTAMP; date(ts);"
+    "CAST(ts AS TIME); CAST(v AS TIME); tm::VARCHAR;"
     "CAST(d15 AS DECIMAL(18, 4)); CAST(d18 AS DECIMAL(15, 2)); CAST(h AS DECIMAL(38, 0)); TRY_CAST('x' AS INTEGER)",
+    "through": "CAST(f AS REAL); CAST(h AS FLOAT); v::FLOAT; d38::REAL; CAST(f AS UTINYINT); CAST(i AS USMALLINT);"
+    "CAST(b AS UINTEGER); CAST(h AS UBIGINT); p::UTINYINT; v::UUID",
     "round": "round(i); round(i, -1); round(t, -2); round(d15, 1); round(d9, -1); round(f, 2); round(f); round(d4, 5)",
     "trunc": "trunc(i); trunc(d15); trunc(f, 1); trunc(d18, 2); trunc(b, -3); trunc(d4, -1)",
     "floor": "floor(i); floor(d15); floor(f)",
@@ -107,9 +111,9 @@ SAMPLES = {
     "quarter": "quarter(dt)",
     "month": "month(ts); month(dt)",
     "day": "day(dt); dayofmonth(ts)",
-    "hour": "hour(ts); hour(dt)",
-    "minute": "minute(ts)",
-    "second": "second(ts)",
+    "hour": "hour(ts); hour(dt); nullif(hour(tm), 24)",
+    "minute": "minute(ts); extract(minute FROM tm)",
+    "second": "second(ts); second(tm)",
     "week": "week(dt); weekofyear(ts)",
     "dow": "dayofweek(dt); extract(dow FROM ts); weekday(dt)",
     "isodow": "isodow(dt)",
@@ -157,14 +161,15 @@ SAMPLES = {
     "ascii": "ascii(v)",
     "unicode": "unicode(v); ord(w)",
     "bit_length": "bit_length(v)",
-    "millisecond": "extract(millisecond FROM ts); millisecond(dt)",
-    "microsecond": "microsecond(ts)",
+    "millisecond": "extract(millisecond FROM ts); millisecond(tm); millisecond(dt)",
+    "microsecond": "microsecond(ts); microsecond(tm)",
     "millennium": "millennium(dt); extract(millennium FROM ts)",
     "era": "era(dt); date_part('era', ts)",
     "date_sub": "date_sub('month', dt, du); date_sub('day', ts, tt); datesub('year', dt, ts);"
     "date_sub('microsecond', ts, tt); date_sub('week', dt, DATE '2020-02-29')",
     "time_bucket": "time_bucket(INTERVAL '7 days', ts); time_bucket(INTERVAL 3 MONTH, dt);"
     "time_bucket(INTERVAL 36 HOUR, ts)",
+    "at_zone": "CAST(ts AS TIMESTAMPTZ) AT TIME ZONE 'Europe/Paris'; (ts AT TIME ZONE 'UTC') AT TIME ZONE 'Asia/Tokyo'",
     "epoch_ms": "epoch_ms(ts); epoch_ms(dt)",
     "epoch_us": "epoch_us(ts); epoch_us(dt)",
     "julian": "julian(dt); julian(ts)",
