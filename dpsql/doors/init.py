@@ -128,7 +128,7 @@ def _column(column: ColumnSchema, use: str | None) -> str:
         return f"{name} = {{ range = [LOW, HIGH] }}   # {column.type}; for SUM and AVG"
     if column.type.kind is Kind.VARCHAR:
         return f'{name} = {{ values = ["A", "B"] }}   # {column.type}; to group by without delta, empty groups shown'
-    return f"{name}: {column.type}"
+    return f"{name}: {column.stored}"
 
 
 def _single(table: TableSchema) -> list[ForeignKey]:

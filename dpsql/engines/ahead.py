@@ -12,12 +12,11 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from dpsql.engines.base import quote, text
 from dpsql.engines.duckdb import LOCK_DOWN, NO_FILES, DuckDB, Files, configure, empty, identity
 from dpsql.engines.folder import settle
 from dpsql.engines.scratch import blank
 from dpsql.errors import OpenError
-from dpsql.schema import Schema
+from dpsql.schema import Schema, quote, text
 
 _THREADS = {"threads": 1, "async_threads": 0}     # the session's own thread counts as one
 
