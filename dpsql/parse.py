@@ -29,11 +29,9 @@ HISTOGRAMS = ("histogram", "histogram_exact")
 UNREAD = "the query does not parse"
 _CROSSED = {"mysql", "sqlite", "spark", "databricks", "snowflake"}     # JOIN without ON is CROSS JOIN there
 _HOLES = (TokenType.PLACEHOLDER, TokenType.QDCOLON)
-_QUERIES = {"SELECT", "WITH", "FROM", "TABLE", "("}
+_QUERIES = {"SELECT", "WITH", "FROM", "TABLE", "(", "PIVOT", "UNPIVOT"}
 _TABLES = "session.tables() and session.describe(table) tell what can be asked; in the shell \\d and \\d TABLE"
 _ASIDE = dict.fromkeys(("SHOW", "DESCRIBE", "DESC", "SUMMARIZE", "PRAGMA"), _TABLES) | {
-    "PIVOT": "write SUM(x) FILTER (WHERE k = 'a') AS a, one for each value",
-    "UNPIVOT": "write UNION ALL, one SELECT for each column",
     "EXPLAIN": "session.explain(sql) tells what would run and cost; in the shell \\explain",
 }
 _WRITES = {"INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "COPY", "TRUNCATE", "REPLACE"}
@@ -62,6 +60,7 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
         if dialect == "bigquery":
             tokens, stated = taken(sql, tokens)
         tree = next(tree for tree in tried(_trees, _filled(sql, tokens, params), sql, dialect) if tree is not None)
+        tree = _selected(tree)
         check_tree(tree)
     except RecursionError:
         raise QueryError("the query is nested too deeply", hint="split it with WITH") from None
@@ -81,6 +80,32 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
         raise refusal("this is not a query dpsql answers", query, "write one SELECT").at(sql)
     query.meta["stated"] = stated
     return query
+
+
+def _selected(tree: exp.Expr) -> exp.Expr:
+    """The tree with PIVOT and UNPIVOT as statements written as SELECT * FROM ... PIVOT (...)."""
+    for node in [found for found in tree.find_all(exp.Pivot) if found.arg_key != "pivots"]:
+        source, using, into = node.this, node.args.get("using"), node.args.get("into")
+        pivot = exp.Pivot(unpivot=node.args.get("unpivot"), group=node.args.get("group"))
+        if node.args.get("unpivot"):
+            name, values = (into.this, into.expressions) if into is not None else (exp.column("name"), [])
+            pivot.set("expressions", [each.this for each in values] or [exp.to_identifier("value")])
+            pivot.set("fields", [exp.In(this=name.this, expressions=node.expressions)])
+        else:
+            pivot.set("expressions", using or [exp.Count(this=exp.Star(), big_int=True)])
+            pivot.set("fields", node.expressions)
+        for key, value in node.args.items():
+            if value and key not in ("this", "expressions", "unpivot", "using", "group", "into"):
+                pivot.set(key, value)
+        source.set("pivots", [pivot])
+        every = exp.Star()
+        start, end = span(source)
+        every.meta.update({"start": start, "end": end} if start is not None else {})
+        select = exp.Select(expressions=[every], from_=exp.From(this=source))
+        if node is tree:
+            return select
+        node.replace(select)
+    return tree
 
 
 def _trees(tokens: list[Token], sql: str, dialect: str) -> list[exp.Expr | None]:

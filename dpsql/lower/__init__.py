@@ -32,7 +32,7 @@ def lower(tree: exp.Query, catalog: Catalog, describe: Describe) -> Program:
     """
     context = Context(catalog)
     context.stages = Stages(context, _opened, describe)
-    finish = _opened(named_windows(pivoted(tree)), context, {})
+    finish = _opened(named_windows(pivoted(tree, catalog)), context, {})
     feeds = tuple(replace(feed, query=_spelled(feed.query)) for feed in context.feeds)
     return Program(tuple(context.asks), _spelled(flattened(finish)), tuple(context.public), feeds)
 

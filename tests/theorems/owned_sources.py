@@ -126,6 +126,7 @@ OWNED: dict[str, Shown] = {
     "units LEFT JOIN LATERAL (SELECT kind, COUNT(*) AS c FROM orders o WHERE o.u = units.u GROUP BY kind) t ON TRUE":
         (("n", "x"), ("c", "kind"), ("c > 1",)),
     "units, LATERAL (VALUES ('a', n), ('b', home), (grp, 7)) t(what, m)": (("m", "n"), ("what", "m"), ("m > 1",)),
+    "(SELECT u, n, home FROM units) UNPIVOT (m FOR what IN (n, home))": (("m", "u"), ("what", "m"), ("m > 1",)),
     "units LEFT JOIN orders o ON o.u = units.u AND EXISTS (SELECT 1 FROM items i WHERE i.o = o.o AND i.q > 1)":
         (("v", "n"), ("kind", "grp"), ("v > 0",)),
     "(SELECT u, COUNT(*) AS c, SUM(v) AS s, MAX(kind) AS k FROM orders GROUP BY u HAVING EXISTS (SELECT 1 FROM units "
