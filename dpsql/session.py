@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 Amount = int | float | Decimal | Fraction | str | None
 
 MAX_DIGITS = 60     # of an epsilon or delta given as text: "1e9999999" would fill the memory
+SUREST = 1 - 1e-9   # the highest confidence of an interval: beyond, tails are below what doubles tell from 1
 NOT_KEPT = "the ledger failed after the charge: this answer may not come again as a replay; tell the data owner"
 PLANS_KEPT = 256    # plans remembered per session, by text and cost
 
@@ -97,7 +98,7 @@ class Session:
     def query(
         self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
         params: Params = None, fresh: bool = False, dialect: str = "duckdb", stop: Stop | None = None,
-        error: Amount = None, level: float = USUAL,
+        error: Amount = None, level: Amount = USUAL,
     ) -> Answer:
         """The answer to one query: noisy rows with intervals and cost, charged before anything private is read.
 
@@ -133,7 +134,7 @@ class Session:
     def plan(
         self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
         params: Params = None, dialect: str = "duckdb", error: Amount = None,
-        level: float = USUAL,
+        level: Amount = USUAL,
     ) -> Plan:
         """What would happen, without touching private data or the budget. Raises QueryError, BudgetError."""
         if error is not None and epsilon is not None:
@@ -148,15 +149,16 @@ class Session:
         within = None if error is None else _amount("error", error, ask.epsilon)
         if within == 0:
             raise QueryError("error must be greater than 0: only noise hides anybody")
-        if not 0 < level < 1:
-            raise QueryError("level is the confidence of intervals, between 0 and 1")
-        key = (sql, repr(params), ask, dialect, passed, within, level)
+        sure = float(_amount("level", level, Fraction(USUAL)))
+        if not 0 < sure <= SUREST:
+            raise QueryError("level is the confidence of intervals, between 0 and 1 - 1e-9")
+        key = (sql, repr(params), ask, dialect, passed, within, sure)
         with self._lock:
             known = self._plans.get(key)
             if known is not None:
                 self._plans.move_to_end(key)
                 return known
-        made = self._planned(sql, ask, params, dialect, passed, within, level)
+        made = self._planned(sql, ask, params, dialect, passed, within, sure)
         with self._lock:
             self._plans[key] = made
             while len(self._plans) > PLANS_KEPT:

@@ -118,8 +118,12 @@ def test_a_higher_level_is_a_wider_interval(opened: Any, sql: str) -> None:
         low, high = session.query(sql, epsilon=0.01, level=level).intervals[0][-1]
         widths.append(float(high) - float(low))
     assert widths[0] < widths[1] < widths[2]
-    with pytest.raises(QueryError, match="between 0 and 1"):
-        session.query(sql, level=1)
+    assert session.query(sql, epsilon=0.01, level="0.95").replayed
+    for wrong in (1, 0, "0.9999999999999", True):
+        with pytest.raises(QueryError, match="between 0 and 1|greater than 0"):
+            session.query(sql, level=wrong)
+    with pytest.raises(QueryError, match="level must be a number"):
+        session.query(sql, level="high")
 
 
 def test_the_level_of_a_mean(opened: Any) -> None:
@@ -131,4 +135,4 @@ def test_the_level_of_a_mean(opened: Any) -> None:
         low, high = answer.intervals[0][0]
         return float(high - low)
 
-    assert sum(width(0.5) for _ in range(6)) < sum(width(0.999) for _ in range(6))
+    assert sum(width(0.5) for _ in range(6)) < sum(width(0.999) for _ in range(6)) <= 6 * width(1 - 1e-9)

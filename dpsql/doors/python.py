@@ -24,7 +24,7 @@ KEPT = 4        # sessions kept open between calls
 def query(
     sql: str, *, database: Database | None = None, policy: File | None = None, ledger: File | None = None,
     analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
-    params: Params = None, fresh: bool = False, dialect: str = "duckdb", error: Amount = None, level: float = 0.95,
+    params: Params = None, fresh: bool = False, dialect: str = "duckdb", error: Amount = None, level: Amount = 0.95,
 ) -> Answer:
     """Answers `sql` privately, charging the ledger before anything runs.
 
