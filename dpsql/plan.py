@@ -13,11 +13,13 @@ from dpsql.catalog import Catalog
 from dpsql.derive import derive
 from dpsql.domain import Group, Reader, combinations, with_public_ranges
 from dpsql.errors import InternalError
+from dpsql.expression import Call, Lit, Ref
+from dpsql.facts.base import Facts
 from dpsql.facts.public import public_domain
 from dpsql.noise.scheme import USUAL
 from dpsql.parse import refusal
 from dpsql.plan_form import plan_form
-from dpsql.program import Ask, Program
+from dpsql.program import Ask, Measure, Program
 from dpsql.render import checked
 from dpsql.statement import Statement, statement
 from dpsql.warn import warn
@@ -90,8 +92,18 @@ def _question(ask: Ask, catalog: Catalog, reader: Reader) -> tuple[Question, tup
     groups = None if domain is None else combinations(domain, len(ask.keys), catalog, reader)
     if groups is None:
         domain = None
+    ask = replace(ask, measures=tuple(_counted(measure, facts) for measure in ask.measures))
     facts = with_public_ranges(facts, ask, catalog, reader)
     return bound(ask, facts, domain, groups, catalog), groups
+
+
+def _counted(measure: Measure, facts: Facts) -> Measure:
+    """COUNT(DISTINCT x) of rows no two of which share x is COUNT(x), which needs no limit on the rows of a unit."""
+    of = measure.arg
+    if isinstance(of, Call) and of.name == "case" and len(of.args) == 3 and of.args[2] == Lit(None, of.type):
+        of = of.args[1]
+    unique = isinstance(of, Ref) and frozenset({of.column.id}) in facts.unique
+    return replace(measure, family="count") if measure.family == "distinct" and unique else measure
 
 
 def _needs_delta(question: Question) -> Exception:

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from dpsql.aggregates import Kept
+from dpsql.bound import Question
 from dpsql.catalog import Catalog
 from dpsql.derive import derive
 from dpsql.expression import Ref
 from dpsql.noise import quantile
 from dpsql.noise.search import needed, passing
-from dpsql.relation import CapGroups, Project, Relation
-from dpsql.statement import Statement
+from dpsql.relation import CapGroups, CapRows, Filter, Fold, Project, Relation
+from dpsql.statement import Side, Statement
 
 USUAL, LOOSE = 40, 10**4      # how large a bound is that a search finds: of counts, of undeclared values
 LOST = 8, 1000                # below so many steps, or such a part of one, a search of undeclared values found nothing
@@ -28,7 +29,8 @@ def warn(statements: Sequence[Statement], catalog: Catalog) -> tuple[str, ...]:
     for statement in statements:
         if statement.chosen is not None:
             found["groups are private: those with few people are not shown"] = None
-        told = (*_capped(statement), *_searched(statement), *_single(statement, catalog), *_inside(statement))
+        told = (*_capped(statement), *_searched(statement), *_single(statement, catalog), *_rows(statement),
+                *_inside(statement))
         found |= dict.fromkeys(told)
     return tuple(found)
 
@@ -100,6 +102,39 @@ def _capped(statement: Statement) -> list[str]:
         return []
     of = "" if statement.domain is None else f" of the {len(statement.domain)}"
     return [f"a person counts in at most {cap.limit}{of} groups: of people in more, some groups are left out"]
+
+
+def _rows(statement: Statement) -> list[str]:
+    """A limit on rows that may leave out part of what a person has in a group."""
+    question, found = statement.question, []
+    if question.capped and any(partial.fold is not Fold.MAX for partial in question.partials):
+        found.append(f"a person counts with at most {question.rows} rows{_in_group(question)}: people with more are "
+                     "scaled down to that")
+    for side in statement.sides:
+        if limit := _kept(side.table.guarded):
+            what = "distinct values" if side.table.kept is Kept.DISTINCT else "rows"
+            found.append(f"a person counts with at most {limit} {what}{_in_group(question)} in "
+                         f"{_lookups(statement, side)}: of people with more, some are left out")
+    return found
+
+
+def _in_group(question: Question) -> str:
+    return " in a group" if question.keys else ""
+
+
+def _kept(relation: Relation) -> int | None:
+    """The limit of a cap on rows."""
+    while isinstance(relation, Project | Filter):
+        relation = relation.source
+    return relation.limit if isinstance(relation, CapRows) else None
+
+
+def _lookups(statement: Statement, side: Side) -> str:
+    """The aggregates that a side serves."""
+    question = statement.question
+    pairs = zip(question.ask.measures, question.lookups, strict=True)
+    names = (measure.family.upper() for measure, lookup in pairs if lookup in side.table.lookups)
+    return "/".join(dict.fromkeys("COUNT(DISTINCT)" if name == "DISTINCT" else name for name in names))
 
 
 def _searched(statement: Statement) -> list[str]:

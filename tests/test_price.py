@@ -120,7 +120,7 @@ def test_a_higher_level_is_a_wider_interval(opened: Any, sql: str) -> None:
     assert widths[0] < widths[1] < widths[2]
     assert session.query(sql, epsilon=0.01, level="0.95").replayed
     for wrong in (1, 0, "0.9999999999999", True):
-        with pytest.raises(QueryError, match="between 0 and 1|greater than 0"):
+        with pytest.raises(QueryError, match=r"between 0 and 1|greater than 0"):
             session.query(sql, level=wrong)
     with pytest.raises(QueryError, match="level must be a number"):
         session.query(sql, level="high")

@@ -54,12 +54,15 @@ def test_groups_of_a_key_are_single_peoples(session: Session) -> None:
 
 
 def test_quantiles_say_that_they_have_no_interval(session: Session) -> None:
-    (one,) = session.plan("SELECT QUANTILE_DISC(days, 0.9), MEDIAN(days) FROM stays").warnings
+    kept, one = session.plan("SELECT QUANTILE_DISC(days, 0.9), MEDIAN(days) FROM stays").warnings
+    assert kept.startswith("a person counts with at most 4 rows in ")
     assert one.startswith("a quantile has no interval: with 95 % at most ")
     reach = int(one.split(" rows lie")[0].split()[-1])
-    (half,) = session.plan("SELECT QUANTILE_DISC(days, 0.9), MEDIAN(days) FROM stays", epsilon=2).warnings
+    _, half = session.plan("SELECT QUANTILE_DISC(days, 0.9), MEDIAN(days) FROM stays", epsilon=2).warnings
     assert reach // 2 - 1 <= int(half.split(" rows lie")[0].split()[-1]) <= reach // 2 + 1
-    assert not session.plan("SELECT COUNT(*) FROM stays").warnings
+    assert session.plan("SELECT COUNT(*) FROM stays").warnings == (
+        "a person counts with at most 4 rows: people with more are scaled down to that",)
+    assert not session.plan("SELECT COUNT(DISTINCT id) FROM stays").warnings
 
 
 def test_extremes_keep_away_from_the_ends(session: Session) -> None:

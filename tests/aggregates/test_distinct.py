@@ -1,0 +1,75 @@
+"""COUNT(DISTINCT x): values that no two rows share are counted as rows; of others so many a person, and it says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+from dpsql.session import Session
+
+POLICY = """
+version = "1"
+unit = "people"
+[budget]
+epsilon = 1e6
+delta = 1e-3
+[query]
+epsilon = 1
+delta = 1e-6
+[tables.people]
+unit = "id"
+keys = ["id"]
+columns.kind = { values = ["a", "b"] }
+[tables.visits]
+owner = "id -> people.id"
+keys = ["visit"]
+"""
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    folder = tmp_path_factory.mktemp("distinct")
+    (folder / "policy.toml").write_text(POLICY)
+    with duckdb.connect(folder / "d.duckdb") as connection:
+        connection.execute(
+            "CREATE TABLE people AS SELECT i AS id, ['a', 'b'][1 + i % 2] AS kind FROM range(2000) t(i);"
+            "CREATE TABLE visits AS SELECT i AS visit, i % 2000 AS id, i % 7 AS ward FROM range(50000) t(i)"
+        )
+    with Session(folder / "d.duckdb", folder / "policy.toml") as session:
+        yield session
+
+
+@pytest.mark.parametrize(("sql", "truth"), [
+    ("SELECT COUNT(DISTINCT visit) FROM visits", 50_000),
+    ("SELECT COUNT(DISTINCT visit) FILTER (WHERE ward < 3) FROM visits", 21_429),
+    ("SELECT COUNT(DISTINCT visit) FROM visits JOIN people USING (id) WHERE kind = 'a'", 25_000),
+])
+def test_a_key_is_counted_like_rows(session: Session, sql: str, truth: int) -> None:
+    """Twenty-five visits a person: nothing limits them to a few."""
+    (statement,) = session.plan(sql).statements
+    assert not statement.sides
+    assert statement.opening is not None
+    ((found,),) = session.query(sql, epsilon=100).rows
+    assert abs(int(found) - truth) < 20  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("sql", [
+    "SELECT COUNT(DISTINCT ward) FROM visits",
+    "SELECT COUNT(DISTINCT a.visit) FROM visits AS a JOIN visits AS b ON a.id = b.id",
+])
+def test_what_rows_may_share_is_not(session: Session, sql: str) -> None:
+    assert session.plan(sql).statements[0].sides
+
+
+def test_a_limit_on_rows_is_said(session: Session) -> None:
+    plan = session.plan("SELECT kind, MEDIAN(ward), COUNT(DISTINCT ward + 0) FROM visits JOIN people USING (id) "
+                        "GROUP BY kind")
+    said = [warning for warning in plan.warnings if "some are left out" in warning]
+    assert said == [
+        "a person counts with at most 10 rows in a group in QUANTILE_CONT: of people with more, some are left out",
+        "a person counts with at most 10 distinct values in a group in COUNT(DISTINCT): of people with more, some are "
+        "left out",
+    ]
+    assert not any("left out" in warning for warning in session.plan("SELECT MEDIAN(id) FROM people").warnings)
