@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from dpsql.expression import Kind
 from dpsql.policy import MOST_DAYS, Budget, ColumnPolicy, Limits, OwnerPath, Policy, TablePolicy
 from dpsql.policy_column import column_policy
 from dpsql.policy_node import Node, read, suggest
@@ -172,6 +173,9 @@ def _naming(node: Node, table: TableSchema, name: str) -> ColumnSchema:
     if column.rounded:
         raise node.error(f"{table.name}.{column.name} is of type {column.stored}, read in microseconds: "
                          "two people could be taken for one")
+    if column.type is not None and column.type.kind is Kind.DOUBLE:
+        raise node.error(f"{table.name}.{column.name} is of type {column.stored}, of which no two values are surely "
+                         "equal: make a view with the whole number, or the text, that names a person")
     return column
 
 
@@ -212,6 +216,10 @@ def _owner(node: Node, table: TableSchema, schema: Schema) -> OwnerPath:
     if column.type is None or other.type is None or column.type.kind is not other.type.kind:
         raise node.error(f"{table.name}.{column.name} is {column.type} and {owner.name}.{other.name} is {other.type}: "
                          "they cannot be equal")
+    if (column.stored != other.stored and "UUID" in (column.stored, other.stored)) or (
+            column.type.kind is Kind.DECIMAL and column.type != other.type):
+        raise node.error(f"{table.name}.{column.name} is {column.stored} and {owner.name}.{other.name} is "
+                         f"{other.stored}, in which one value may be written in several ways: make a view of one type")
     return OwnerPath(column.name, owner.name, other.name)
 
 

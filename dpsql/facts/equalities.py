@@ -1,4 +1,7 @@
-"""Which columns a conjunction makes equal. Only bare columns of one exact type family, so equality is transitive."""
+"""Which columns a conjunction makes equal. Only bare columns of one exact type family, so equality is transitive.
+
+Decimals of one type are compared as integers; of two types one of them is cast, which may round or fail.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,10 @@ def equal_pairs(conjuncts: Iterable[Scalar]) -> Iterator[tuple[Column, Column]]:
     """The pairs of columns that a conjunct of the form `a = b` makes equal (lossless integer casts ignored)."""
     for conjunct in conjuncts:
         if isinstance(conjunct, Call) and conjunct.name == "=":
+            match conjunct.args:
+                case (Ref(one), Ref(other)) if one.type.kind is Kind.DECIMAL and one.type == other.type:
+                    yield one, other
+                    continue
             left, right = (bare_column(arg) for arg in conjunct.args)
             if left is not None and right is not None:
                 yield left, right
