@@ -11,9 +11,8 @@ ENUM = "ENUM"       # without its values, which may have been read from people's
 
 READ_AS = {         # the stored type: the type dpsql reads, by a total cast
     "UTINYINT": SMALLINT, "USMALLINT": INTEGER, "UINTEGER": BIGINT, "UBIGINT": HUGEINT, "FLOAT": DOUBLE,
-    "UUID": VARCHAR, ENUM: VARCHAR, "TIMESTAMP_S": TIMESTAMP, "TIMESTAMP_MS": TIMESTAMP, "TIMESTAMP_NS": TIMESTAMP,
-    INSTANT: TIMESTAMP,
-}
+    "UUID": VARCHAR, ENUM: VARCHAR, "TIMESTAMP_NS": TIMESTAMP, INSTANT: TIMESTAMP,
+}                   # not TIMESTAMP_S and _MS: a cast of one beyond TIMESTAMP's ends shuts the whole database down
 
 
 def quote(name: str) -> str:

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from dpsql.expression import BOOLEAN, TIMESTAMP, VARCHAR, Call, Lit, Ref, Scalar, columns_of
 from dpsql.interval import Interval, between
-from dpsql.scalars.dates import moment
+from dpsql.scalars.dates import dated, moment
 from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.rows import Ranges, Row, Taken, add, always
 from dpsql.scalars.sql import tight
@@ -26,7 +26,7 @@ def at_zone(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     zone = node.args["zone"].unnest()
     if not isinstance(zone, exp.Literal) or not zone.is_string:
         raise ScalarError("the time zone is a literal", zone)
-    value = visit(node.this)
+    value = dated("AT TIME ZONE", visit(node.this))       # a text that is no moment would fail
     name, instant = _zone(zone.this), _is_instant(node.this.unnest(), value)
     if instant is None:
         if name == _UTC:

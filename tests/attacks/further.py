@@ -28,6 +28,12 @@ REJECT: dict[str, tuple[Attack, ...]] = {
         "SELECT COUNT(*) FROM released_1", "SELECT a1_low FROM released_1", "SELECT * FROM main.released_1",
         "WITH x AS (SELECT COUNT(*) AS n FROM patients) SELECT a1 FROM released_1",
     ),
+    "texts read as moments": (
+        "SELECT COUNT(*) FROM patients WHERE name AT TIME ZONE 'UTC' IS NOT NULL",
+        "SELECT COUNT(*) FROM patients WHERE note AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Paris' > DATE '2020-01-01'",
+        "SELECT COUNT(*) FROM labs WHERE (kind || '') AT TIME ZONE 'GMT' IS NULL",
+        "SELECT COUNT(*) FROM patients WHERE weight AT TIME ZONE 'UTC' IS NOT NULL",
+    ),
     "forged owners": (
         "SELECT COUNT(*) FROM (SELECT pid FROM patients UNION SELECT referrer FROM visits) t",
         "SELECT COUNT(*) FROM (SELECT pid FROM patients UNION ALL SELECT floor FROM wards) t",

@@ -42,11 +42,14 @@ NAMED = {
     "VARCHAR": ["'\u00e9'", "'e\u0301'", "'a'", "'a '", "'A'", "''", "'1'", "'01'", "'1.0'", "'NULL'"],
     "ENUM('b', 'a')": ["'a'", "'b'"], "BOOLEAN": ["true", "false"],
     "DATE": ["'2020-01-01'", "'infinity'", "'-infinity'", "'5881580-07-10'", "'5877642-06-25 (BC)'"],
+    "TIME": ["'00:00:00'", "'24:00:00'", "'23:59:59.999999'"],
+    "TIMESTAMPTZ": ["'2020-01-01 00:00:00+00'", "'2020-01-01 00:00:00+01'", "'infinity'"],
     "TIMESTAMP": ["'2020-01-01 00:00:00.000001'", "'2020-01-01'", "'infinity'", "'294247-01-10 04:00:54.775806'"],
 }
 MIXED = {       # the types of a unit and of a reference to it, which are compared exactly
     ("ENUM('b', 'a')", "VARCHAR"): (["'a'", "'b'"], ["'a'", "'b'", "'A'"]),
     ("ENUM('b', 'a')", "ENUM('a', 'b', 'c')"): (["'a'", "'b'"], ["'a'", "'b'", "'c'"]),
+    ("TIMESTAMPTZ", "TIMESTAMP"): (["'2020-01-01 00:00:00+01'"], ["'2019-12-31 23:00:00'", "'2020-01-01'"]),
     ("UBIGINT", "BIGINT"): (["18446744073709551615", "1"], ["1", "-1"]),
     ("TINYINT", "HUGEINT"): (["-128", "127"], ["127", "128", "170141183460469231731687303715884105727"]),
 }
@@ -56,7 +59,7 @@ REFUSED = (
     ("BIGINT", "DECIMAL(10, 0)"), ("DECIMAL(10, 2)", "DECIMAL(12, 2)"), ("DECIMAL(38, 0)", "DECIMAL(38, 10)"),
     ("VARCHAR COLLATE NOCASE", "VARCHAR"), ("VARCHAR", "VARCHAR COLLATE NOCASE"), ("BOOLEAN", "INTEGER"),
     ("DATE", "TIMESTAMP"), ("TIMESTAMP", "DATE"), ("TIMESTAMP_NS", "TIMESTAMP_NS"), ("TIMESTAMP", "TIMESTAMP_NS"),
-    ("TIMESTAMP_S", "TIMESTAMP_S"), ("TIMESTAMP_MS", "TIMESTAMP_MS"), ("TIMESTAMPTZ", "TIMESTAMPTZ"), ("TIME", "TIME"),
+    ("TIMESTAMP_S", "TIMESTAMP_S"), ("TIMESTAMP_MS", "TIMESTAMP_MS"), ("TIMESTAMPTZ", "TIMESTAMP_NS"),
     ("BLOB", "BLOB"), ("BIT", "BIT"), ("INTERVAL", "INTERVAL"), ("UHUGEINT", "UHUGEINT"), ("BIGNUM", "BIGNUM"),
     ("STRUCT(a INTEGER)", "STRUCT(a INTEGER)"), ("INTEGER[]", "INTEGER[]"), ("JSON", "JSON"),
 )
