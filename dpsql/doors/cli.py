@@ -206,7 +206,8 @@ def _budget(options: argparse.Namespace) -> int:
 def _shell(options: argparse.Namespace) -> int:
     from dpsql.doors.shell import shell
 
-    settings = [f"format {options.format}", *(text.replace("=", " ", 1) for text in options.set)]
+    given = [f"format={options.format}", f"dialect={options.dialect}", *options.set]
+    settings = [text.replace("=", " ", 1) for text in given]
     with _session(options) as session:
         return shell(session, _analyst(options), options.epsilon, options.delta, settings)
 
@@ -245,12 +246,12 @@ COMMANDS = (
     Command(
         "query", _query, "answer one query privately",
         "dpsql query \"SELECT COUNT(*) FROM visits\" -d hospital.duckdb -a alice",
-        (of.question, of.files, of.price, of.resources, of.fresh, of.shape, of.json),
+        (of.question, of.dialect, of.files, of.price, of.resources, of.fresh, of.shape, of.json),
     ),
     Command(
         "explain", _explain, "show what a query would run and cost; touches no data",
         "dpsql explain \"SELECT AVG(age) FROM patients WHERE sex = ?\" --param female",
-        (of.question, of.files, of.price, of.resources, of.json),
+        (of.question, of.dialect, of.files, of.price, of.resources, of.json),
     ),
     Command(
         "budget", _budget, "what was spent and what is left; the owner raises, backs up and moves it",
@@ -259,7 +260,7 @@ COMMANDS = (
     Command(
         "shell", _shell, "talk SQL; also reads statements from a pipe",
         "dpsql shell -d hospital.duckdb -a alice\n  dpsql shell --set ON_ERROR_STOP=on --format csv < report.sql",
-        (of.files, of.price, of.resources, of.shape, of.settings),
+        (of.files, of.dialect, of.price, of.resources, of.shape, of.settings),
         "Talk SQL; \\help inside lists what there is. From a pipe it reads statements and\n"
         "commands; the exit status is then 1 when any failed, 3 when ON_ERROR_STOP ended\nit at the first that did.",
     ),
@@ -311,7 +312,7 @@ def _analyst(options: argparse.Namespace) -> str | None:
 
 
 def _sql(text: str) -> str:
-    return sys.stdin.read() if text == "-" else text
+    return sys.stdin.read().rstrip() if text == "-" else text
 
 
 def _version() -> str:

@@ -30,16 +30,17 @@ class Desk:
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._session: Session | None = None
-        self._defaults = Namespace(analyst=None, epsilon=None, delta=None)
+        self._defaults = Namespace(analyst=None, epsilon=None, delta=None, dialect=None)
 
     def dpsql(self, line: str, cell: str | None = None) -> object:
         """Private answers to SQL.
 
         %dpsql --database hospital.duckdb [--policy FILE] [--ledger FILE] [--analyst NAME] [--epsilon N] [--delta N]
+               [--dialect NAME]
             opens a database, at a price for every cell; what is left out comes from DPSQL_DATABASE and so on.
         %dpsql
             the tables, and what is left of the budget.
-        %%dpsql [NAME] [--epsilon N] [--delta N] [--param [KEY=]VALUE]... [--fresh] [--explain]
+        %%dpsql [NAME] [--epsilon N] [--delta N] [--dialect NAME] [--param [KEY=]VALUE]... [--fresh] [--explain]
             answers the cell, and keeps the answer as the variable NAME.
         """
         options = _options(line, cell is not None)
@@ -63,7 +64,9 @@ class Desk:
         opened = Session(where.database, where.policy, where.ledger)
         self.close()
         self._session = opened
-        self._defaults = Namespace(analyst=where.analyst, epsilon=options.epsilon, delta=options.delta)
+        self._defaults = Namespace(
+            analyst=where.analyst, epsilon=options.epsilon, delta=options.delta, dialect=options.dialect
+        )
         return opened
 
     def _opened(self) -> Session:
@@ -82,7 +85,7 @@ class Desk:
             "analyst": defaults.analyst,
             "epsilon": defaults.epsilon if options.epsilon is None else options.epsilon,
             "delta": defaults.delta if options.delta is None else options.delta,
-            "params": parameters(options.param),
+            "params": parameters(options.param), "dialect": options.dialect or defaults.dialect or "duckdb",
         }
         if options.explain:
             print(session.explain(sql, **asked))
@@ -113,6 +116,7 @@ def _parser(cell: bool) -> MagicArgumentParser:
     parser = MagicArgumentParser()  # type: ignore[no-untyped-call]
     parser.add_argument("--epsilon", "-e")
     parser.add_argument("--delta")
+    parser.add_argument("--dialect")
     if cell:
         parser.add_argument("name", nargs="?")
         parser.add_argument("--param", action="append", default=[])

@@ -44,6 +44,10 @@ def question(parser: argparse.ArgumentParser) -> None:
         "--param", action="append", default=[], metavar="[NAME=]VALUE",
         help="a value for the next ?, or for $NAME; a number, true, false, null, a date, or text; repeatable",
     )
+
+
+def dialect(parser: argparse.ArgumentParser) -> None:
+    """Whose SQL is read."""
     parser.add_argument(
         "--dialect", default="duckdb", metavar="NAME",
         help="whose SQL it is: duckdb, postgres, snowflake, bigquery, ...",

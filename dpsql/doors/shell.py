@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypedDict
 
 from dpsql.answer import SHOWN_ROWS, Answer
 from dpsql.doors.formats import formatted
 from dpsql.doors.plot import LETTERS, plot
 from dpsql.doors.screen import Screen, screen
-from dpsql.doors.shell_commands import COMMANDS, parted, whole_command
+from dpsql.doors.shell_commands import COMMANDS, between, parted, whole_command
 from dpsql.doors.statements import blank, split
 from dpsql.doors.wait import wait
 from dpsql.errors import Error, ProgrammingError
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 
 WELCOME = "dpsql: private answers to SQL. \\help lists the commands, \\q leaves."
 FAILED, STOPPED = 1, 3      # exit statuses of a pipe: something failed; it ended there (ON_ERROR_STOP), as in psql
+
+
+class Asked(TypedDict):
+    """What goes along with every question of a shell."""
+
+    analyst: str | None
+    epsilon: float | None
+    delta: float | None
+    dialect: str
 
 
 @dataclass(slots=True)
@@ -41,6 +50,7 @@ class Shell:
     timing: bool = False
     stop: bool = False
     format: str = "table"
+    dialect: str = "duckdb"
     out: TextIO | None = None
     ask: Callable[[str], bool] | None = None
     pending: str = ""
@@ -53,6 +63,8 @@ class Shell:
         """Takes one line; runs what it finishes. False when the shell is to end."""
         if blank(self.pending):
             self.pending = ""
+        elif between(self.pending, line):
+            return self.run(line.strip())
         text = self.pending + line + "\n"
         if whole_command(text):
             self.pending = ""
@@ -91,16 +103,20 @@ class Shell:
             return
         began = time.perf_counter()
         self.last = wait(lambda: self.session.query(
-            sql, analyst=self.analyst, epsilon=self.epsilon, delta=self.delta, fresh=self.fresh
+            sql, fresh=self.fresh, **self.asked()
         ), self.session.interrupt)
         seconds = time.perf_counter() - began
         self.show(self.last, drawn)
         if self.timing:
             print(f"time: {seconds:.3f} s", file=sys.stderr if self.bare else sys.stdout)
 
+    def asked(self) -> Asked:
+        """Who asks, at what price, and in whose SQL."""
+        return {"analyst": self.analyst, "epsilon": self.epsilon, "delta": self.delta, "dialect": self.dialect}
+
     def agreed(self, sql: str) -> bool:
         """Whether whoever types accepts noise and cost of a query. A free one needs no consent. Raises Error."""
-        explained = self.session.explain(sql, analyst=self.analyst, epsilon=self.epsilon, delta=self.delta)
+        explained = self.session.explain(sql, **self.asked())
         if not explained.bounds:
             return True
         if self.ask is None:

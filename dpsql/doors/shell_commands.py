@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dpsql.answer import Answer, AnswerCost
+from dpsql.dialects import DIALECTS
 from dpsql.dictionary import line
 from dpsql.doors.formats import NAMES
+from dpsql.doors.statements import split
 from dpsql.errors import ProgrammingError
 from dpsql.explain import Explanation
 
@@ -47,6 +49,11 @@ def whole_command(text: str) -> bool:
     return name.startswith("\\") and not (name in COMMANDS and COMMANDS[name].takes_sql(argument))
 
 
+def between(pending: str, line: str) -> bool:
+    """Whether a line is a command between the lines of a statement, which waits: no part of a text or comment."""
+    return line.startswith("\\") and bool(split(pending + ";")[0])
+
+
 def describe(shell: Shell, argument: str) -> None:
     """The tables, or the columns of one, as the policy and the schema tell of them."""
     screen = shell.screen
@@ -70,7 +77,7 @@ def explain(shell: Shell, argument: str) -> None:
     if not sql:
         raise ProgrammingError("nothing to explain yet: \\explain SELECT ...;")
     shell.sql = sql
-    shown = shell.session.explain(sql, analyst=shell.analyst, epsilon=shell.epsilon, delta=shell.delta)
+    shown = shell.session.explain(sql, **shell.asked())
     print(_coloured(shell, shown), end="\n\n")
 
 
@@ -151,6 +158,15 @@ def format_(shell: Shell, argument: str) -> None:
         print(f"format {shell.format}")
 
 
+def dialect(shell: Shell, argument: str) -> None:
+    """Whose SQL is read."""
+    if argument and argument.lower() not in DIALECTS:
+        raise ProgrammingError(f"the dialect {argument} is not read: write \\dialect {'|'.join(DIALECTS)}")
+    shell.dialect = argument.lower() or shell.dialect
+    if not argument:
+        print(f"dialect {shell.dialect}")
+
+
 def output(shell: Shell, argument: str) -> None:
     """Answers into a file, which is written anew; without a file, back to the terminal."""
     file = Path(argument).expanduser().open("w", encoding="utf-8") if argument else None
@@ -170,7 +186,7 @@ def settings(shell: Shell, argument: str) -> None:
             shell.stop = _switch(value, "\\set ON_ERROR_STOP", True)
         case "fresh":
             shell.fresh = _switch(value, "\\set fresh", True)
-        case "epsilon" | "delta" | "confirm" | "timing" | "format" as known if value:
+        case "epsilon" | "delta" | "confirm" | "timing" | "format" | "dialect" as known if value:
             COMMANDS["\\" + known].run(shell, value)
         case _:
             raise ProgrammingError("write \\set NAME VALUE, as \\set epsilon 0.5; \\set alone lists the names")
@@ -179,8 +195,8 @@ def settings(shell: Shell, argument: str) -> None:
 def _settings(shell: Shell) -> tuple[tuple[str, str], ...]:
     return (
         ("epsilon", _shown(shell.epsilon)), ("delta", _shown(shell.delta)), ("confirm", _on(shell.confirm)),
-        ("timing", _on(shell.timing)), ("format", shell.format), ("fresh", _on(shell.fresh)),
-        ("ON_ERROR_STOP", _on(shell.stop)),
+        ("timing", _on(shell.timing)), ("format", shell.format), ("dialect", shell.dialect),
+        ("fresh", _on(shell.fresh)), ("ON_ERROR_STOP", _on(shell.stop)),
     )
 
 
@@ -249,6 +265,8 @@ COMMANDS: dict[str, Command] = {
     "\\plot": Command(draw, "\\plot [SELECT ...;]", "an answer, or the last one, as bars; shaded: 95 % interval",
                       ("SQL",)),
     "\\format": Command(format_, f"\\format [{'|'.join(NAMES)}]", "how answers look", NAMES),
+    "\\dialect": Command(
+        dialect, "\\dialect [NAME]", "whose SQL is read: duckdb, postgres, snowflake, bigquery, ...", DIALECTS),
     "\\o": Command(output, "\\o [FILE]", "answers go to FILE, which is written anew; alone: back to here"),
     "\\timing": Command(timing, "\\timing [on|off]", "how long each answer took", SWITCH),
     "\\set": Command(

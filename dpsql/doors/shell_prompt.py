@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dpsql.doors.shell_commands import COMMANDS, whole_command
+from dpsql.doors.shell_commands import COMMANDS, between, whole_command
 from dpsql.doors.shell_words import SINGLE, Words, tokens, words
 from dpsql.doors.statements import blank, split
 from dpsql.errors import Error
@@ -75,9 +75,9 @@ def editor(shell: Shell, known: Words) -> Callable[[], str]:
 
     file = _history("history")
     session: PromptSession[str] = PromptSession(
-        PROMPT, multiline=True, prompt_continuation=CONTINUED, completer=Offered(), complete_while_typing=True,
-        lexer=Coloured(), history=FileHistory(file) if file else InMemoryHistory(),
-        auto_suggest=AutoSuggestFromHistory(), key_bindings=_keys(), style=Style.from_dict(STYLE),
+        lambda: prompt(shell), multiline=True, prompt_continuation=CONTINUED, completer=Offered(),
+        complete_while_typing=True, lexer=Coloured(), history=FileHistory(file) if file else InMemoryHistory(),
+        auto_suggest=AutoSuggestFromHistory(), key_bindings=_keys(shell), style=Style.from_dict(STYLE),
         reserve_space_for_menu=6,
     )
 
@@ -88,7 +88,12 @@ def editor(shell: Shell, known: Words) -> Callable[[], str]:
     return read
 
 
-def _keys() -> KeyBindings:
+def prompt(shell: Shell) -> str:
+    """What stands before a line: whether a statement waits for its end."""
+    return PROMPT if blank(shell.pending) else CONTINUED
+
+
+def _keys(shell: Shell) -> KeyBindings:
     """Enter ends a finished statement or a command, takes the completion that is chosen, else begins a new line."""
     from prompt_toolkit.key_binding import KeyBindings
 
@@ -100,7 +105,7 @@ def _keys() -> KeyBindings:
         state = buffer.complete_state
         if state is not None and state.current_completion is not None:
             buffer.complete_state = None
-        elif complete(buffer.text):
+        elif complete(shell.pending + buffer.text):
             buffer.cursor_position = len(buffer.text)
             buffer.validate_and_handle()
         else:
@@ -112,7 +117,8 @@ def _keys() -> KeyBindings:
 def complete(text: str) -> bool:
     """Whether Enter ends here: nothing, a command, or statements up to a last semicolon."""
     rest = split(text)[1]
-    return whole_command(text) or blank(rest) or whole_command(rest)
+    before, _, line = rest.rpartition("\n")
+    return whole_command(text) or blank(rest) or whole_command(rest) or between(before, line)
 
 
 def coloured(text: str, known: Words) -> list[StyleAndTextTuples]:
@@ -151,6 +157,8 @@ def toolbar(shell: Shell) -> str:
               if value is not None]
     parts += [name for name, on in (("confirm", shell.confirm), ("timing", shell.timing), ("replay off", shell.fresh))
               if on]
+    if shell.dialect != "duckdb":
+        parts.append(shell.dialect)
     if shell.format != "table":
         parts.append(shell.format)
     if shell.out is not None:
@@ -186,7 +194,7 @@ def _readline(shell: Shell, known: Words) -> Callable[[], str]:
         readline.set_completer(offer)
         readline.set_completer_delims(" \t\n,;()=<>+-*/.")
         readline.parse_and_bind("tab: complete")
-    return lambda: input(PROMPT if blank(shell.pending) else CONTINUED)
+    return lambda: input(prompt(shell))
 
 
 def _write(write: Callable[[str], object], file: str) -> None:

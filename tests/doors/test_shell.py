@@ -54,7 +54,9 @@ def test_stopping_at_the_first_error(session: Any, settings: list[str], monkeypa
     assert piped(session, "SELECT secret;\nSELECT 1;\n", monkeypatch) == FAILED
 
 
-@pytest.mark.parametrize("wrong", ["format xml", "epsilon", "epsilon many", "nonsense on", "ON_ERROR_STOP perhaps"])
+@pytest.mark.parametrize(
+    "wrong", ["format xml", "epsilon", "epsilon many", "nonsense on", "ON_ERROR_STOP perhaps", "dialect cobol"],
+)
 def test_a_wrong_setting_asks_nothing(session: Any, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert piped(session, "SELECT 1;", monkeypatch, [wrong]) == FAILED and not session.asked
 
@@ -73,13 +75,15 @@ def test_settings(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
         assert talk.feed(line)
     out = capsys.readouterr().out
     assert out.split()[:8] == ["epsilon", "0.5", "delta", "1e-09", "confirm", "off", "timing", "on"]
-    assert out.split()[8:14] == ["format", "table", "fresh", "on", "ON_ERROR_STOP", "off"]
+    assert out.split()[8:14] == ["format", "table", "dialect", "duckdb", "fresh", "on"]
     assert "\ntime: " in out
-    for line in ("\\set epsilon default", "\\delta default", "\\replay on", "\\timing", "SELECT 1;"):
+    for line in ("\\set epsilon default", "\\delta default", "\\replay on", "\\dialect TSQL", "\\timing", "SELECT 1;"):
         assert talk.feed(line)
     assert "timing off" in capsys.readouterr().out
-    assert session.asked[0][1] == {"analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "fresh": True}
-    assert session.asked[1][1] == {"analyst": "alice", "epsilon": None, "delta": None, "fresh": False}
+    assert session.asked[0][1] == {
+        "analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "fresh": True, "dialect": "duckdb"}
+    assert session.asked[1][1] == {
+        "analyst": "alice", "epsilon": None, "delta": None, "fresh": False, "dialect": "tsql"}
     assert not talk.failed
     for wrong in ("many", "nan", "inf", "-1"):
         talk.failed = False
@@ -132,8 +136,10 @@ def test_other_commands(session: Any, capsys: pytest.CaptureFixture[str]) -> Non
     assert "the policy  1              2     3   1e-08        4.9e-07  5e-07" in out and "alice       1 " in out
     assert all(command.usage in out for command in COMMANDS.values()) and "leave (also Ctrl-D)" in out
     talk.feed("SELECT")
-    assert talk.feed("\\q") and talk.pending == "SELECT\n\\q\n"         # not a command inside a statement
-    assert talk.feed("; \\timing") and talk.timing and talk.pending == ""
+    assert talk.feed("\\timing off") and talk.pending == "SELECT\n" and not talk.failed     # a statement waits
+    assert talk.feed("'\n\\timing") and talk.pending == "SELECT\n'\n\\timing\n"             # a text, no command
+    assert talk.feed("'; \\timing") and talk.timing and talk.pending == ""
+    assert talk.feed("SELECT") and not talk.feed("\\q")
 
 
 def test_the_last_answer_again_is_free(session: Any, capsys: pytest.CaptureFixture[str]) -> None:

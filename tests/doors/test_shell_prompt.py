@@ -110,10 +110,11 @@ def test_a_home_that_cannot_be_written(session: Any, home: Path, monkeypatch: py
 def test_the_toolbar(session: Any) -> None:
     talk = Shell(session, "alice")
     assert toolbar(talk) == " alice: epsilon 2 of 3 left"
-    for command in ("\\epsilon 0.5", "\\confirm on", "\\timing on", "\\replay off", "\\format csv", "\\o /dev/null"):
+    for command in ("\\epsilon 0.5", "\\confirm on", "\\timing on", "\\replay off", "\\format csv",
+                    "\\dialect spark", "\\o /dev/null"):
         talk.feed(command)
     assert toolbar(talk) == (
-        " alice: epsilon 2 of 3 left · 0.5 epsilon a query · confirm · timing · replay off · csv · to null")
+        " alice: epsilon 2 of 3 left · 0.5 epsilon a query · confirm · timing · replay off · spark · csv · to null")
     talk.close()
 
     def gone(analyst: str | None) -> None:
@@ -127,6 +128,7 @@ def test_the_toolbar(session: Any) -> None:
     ("", True), ("SELECT 1", False), ("SELECT 1;", True), ("SELECT ';", False), ("\\d", True), ("\\d visits", True),
     ("\\explain", True), ("\\explain SELECT", False), ("\\explain SELECT 1;", True), ("\\plot;", True),
     ("\\nope", True), ("SELECT 1; \\d", True), ("-- a comment", True), ("SELECT 1; SELECT 2", False),
+    ("SELECT 1\n\\d", True), ("SELECT '\n\\d", False), ("SELECT 1 \\d", False),
 ])
 def test_where_enter_ends(text: str, ends: bool) -> None:
     assert complete(text) is ends
