@@ -1,6 +1,7 @@
 """SQL in the analyst's own dialect, brought to DuckDB's meaning node by node; places keep pointing at their text.
 
-`rules.py` holds what each kind of node becomes, `times.py` the rules of dates, `types.py` those of CAST. What has no
+`rules.py` holds what each kind of node becomes, `times.py` the rules of dates, `formats.py` how they are written,
+`types.py` the rules of CAST. What has no
 rule means the same everywhere, or carries a mark of its dialect that the table of scalars does not know and refuses.
 """
 
@@ -11,7 +12,7 @@ from contextlib import suppress
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from dpsql.dialects import rules, times, types
+from dpsql.dialects import formats, rules, times, types
 from dpsql.dialects.series import listed
 from dpsql.errors import QueryError
 from dpsql.parse import UNREAD, Params, parse, refusal
@@ -40,6 +41,7 @@ def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
             error.hint = f'{other} reads it: pass dialect="{other}"'
         raise
     if name != "duckdb":
+        formats.mark(tree, sql, name)
         return listed(translated(tree, name), name)
     for node in list(tree.find_all(exp.Anonymous, exp.Limit, exp.Fetch)):
         known = rules.renamed(node) if isinstance(node, exp.Anonymous) else rules.limited(node, name)

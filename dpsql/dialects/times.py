@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sqlglot import exp
-from sqlglot.dialects.dialect import Dialect
 
+from dpsql.dialects import formats
 from dpsql.dialects.rules import POSTGRES, SPARK, TRINO, Rule, whole
 from dpsql.parse import refusal, written
 
@@ -181,23 +181,21 @@ def _as_moment(node: exp.Expr, dialect: str) -> exp.Expr:
     return exp.cast(node.this, "TIMESTAMP", copy=False)
 
 
-def _format(node: exp.Expr, dialect: str) -> exp.Expr:
-    given = node.args.get("format")
-    given = None if given is None else given.unnest()
-    if not isinstance(given, exp.Literal):
-        raise refusal("a format of dates is a literal", node)
-    if isinstance(node, exp.ToChar):        # the parser leaves these, which may be of numbers
-        given = Dialect.get_or_raise(dialect).format_time(given.copy()) or given
-    return exp.Literal.string(given.this.replace("strict", ""))
-
-
 def _read(node: exp.Expr, dialect: str) -> exp.Expr:
-    found = exp.StrToTime(this=node.this, format=_format(node, dialect))
-    return found if isinstance(node, exp.StrToTime) else exp.cast(found, "DATE", copy=False)
+    found = exp.StrToTime(this=node.this, format=formats.plain(node, dialect))
+    moment = isinstance(node, exp.StrToTime | exp.ParseDatetime) or (dialect == "mysql" and _hours(found))
+    return found if moment else exp.cast(found, "DATE", copy=False)
+
+
+def _hours(node: exp.StrToTime) -> bool:
+    """Whether MySQL reads a moment, not a day."""
+    return any(part in node.args["format"].this for part in ("%H", "%I", "%-H", "%-I", "%M", "%S", "%f"))
 
 
 def _written(node: exp.Expr, dialect: str) -> exp.Expr:
-    return exp.TimeToStr(this=node.this, format=_format(node, dialect))
+    if node.args.get("format") is None:
+        return exp.cast(node.this, "TEXT", copy=False)
+    return formats.written(node.this, node, dialect)
 
 
 def _named(node: exp.Expr, dialect: str) -> exp.Expr:
@@ -208,6 +206,7 @@ def _named(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 RULES: dict[str, Rule] = {
+    "ParseDatetime": _read, "TsOrDsToDatetime": _as_moment,
     "AddMonths": _moved, "DateAdd": _moved, "DateDiff": _between, "DateSub": _moved, "DateTrunc": _truncated,
     "DatetimeAdd": _moved, "DatetimeDiff": _between, "DatetimeSub": _moved, "DatetimeTrunc": _truncated,
     "DayOfWeek": _day_of_week, "Dayname": _named, "Extract": _extracted, "Monthname": _named, "StrToDate": _read,

@@ -254,14 +254,20 @@ def _bucketed_range(call: Call, ranges: Ranges) -> Interval:
 
 # text ---------------------------------------------------------------------------------------------------------------
 
-_FORMAT = frozenset("aAwdbBmyYHIpMSfjUWuVG%")     # DuckDB's specifiers without locale, zone or padding flags
+_FORMAT = frozenset("aAwdbBmyYHIpMSfgjUWuVG%")     # DuckDB's specifiers without locale or zone
+_UNFILLED = frozenset("dmHIMSjy")                  # %-d is written without a leading zero
+
+
+def _specified(text: str) -> bool:
+    """Whether what follows a % starts with a specifier."""
+    return text[:1] in _FORMAT or (text[:1] == "-" and text[1:2] in _UNFILLED)
 
 
 def _format(name: str, arg: Scalar) -> Lit:
     if not isinstance(arg, Lit) or not isinstance(arg.value, str) or not arg.value or len(arg.value) > 100:
         raise ScalarError(f"{name} takes a literal format of at most 100 characters")
     pieces = arg.value.split("%%")
-    if any(piece.endswith("%") or any(part[:1] not in _FORMAT for part in piece.split("%")[1:]) for piece in pieces):
+    if any(piece.endswith("%") or any(not _specified(part) for part in piece.split("%")[1:]) for piece in pieces):
         raise ScalarError(f"this format of {name} is not admitted",
                           hint="use % with one of " + " ".join(sorted(_FORMAT)))
     return arg
