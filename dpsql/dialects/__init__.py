@@ -1,8 +1,9 @@
 """SQL in the analyst's own dialect, brought to DuckDB's meaning node by node; places keep pointing at their text.
 
-`rules.py` holds what each kind of node becomes, `times.py` the rules of dates, `formats.py` how they are written,
-`types.py` the rules of CAST. What has no
-rule means the same everywhere, or carries a mark of its dialect that the table of scalars does not know and refuses.
+`rules.py` holds what operators and clauses become, `texts.py` and `splits.py` what functions of texts do, `times.py`
+the rules of dates, `formats.py` how dates are written, `types.py` the rules of CAST, `names.py` what the parser keeps
+by name. What has no rule means the same everywhere, or carries a mark of its dialect that the table of scalars does not
+know and refuses.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from contextlib import suppress
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from dpsql.dialects import formats, rules, times, types
+from dpsql.dialects import formats, names, rules, splits, texts, times, types
 from dpsql.dialects.series import listed
 from dpsql.errors import QueryError
 from dpsql.parse import UNREAD, Params, parse, refusal
@@ -23,7 +24,7 @@ DIALECTS = (
 )
 _LIKELY = ("duckdb", "tsql", "bigquery", "spark", "mysql", "snowflake", "postgres")
 _TRIED = 4_000         # characters
-_RULES = {**rules.RULES, **times.RULES, **types.RULES}
+_RULES = {**rules.RULES, **texts.RULES, **splits.RULES, **times.RULES, **types.RULES, **names.RULES}
 
 
 def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
@@ -44,7 +45,7 @@ def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
         formats.mark(tree, sql, name)
         return listed(translated(tree, name), name)
     for node in list(tree.find_all(exp.Anonymous, exp.Limit, exp.Fetch)):
-        known = rules.renamed(node) if isinstance(node, exp.Anonymous) else rules.limited(node, name)
+        known = names.renamed(node) if isinstance(node, exp.Anonymous) else rules.limited(node, name)
         if known is not node:
             _take(node, known)
     return listed(tree, name)

@@ -54,11 +54,13 @@ def _known(values: frozenset[str], others: list[exp.Expr]) -> bool:
 
 
 def _comparisons(tree: exp.Query) -> Iterator[tuple[exp.Column, list[exp.Expr]]]:
-    for node in tree.find_all(*_COMPARED, exp.In, exp.Case):
+    for node in tree.find_all(*_COMPARED, exp.In, exp.Case, exp.StrPosition, exp.Replace):
         if isinstance(node, exp.Case):
             sides = [node.this, *(branch.this for branch in node.args["ifs"])] if node.this is not None else []
         elif isinstance(node, exp.In):
             sides = [node.this, *node.expressions]
+        elif isinstance(node, exp.StrPosition):
+            sides = [node.this, node.args["substr"]]
         else:
             sides = [node.this, node.expression]
         bare = [side.unnest() for side in sides]

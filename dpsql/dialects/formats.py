@@ -123,7 +123,9 @@ def _shown(how: str, text: str, value: exp.Expr) -> exp.Expr:
 
 
 def _pieces(node: exp.Expr, dialect: str) -> list[Piece]:
-    raw = node.meta.get(RAW)
+    raw, given = node.meta.get(RAW), node.args.get("format")
+    if raw is None and isinstance(given, exp.Literal) and re.fullmatch("%[ABY]", given.this):
+        return [("", given.this)]               # of MONTHNAME, DATENAME and the like
     if raw is None:
         raise refusal("a format of dates is a literal in the text", node)
     if dialect in POSTGRES | {"snowflake"} and _OF_NUMBERS.fullmatch(raw):

@@ -1,4 +1,4 @@
-"""What the operators, texts and clauses of other dialects become in DuckDB's."""
+"""What the operators and clauses of other dialects become in DuckDB's."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from dpsql.parse import refusal, written
-from dpsql.scalars.marks import CUTS, GIVES
+from dpsql.dialects.templates import made
+from dpsql.parse import refusal
+from dpsql.scalars.marks import CUTS, EVEN, GIVES, JOINS, STAYS
 
 Rule = Callable[[exp.Expr, str], exp.Expr]
 
@@ -16,19 +17,13 @@ POSTGRES = {"postgres", "redshift"}
 SPARK = {"spark", "databricks"}
 TRINO = {"trino", "presto"}
 ANY_CASE = {"mysql", "tsql", "sqlite"}              # LIKE ignores case there by default
-_ESCAPED = {"mysql", "bigquery"} | POSTGRES | SPARK    # a backslash escapes in LIKE there
-_DOLLAR = {"mysql"} | SPARK | TRINO                 # $1 is a group in a replacement there
-_SAME = {"make_date", "md5", "date_part"}           # functions sqlglot keeps by name that mean what DuckDB's mean
-_RENAMED: dict[str, tuple[type[exp.Expr], tuple[str, ...]]] = {
-    "var": (exp.Variance, ("this",)), "varp": (exp.VariancePop, ("this",)),
-    "stdev": (exp.Stddev, ("this",)), "stdevp": (exp.StddevPop, ("this",)),
-    "covar": (exp.CovarSamp, ("this", "expression")),
-}
 _MARKS = {                                          # remarks that change nothing once looked at
-    "Coalesce": ("is_null", "is_nvl"), "CountIf": ("zero_on_all_null",), "StrPosition": ("clamp_position",),
-    "TryCast": ("requires_string",), "Trunc": ("fractions_supported",), "ConcatWs": ("flatten",),
+    "Coalesce": ("is_null", "is_nvl"), "CountIf": ("zero_on_all_null",), "Trunc": ("fractions_supported",),
     "SafeDivide": (), "TimestampTrunc": ("input_type_preserved",), "DateTrunc": ("input_type_preserved",),
 }
+
+
+_MOST_PLACES = 9
 
 
 def plain(node: exp.Expr, dialect: str) -> exp.Expr:
@@ -56,6 +51,12 @@ def _divided(node: exp.Expr, dialect: str) -> exp.Expr:
     if node.args.get("typed") and not any(_fraction(side, dialect) for side in (node.this, node.expression)):
         return node
     return exp.Div(this=node.this, expression=_nonzero(node.expression), typed=False, safe=False)
+
+
+def _truncated(node: exp.Expr, dialect: str) -> exp.Expr:
+    """TRUNC of a moment is its day in Redshift."""
+    node.meta[STAYS] = dialect == "redshift"
+    return plain(node, dialect)
 
 
 def _nonzero(node: exp.Expr) -> exp.Expr:
@@ -88,10 +89,18 @@ def _summed(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 def _averaged(node: exp.Expr, dialect: str) -> exp.Expr:
-    """An AVG of whole numbers is whole in T-SQL and Redshift."""
+    """An AVG of whole numbers is whole in T-SQL and Redshift; conditions are 1 and 0 in MySQL and SQLite."""
     if dialect in ("tsql", "redshift"):
         node.meta[GIVES] = "whole"
+    if dialect in ("mysql", "sqlite") and isinstance(node.this.unnest(), exp.Predicate | exp.Connector | exp.Not):
+        node.set("this", exp.cast(node.this, "INT", copy=False))
     return node
+
+
+def _roughly_counted(node: exp.Expr, dialect: str) -> exp.Expr:
+    """HLL(x) counts different values."""
+    given = [node.this, *node.expressions]
+    return exp.ApproxDistinct(this=given[0]) if len(given) == 1 else node
 
 
 def _safe_divided(node: exp.Expr, dialect: str) -> exp.Expr:
@@ -105,10 +114,46 @@ def _wholly_divided(node: exp.Expr, dialect: str) -> exp.Expr:
     return found
 
 
-def _added(node: exp.Expr, dialect: str) -> exp.Expr:
+def _sum(node: exp.Expr, dialect: str) -> exp.Expr:
+    """SAFE_ADD and its like: nothing overflows here anyhow."""
+    kind = {"SafeAdd": exp.Add, "SafeSubtract": exp.Sub, "SafeMultiply": exp.Mul}[type(node).__name__]
+    sides = (exp.paren(side, copy=False) for side in (node.this, node.expression))
+    return exp.paren(kind(**dict(zip(("this", "expression"), sides, strict=True))), copy=False)
+
+
+def _stepped(node: exp.Expr, dialect: str) -> exp.Expr:
+    """CEIL and FLOOR to a number of decimals."""
+    places = node.args.get("decimals")
+    if places is None:
+        return node
+    if (count := whole(places)) is None or not 0 <= count <= _MOST_PLACES:
+        raise refusal(f"the decimals are a literal from 0 to {_MOST_PLACES}", places)
+    step = exp.Literal.number(10**count)
+    inner = node.__class__(this=exp.Mul(this=exp.paren(node.this, copy=False), expression=step))
+    return exp.paren(exp.Div(this=inner, expression=step.copy(), typed=False, safe=False), copy=False)
+
+
+def _among(node: exp.Expr, dialect: str) -> exp.Expr:
+    """x IN UNNEST([...]) is x IN (...)."""
+    unnest = node.args.get("unnest")
+    listed = unnest.expressions[0] if isinstance(unnest, exp.Unnest) and len(unnest.expressions) == 1 else None
+    if not isinstance(listed, exp.Array):
+        return node
+    return exp.In(this=node.this, expressions=listed.expressions)
+
+
+def _exclusive(node: exp.Expr, dialect: str) -> exp.Expr:
+    """XOR of conditions."""
+    if dialect != "mysql":
+        return node
+    return made("CAST(a AS BOOLEAN) <> CAST(b AS BOOLEAN)", a=node.this, b=node.expression)
+
+
+def added(node: exp.Expr, dialect: str) -> exp.Expr:
     """T-SQL joins texts with +."""
     if dialect == "tsql" and (_is_text(node.this) or _is_text(node.expression)):
         return exp.DPipe(this=node.this, expression=node.expression, safe=True)
+    node.meta[JOINS] = dialect == "tsql"
     return node
 
 
@@ -124,13 +169,22 @@ def _is_text(node: exp.Expr) -> bool:
 
 def _joined(node: exp.Expr, dialect: str) -> exp.Expr:
     """CONCAT of a NULL is NULL where the dialect says so."""
-    if node.args.get("coalesce") or not node.expressions:
+    if (node.args.get("coalesce") and dialect != "redshift") or not node.expressions:
         return node
     texts = [part if _is_text(part) else exp.cast(part, "TEXT", copy=False) for part in node.expressions]
     found = texts[0]
     for text in texts[1:]:
         found = exp.DPipe(this=found, expression=text, safe=True)
     return exp.paren(found, copy=False)
+
+
+def _joined_with(node: exp.Expr, dialect: str) -> exp.Expr:
+    """CONCAT_WS leaves NULL out, but in Snowflake, where it makes all of it NULL."""
+    node.set("flatten", None)
+    if dialect != "snowflake":
+        return node
+    tests = [exp.Is(this=exp.paren(part.copy(), copy=False), expression=exp.null()) for part in node.expressions]
+    return exp.Case(ifs=[exp.If(this=exp.or_(*tests, copy=False), true=exp.null())], default=node.copy())
 
 
 def _piped(node: exp.Expr, dialect: str) -> exp.Expr:
@@ -151,83 +205,9 @@ def _extreme(node: exp.Expr, dialect: str) -> exp.Expr:
     return exp.Case(ifs=[exp.If(this=missing, true=exp.null())], default=found)
 
 
-def _length(node: exp.Expr, dialect: str) -> exp.Expr:
-    """MySQL counts bytes, T-SQL no spaces at the end."""
-    if dialect == "mysql" and node.args.get("binary"):
-        return exp.Anonymous(this="strlen", expressions=[node.this])
-    text = exp.Trim(this=node.this, position="TRAILING") if dialect == "tsql" else node.this
-    return exp.Length(this=text)
-
-
-def _like(node: exp.Expr, dialect: str) -> exp.Expr:
-    literal = node.expression.unnest()
-    pattern = literal.this if isinstance(literal, exp.Literal) else ""
-    if dialect == "tsql" and "[" in pattern:
-        raise refusal("[...] in a LIKE pattern of tsql is not read", node.expression, "write several LIKE, with OR")
-    kind = exp.ILike if dialect in ANY_CASE or isinstance(node, exp.ILike) else exp.Like
-    found = kind(this=node.this, expression=node.expression, **({"negate": True} if node.args.get("negate") else {}))
-    if dialect in _ESCAPED and "\\" in pattern and not isinstance(node.parent, exp.Escape):
-        return exp.Escape(this=found, expression=exp.Literal.string("\\"))
-    return found
-
-
-def _matched(node: exp.Expr, dialect: str) -> exp.Expr:
-    if node.args.get("full_match"):
-        return exp.RegexpFullMatch(this=node.this, expression=node.expression)
-    if dialect == "mysql" and not node.args.get("flag"):
-        node.set("flag", exp.Literal.string("i"))
-    return node
-
-
-def _regexp_replaced(node: exp.Expr, dialect: str) -> exp.Expr:
-    new = node.args.get("replacement")
-    new = None if new is None else new.unnest()
-    if dialect in _DOLLAR and isinstance(new, exp.Literal):
-        if "\\" in new.this:
-            raise refusal(f"a backslash in a replacement of {dialect} is not read", new, "leave it out")
-        new = exp.Literal.string(re.sub(r"\$(\d)", r"\\\1", new.this))
-        node.set("replacement", new)
-    if not node.args.get("single_replace"):
-        if node.args.get("modifiers"):
-            raise refusal("options of this regular expression are not read", node, "write them in the pattern")
-        node.set("modifiers", exp.Literal.string("g"))
-        node.set("single_replace", True)
-    return node
-
-
-def _regexp_extracted(node: exp.Expr, dialect: str) -> exp.Expr:
-    """NULL, not an empty text, where nothing matches and the dialect says so."""
-    missing = node.args.get("null_if_no_match")
-    for mark in ("null_if_no_match", "empty_if_group_missing"):
-        node.set(mark, None)
-    if not node.args.get("group"):
-        node.set("group", exp.Literal.number(0))
-    if not missing:
-        return node
-    test = exp.RegexpLike(this=node.this.copy(), expression=node.expression.copy())
-    return exp.Case(ifs=[exp.If(this=test, true=node.copy())])
-
-
-def _substring(node: exp.Expr, dialect: str) -> exp.Expr:
-    start = whole(node.args.get("start"))
-    if start == 0 and node.args.get("zero_start"):
-        node.set("start", exp.Literal.number(1))
-    elif start is not None and (start == 0 or (start < 0 and dialect in POSTGRES | {"tsql"})):
-        raise refusal(f"{dialect} counts letters before the first here, DuckDB does not", node, "start at 1 or later")
-    node.set("zero_start", None)
-    return node
-
-
-def _split(node: exp.Expr, dialect: str) -> exp.Expr:
-    delimiter = node.args.get("delimiter")
-    if whole(node.args.get("part_index")) and isinstance(delimiter, exp.Literal) and delimiter.this:
-        node.set("part_index_zero_as_one", None)
-        node.set("empty_delimiter_returns_whole", None)
-    return node
-
-
 def _rounded(node: exp.Expr, dialect: str) -> exp.Expr:
     node.set("casts_non_integer_decimals", None)
+    node.meta[EVEN] = dialect == "postgres" and not node.args.get("decimals")
     cut = node.args.get("truncate")
     if cut is None:
         return node
@@ -256,35 +236,6 @@ def _equal(node: exp.Expr, dialect: str) -> exp.Expr:
     return exp.NullSafeEQ(this=node.this, expression=node.expression)
 
 
-def _kept_by_name(node: exp.Expr, dialect: str) -> exp.Expr:
-    """A function of DuckDB's name may mean another thing elsewhere, so only those looked at pass."""
-    name = str(node.this).lower()
-    if name == "octet_length":
-        return exp.Anonymous(this="strlen", expressions=node.expressions)
-    if name == "weekday" and dialect in SPARK | {"mysql"} and len(node.expressions) == 1:
-        day = exp.Extract(this=exp.Var(this="ISODOW"), expression=node.expressions[0])
-        return exp.paren(exp.Sub(this=day, expression=exp.Literal.number(1)), copy=False)
-    if name == "make_date" and len(node.expressions) == 3:
-        return exp.DateFromParts(**dict(zip(("year", "month", "day"), node.expressions, strict=True)))
-    if name == "choose" and dialect == "tsql" and len(node.expressions) > 1:
-        index, *values = node.expressions
-        ifs = [exp.If(this=exp.Literal.number(i), true=value) for i, value in enumerate(values, 1)]
-        return exp.Case(this=index, ifs=ifs)
-    if renamed(node) is not node:
-        return renamed(node)
-    if name in _SAME:
-        return node
-    raise refusal(f"{written(node)} of {dialect} is not read", node, "write it with others, or in DuckDB's SQL")
-
-
-def renamed(node: exp.Expr) -> exp.Expr:
-    """An aggregate under a name that DuckDB lacks, and that means the same wherever it is known; else the node."""
-    kind, keys = _RENAMED.get(str(node.this).lower(), (None, ())) if isinstance(node, exp.Anonymous) else (None, ())
-    if kind is None or len(node.expressions) != len(keys):
-        return node
-    return kind(**dict(zip(keys, node.expressions, strict=True)))
-
-
 def limited(node: exp.Expr, dialect: str) -> exp.Expr:
     """FETCH as LIMIT. QueryError for a share of the rows, and for ties."""
     if any(node.args.get(key) for key in ("limit_options", "percent", "with_ties")):
@@ -304,10 +255,10 @@ def _table(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 RULES: dict[str, Rule] = {
-    "Add": _added, "Anonymous": _kept_by_name, "Avg": _averaged, "Coalesce": plain, "Concat": _joined,
-    "ConcatWs": plain, "CountIf": plain, "DPipe": _piped, "DecodeCase": _chosen, "Div": _divided, "EqualNull": _equal,
-    "Fetch": limited, "Greatest": _extreme, "ILike": _like, "IntDiv": _wholly_divided, "Least": _extreme,
-    "Length": _length, "Like": _like, "Limit": limited, "Nvl2": _present, "RegexpExtract": _regexp_extracted,
-    "RegexpLike": _matched, "RegexpReplace": _regexp_replaced, "Round": _rounded, "SafeDivide": _safe_divided,
-    "SplitPart": _split, "StrPosition": plain, "Substring": _substring, "Sum": _summed, "Table": _table, "Trunc": plain,
+    "Avg": _averaged, "Ceil": _stepped, "Coalesce": plain, "Concat": _joined, "ConcatWs": _joined_with,
+    "CountIf": plain, "DecodeCase": _chosen, "Div": _divided, "DPipe": _piped, "EqualNull": _equal, "Fetch": limited,
+    "Floor": _stepped, "Greatest": _extreme, "Hll": _roughly_counted, "In": _among, "IntDiv": _wholly_divided,
+    "Least": _extreme, "Limit": limited, "Nvl2": _present, "Round": _rounded, "SafeAdd": _sum,
+    "SafeDivide": _safe_divided, "SafeMultiply": _sum, "SafeSubtract": _sum, "Sum": _summed, "Table": _table,
+    "Trunc": _truncated, "Xor": _exclusive,
 }

@@ -5,8 +5,10 @@ from __future__ import annotations
 from sqlglot import exp
 
 from dpsql.dialects import formats
-from dpsql.dialects.rules import POSTGRES, SPARK, TRINO, Rule, whole
+from dpsql.dialects.rules import POSTGRES, SPARK, TRINO, Rule, added, whole
+from dpsql.dialects.templates import made
 from dpsql.parse import refusal, written
+from dpsql.scalars.marks import STAYS
 
 _SUNDAY_FIRST = {"mysql", "bigquery", "tsql"} | SPARK       # DAYOFWEEK is 1 on Sunday there; 0 in DuckDB
 _OTHER_WEEKS = {"mysql", "bigquery", "tsql"}                # weeks start on Sunday there
@@ -14,9 +16,11 @@ _ELAPSED = TRINO | SPARK                                    # a difference count
 _UNITS = {
     "MM": "MONTH", "MON": "MONTH", "YYYY": "YEAR", "YY": "YEAR", "Y": "YEAR", "Q": "QUARTER", "QQ": "QUARTER",
     "DD": "DAY", "HH": "HOUR", "MI": "MINUTE", "SS": "SECOND", "ISOWEEK": "WEEK", "ISO_WEEK": "WEEK", "WW": "WEEK",
-    "WK": "WEEK", "WEEKISO": "WEEK", "DAYOFWEEKISO": "ISODOW", "DW": "DAYOFWEEK",
+    "WK": "WEEK", "WEEKISO": "WEEK", "DAYOFWEEKISO": "ISODOW", "DAYOFWEEK_ISO": "ISODOW", "EPOCH_SECOND": "EPOCH",
+    "MS": "MILLISECOND", "DW": "DAYOFWEEK",
 }
 _ISO = ("ISOWEEK", "ISO_WEEK", "WEEKISO")
+_FRACTIONS = {"MILLISECOND": 1000, "MICROSECOND": 1_000_000}
 _SMALL = {"HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"}
 
 
@@ -56,14 +60,21 @@ def _iso(node: exp.Expr, dialect: str) -> bool:
     return False
 
 
-def _week_start(date: exp.Expr, first: int) -> exp.Expr:
+def _week_start(date: exp.Expr, first: int, stays: bool) -> exp.Expr:
     """The last day `first` that is not after a moment: moved so far that its weeks start on Monday, and back."""
-    days, week = (1 - first) % 7, exp.Var(this="WEEK")
+    days = (1 - first) % 7
     if not days:
-        return exp.TimestampTrunc(this=date, unit=week)
+        return _of_its_type(exp.TimestampTrunc(this=date, unit=exp.Var(this="WEEK")), stays)
     ahead, back = (exp.Interval(this=exp.Literal.string(str(n)), unit=exp.Var(this="DAY")) for n in (days, -days))
-    moved = exp.paren(exp.Add(this=date, expression=ahead), copy=False)
-    return exp.paren(exp.Add(this=exp.TimestampTrunc(this=moved, unit=week), expression=back), copy=False)
+    moved = exp.paren(_of_its_type(exp.Add(this=date, expression=ahead), stays), copy=False)
+    start = _of_its_type(exp.TimestampTrunc(this=moved, unit=exp.Var(this="WEEK")), stays)
+    return exp.paren(_of_its_type(exp.Add(this=start, expression=back), stays), copy=False)
+
+
+def _of_its_type(node: exp.Expr, stays: bool) -> exp.Expr:
+    """A node that gives a DATE for a DATE, if it does."""
+    node.meta[STAYS] = stays
+    return node
 
 
 def _week_of_year(date: exp.Expr, first: int) -> exp.Expr:
@@ -79,6 +90,8 @@ def _week_of_year(date: exp.Expr, first: int) -> exp.Expr:
 
 def _extracted(node: exp.Expr, dialect: str) -> exp.Expr:
     unit, of = _unit(node, dialect, "this"), node.expression
+    if isinstance(of, exp.Anonymous):
+        return _age(node, of, unit)
     if unit == "WEEK" and not _iso(node, dialect):
         return _week_of_year(of, _first(node, dialect, "this"))
     if unit == "DATE":
@@ -90,7 +103,21 @@ def _extracted(node: exp.Expr, dialect: str) -> exp.Expr:
     if unit == "SECOND" and dialect in POSTGRES:        # with its fraction
         ticks = exp.Extract(this=exp.Var(this="MICROSECOND"), expression=of)
         return exp.paren(exp.Div(this=ticks, expression=exp.Literal.number("1e6"), typed=False, safe=False), copy=False)
-    return exp.Extract(this=exp.Var(this=unit), expression=of)
+    if unit == "YEAR_MONTH":
+        return made("year(d) * 100 + month(d)", d=of)
+    found = exp.Extract(this=exp.Var(this=unit), expression=of)
+    if unit in _FRACTIONS and dialect not in POSTGRES:      # of its second, not of its minute
+        return made(f"x % {_FRACTIONS[unit]}", x=found)
+    return found
+
+
+def _age(node: exp.Expr, age: exp.Expr, unit: str) -> exp.Expr:
+    """The years of Postgres' AGE, or the months beyond them."""
+    if unit not in ("YEAR", "MONTH") or len(age.expressions) != 2:
+        raise refusal("of AGE the years and months are read, between two dates", node)
+    later, earlier = (_moment(each) for each in age.expressions)
+    more = "date_sub('month', b, a) % 12"
+    return made("date_sub('year', b, a)" if unit == "YEAR" else more, a=later, b=earlier)
 
 
 def _plus_one(node: exp.Expr) -> exp.Expr:
@@ -115,10 +142,12 @@ def _week(node: exp.Expr, dialect: str) -> exp.Expr:
 def _truncated(node: exp.Expr, dialect: str) -> exp.Expr:
     if node.args.get("zone"):
         raise refusal("a time zone here is not answered", node, "leave it out: moments are those of the tables")
-    unit = _unit(node, dialect)
+    unit, stays = _unit(node, dialect), dialect not in POSTGRES
+    if written(node).upper() == "TRUNC":       # Spark's gives a DATE
+        node.set("this", exp.cast(node.this, "DATE", copy=False))
     if unit == "WEEK":
-        return _week_start(node.this, _first(node, dialect))
-    return exp.TimestampTrunc(this=node.this, unit=exp.Var(this=unit))
+        return _week_start(node.this, _first(node, dialect), stays)
+    return _of_its_type(exp.TimestampTrunc(this=node.this, unit=exp.Var(this=unit)), stays and unit not in _SMALL)
 
 
 def _moment(node: exp.Expr) -> exp.Expr:
@@ -136,37 +165,119 @@ def _between(node: exp.Expr, dialect: str) -> exp.Expr:
     if elapsed:
         return exp.Anonymous(this="date_sub", expressions=[exp.Literal.string(unit.lower()), earlier, later])
     if unit == "WEEK":                      # DuckDB counts sevens of days, the others starts of weeks
-        later, earlier = (_week_start(each, _first(node, dialect)) for each in (later, earlier))
+        later, earlier = (_week_start(each, _first(node, dialect), False) for each in (later, earlier))
         days = exp.DateDiff(this=later, expression=earlier, unit=exp.Var(this="DAY"))
         return exp.paren(exp.IntDiv(this=days, expression=exp.Literal.number(7)), copy=False)
     return exp.DateDiff(this=later, expression=earlier, unit=exp.Var(this=unit))
 
 
-def _moved(node: exp.Expr, dialect: str) -> exp.Expr:
-    """date + n units. A day's number may be computed; months and hours are literals."""
+def moved(node: exp.Expr, dialect: str) -> exp.Expr:
+    """date + n units, of the type of the date. A day's number may be computed; months and hours are literals."""
+    if (start := _started(node)) is not None:
+        return start
     count, unit = node.expression, _unit(node, dialect)
     if isinstance(count, exp.Interval):
         count, unit = count.this, _unit(count, dialect)
-    if node.args.get("preserve_end_of_month") or (dialect == "redshift" and written(node).upper() == "ADD_MONTHS"):
-        raise refusal(f"ADD_MONTHS of {dialect} keeps the last day of a month, DuckDB does not", node,
-                      "write d + INTERVAL '1 month'")
     unit = "MONTH" if isinstance(node, exp.AddMonths) else unit
     down = isinstance(node, (exp.DateSub, exp.DatetimeSub, exp.TimestampSub))
     date = _moment(node.this)
-    of_days = isinstance(node, exp.TsOrDsAdd) and node.args.get("return_type") is None      # redshift's give a moment
-    if of_days:
+    stays = node.args.get("return_type") is None            # redshift's gives a moment
+    if isinstance(node, exp.TsOrDsAdd) and stays:
         date = exp.cast(date, "DATE", copy=False)
     length = whole(count)
     if length is not None:
         step: exp.Expr = exp.Interval(
             this=exp.Literal.string(str(-length if down else length)), unit=exp.Var(this=unit))
-        moved: exp.Expr = exp.paren(exp.Add(this=date, expression=step), copy=False)
+        found: exp.Expr = exp.Add(this=date, expression=step)
     elif unit == "DAY":
-        kind = exp.Sub if down else exp.Add
-        moved = exp.paren(kind(this=date, expression=exp.paren(count, copy=False)), copy=False)
+        found = (exp.Sub if down else exp.Add)(this=date, expression=exp.paren(count, copy=False))
     else:
         raise refusal(f"{unit}S are added by a literal number only", count, "write the number, or add days")
-    return exp.cast(moved, "DATE", copy=False) if of_days and unit not in _SMALL else moved
+    found = exp.paren(_of_its_type(found, stays and unit not in _SMALL), copy=False)
+    if node.args.get("preserve_end_of_month") or (dialect == "redshift" and written(node).upper() == "ADD_MONTHS"):
+        return made("CASE WHEN CAST(d AS DATE) = last_day(d) THEN last_day(m) ELSE m END", d=date, m=found)
+    return found
+
+
+def _started(node: exp.Expr) -> exp.Expr | None:
+    """T-SQL's DATEADD(month, DATEDIFF(month, 0, d), 0): the first moment of the month of d."""
+    units = node.expression
+    if not isinstance(node, exp.DateAdd) or whole(node.this) != 0 or not isinstance(units, exp.DateDiff):
+        return None
+    zero = units.expression.find(exp.Literal)
+    unit = _unit(units, "tsql")
+    same = zero is not None and zero.this == "1900-01-01" and unit == _unit(node, "tsql")
+    if not same or unit == "WEEK":          # its weeks start on Sunday, and day 0 was a Monday
+        return None
+    return exp.TimestampTrunc(this=units.this, unit=exp.Var(this=unit))
+
+
+def _stays(node: exp.Expr, dialect: str) -> exp.Expr:
+    """A DATE and an interval of days or longer are a DATE there."""
+    if dialect in SPARK | TRINO | {"mysql"} and isinstance(node.expression, exp.Interval):
+        node.meta[STAYS] = _unit(node.expression, dialect) not in _SMALL
+    return added(node, dialect) if isinstance(node, exp.Add) else node
+
+
+def _last_day(node: exp.Expr, dialect: str) -> exp.Expr:
+    """LAST_DAY of a month, a quarter or a year."""
+    unit = _unit(node, dialect) if node.args.get("unit") is not None else "MONTH"
+    if unit == "MONTH":
+        return exp.LastDay(this=node.this)
+    if unit not in ("QUARTER", "YEAR"):
+        raise refusal(f"the last day of a {unit.lower()} is not read", node, "MONTH, QUARTER and YEAR are")
+    more = {"QUARTER": "2 MONTH", "YEAR": "11 MONTH"}[unit]
+    return made(f"last_day(date_trunc('{unit.lower()}', d) + INTERVAL {more})", d=node.this)
+
+
+def _month_end(node: exp.Expr, dialect: str) -> exp.Expr:
+    """T-SQL's EOMONTH(d, n)."""
+    months = node.args.get("expression")
+    if months is None:
+        return node
+    return exp.LastDay(this=moved(exp.AddMonths(this=node.this, expression=months), dialect))
+
+
+def _next_day(node: exp.Expr, dialect: str) -> exp.Expr:
+    name = node.expression.unnest()
+    found = [i for i, day in enumerate(_DAYS) if isinstance(name, exp.Literal) and len(name.this) > 1
+             and day.startswith(name.this.upper())]
+    if not found:
+        raise refusal("NEXT_DAY takes the name of a day", node)
+    day = exp.Literal.number((found[0] - 1) % 7 + 1)
+    return made("CAST(d AS DATE) + CAST((n - isodow(d) + 6) % 7 + 1 AS INTEGER)", d=node.this, n=day)
+
+
+def _months_between(node: exp.Expr, dialect: str) -> exp.Expr:
+    """Whole months where both are the same day, or the last, of a month; else with days in 31 parts."""
+    moments = {name: exp.cast(_moment(side), "TIMESTAMP") for name, side in (("a", node.this), ("b", node.expression))}
+    whole_months = "(year(a) - year(b)) * 12 + month(a) - month(b)"
+    in_days = "day({0}) - 1 + (hour({0}) * 3600 + minute({0}) * 60 + second({0})) / 86400"
+    found = made(
+        f"CASE WHEN day(a) = day(b) OR (CAST(a AS DATE) = last_day(a) AND CAST(b AS DATE) = last_day(b)) "
+        f"THEN CAST({whole_months} AS DOUBLE) "
+        f"ELSE {whole_months} + ({in_days.format('a')} - ({in_days.format('b')})) / 31 END", **moments)
+    return exp.Round(this=found, decimals=exp.Literal.number(8)) if dialect in SPARK else found
+
+
+def _seconds(node: exp.Expr, dialect: str) -> exp.Expr:
+    """Seconds since 1970."""
+    return made("CAST(floor(epoch(x)) AS BIGINT)", x=node.this)
+
+
+def _seconds_of_text(node: exp.Expr, dialect: str) -> exp.Expr:
+    """UNIX_TIMESTAMP(x) of a moment; of a text, in the format given."""
+    moment = _read(exp.StrToTime(this=node.this, format=node.args["format"]), dialect) \
+        if formats.RAW in node.meta else node.this
+    return made("CAST(floor(epoch(x)) AS BIGINT)", x=moment)
+
+
+def _days_since(node: exp.Expr, dialect: str) -> exp.Expr:
+    return made("date_diff('day', DATE '1970-01-01', x)", x=node.this)
+
+
+def _iso_year(node: exp.Expr, dialect: str) -> exp.Expr:
+    return made("isoyear(x)", x=node.this)
 
 
 def _as_date(node: exp.Expr, dialect: str) -> exp.Expr:
@@ -182,6 +293,8 @@ def _as_moment(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 def _read(node: exp.Expr, dialect: str) -> exp.Expr:
+    if isinstance(node, exp.ParseDatetime) and dialect in TRINO:
+        return exp.StrToTime(this=node.this, format=formats.plain(node, "spark"))
     found = exp.StrToTime(this=node.this, format=formats.plain(node, dialect))
     moment = isinstance(node, exp.StrToTime | exp.ParseDatetime) or (dialect == "mysql" and _hours(found))
     return found if moment else exp.cast(found, "DATE", copy=False)
@@ -206,12 +319,13 @@ def _named(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 RULES: dict[str, Rule] = {
-    "ParseDatetime": _read, "TsOrDsToDatetime": _as_moment,
-    "AddMonths": _moved, "DateAdd": _moved, "DateDiff": _between, "DateSub": _moved, "DateTrunc": _truncated,
-    "DatetimeAdd": _moved, "DatetimeDiff": _between, "DatetimeSub": _moved, "DatetimeTrunc": _truncated,
-    "DayOfWeek": _day_of_week, "Dayname": _named, "Extract": _extracted, "Monthname": _named, "StrToDate": _read,
-    "StrToTime": _read, "TimeStrToTime": _as_moment, "TimeToStr": _written, "TimestampAdd": _moved,
-    "TimestampDiff": _between, "TimestampSub": _moved, "TimestampTrunc": _truncated, "ToChar": _written,
-    "TsOrDsAdd": _moved,
-    "TsOrDsDiff": _between, "TsOrDsToDate": _as_date, "TsOrDsToTimestamp": _as_moment, "Week": _week,
+    "Add": _stays, "AddMonths": moved, "DateAdd": moved, "DateDiff": _between, "DateSub": moved, "DatetimeAdd": moved,
+    "DatetimeDiff": _between, "DatetimeSub": moved, "DatetimeTrunc": _truncated, "DateTrunc": _truncated,
+    "Dayname": _named, "DayOfWeek": _day_of_week, "Extract": _extracted, "LastDay": _last_day, "Monthname": _named,
+    "MonthsBetween": _months_between, "NextDay": _next_day, "ParseDatetime": _read, "StrToDate": _read,
+    "StrToTime": _read, "StrToUnix": _seconds_of_text, "Sub": _stays, "TimestampAdd": moved, "TimestampDiff": _between,
+    "TimestampSub": moved, "TimestampTrunc": _truncated, "TimeStrToTime": _as_moment, "TimeToStr": _written,
+    "ToChar": _written, "TsOrDsAdd": moved, "TsOrDsDiff": _between, "TsOrDsToDate": _as_date,
+    "TsOrDsToDatetime": _as_moment, "TsOrDsToTimestamp": _as_moment, "UnixDate": _days_since, "UnixSeconds": _seconds,
+    "Week": _week, "YearOfWeek": _iso_year, "YearOfWeekIso": _iso_year,
 }

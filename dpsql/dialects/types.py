@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from dpsql.dialects.rules import SPARK, TRINO, Rule
+from dpsql.dialects.rules import SPARK, TRINO, Rule, whole
 from dpsql.parse import refusal
-from dpsql.scalars.marks import CUTS, DIGITS, ROUNDS
+from dpsql.scalars.marks import CUTS, DIGITS, OF_DATE, ROUNDS
 
 _DECIMALS = {                       # DECIMAL without digits; in Postgres and SQLite it keeps them all
     "tsql": (18, 0), "redshift": (18, 0), "mysql": (10, 0), "spark": (10, 0), "databricks": (10, 0),
@@ -20,8 +20,17 @@ _MOMENTS = {exp.DType.DATETIME2, exp.DType.SMALLDATETIME}
 _TEXTS = {exp.DType.NVARCHAR, exp.DType.NCHAR, exp.DType.CHAR, exp.DType.VARCHAR, exp.DType.TEXT}
 
 
+_STYLES = {                         # of T-SQL's CONVERT
+    1: "%m/%d/%y", 3: "%d/%m/%y", 20: "%Y-%m-%d %H:%M:%S", 21: "%Y-%m-%d %H:%M:%S.%g", 23: "%Y-%m-%d", 101: "%m/%d/%Y",
+    102: "%Y.%m.%d", 103: "%d/%m/%Y", 104: "%d.%m.%Y", 105: "%d-%m-%Y", 106: "%d %b %Y", 107: "%b %d, %Y",
+    108: "%H:%M:%S", 110: "%m-%d-%Y", 111: "%Y/%m/%d", 112: "%Y%m%d", 120: "%Y-%m-%d %H:%M:%S",
+    121: "%Y-%m-%d %H:%M:%S.%g",
+}
+
+
 def _cast(node: exp.Expr, dialect: str) -> exp.Expr:
     node.set("requires_string", None)
+    node.set("probe_date_format", None)
     to = node.args["to"]
     kind = to.this
     if kind == exp.DType.DECIMAL and not to.expressions and isinstance(node.this, exp.IntDiv):
@@ -35,6 +44,8 @@ def _cast(node: exp.Expr, dialect: str) -> exp.Expr:
         node.set("to", exp.DataType.build("TIMESTAMP"))
     elif kind == exp.DType.FLOAT and dialect == "tsql":
         node.set("to", exp.DataType.build("DOUBLE"))
+    elif kind == exp.DType.UBIGINT and dialect == "mysql":
+        node.set("to", exp.DataType.build("BIGINT"))
     elif kind == exp.DType.BIT and dialect == "tsql":
         node.set("to", exp.DataType.build("BOOLEAN"))
     elif kind in _TEXTS:
@@ -54,9 +65,39 @@ def _text(node: exp.Expr, to: exp.DataType) -> exp.Expr:
 
 
 def _converted(node: exp.Expr, dialect: str) -> exp.Expr:
-    if node.args.get("style"):
-        raise refusal("CONVERT with a style is not read", node, "write FORMAT(x, 'yyyy-MM-dd'), or CAST")
-    return _cast(exp.Cast(this=node.expression, to=node.this), dialect)
+    """CONVERT(type, x, style): the style says how a date is written, or read."""
+    kind = exp.TryCast if node.args.get("safe") else exp.Cast
+    if (style := node.args.get("style")) is None:
+        return _cast(kind(this=node.expression, to=node.this), dialect)
+    text = _STYLES.get(whole(style) or 0)
+    if text is None:
+        raise refusal("this style of CONVERT is not read", style, "write FORMAT(x, 'yyyy-MM-dd'), or CAST")
+    if node.this.this not in _TEXTS:
+        moment = exp.StrToTime(this=node.expression, format=exp.Literal.string(text))
+        return _cast(kind(this=moment, to=node.this), dialect)
+    shown = exp.TimeToStr(this=node.expression, format=exp.Literal.string(text))
+    shown.meta[OF_DATE] = text.split(" %H")[0]
+    return _cast(kind(this=shown, to=node.this), dialect)
 
 
-RULES: dict[str, Rule] = {"Cast": _cast, "Convert": _converted, "TryCast": _cast}
+def _number(node: exp.Expr, dialect: str) -> exp.Expr:
+    """TO_NUMBER, TO_DECIMAL: a DECIMAL of so many digits."""
+    if node.args.get("format"):
+        raise refusal("formats of numbers are not read", node, "CAST(x AS DECIMAL(18, 2))")
+    digits = [each.name for each in (node.args.get("precision"), node.args.get("scale")) if each is not None]
+    kind = f"DECIMAL({', '.join(digits)})" if digits else "DECIMAL(38, 0)"
+    return exp.TryCast(this=node.this, to=exp.DataType.build(kind))
+
+
+def _double(node: exp.Expr, dialect: str) -> exp.Expr:
+    return exp.TryCast(this=node.this, to=exp.DataType.build("DOUBLE"))
+
+
+def _truth(node: exp.Expr, dialect: str) -> exp.Expr:
+    return exp.TryCast(this=node.this, to=exp.DataType.build("BOOLEAN"))
+
+
+RULES: dict[str, Rule] = {
+    "Cast": _cast, "Convert": _converted, "ToBoolean": _truth, "ToDouble": _double, "ToNumber": _number,
+    "TryCast": _cast,
+}

@@ -8,17 +8,23 @@ from functools import cache, reduce
 
 from sqlglot import exp
 
-from dpsql.expression import BIGINT, BOOLEAN, INTEGER, NULL, VARCHAR, Kind, Lit, Scalar, SqlType
-from dpsql.scalars import spelling, time_forms, zones
+from dpsql.expression import (
+    BOOLEAN,
+    INTEGER,
+    NULL,
+    VARCHAR,
+    Kind,
+    Lit,
+    Scalar,
+)
+from dpsql.scalars import dialectal, spelling, time_forms, zones
 from dpsql.scalars.clamps import declared
-from dpsql.scalars.conversion import through
+from dpsql.scalars.dialectal import apply
 from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.literals import number
-from dpsql.scalars.marks import CUTS, DIGITS, ROUNDS
 from dpsql.scalars.numeric import MAX_SHIFT
 from dpsql.scalars.rows import ROWS, Row, call
-from dpsql.scalars.time_forms import days_of, repeated
-from dpsql.scalars.unify import as_decimal, cast
+from dpsql.scalars.time_forms import repeated
 
 Resolve = Callable[[exp.Column], Scalar]
 Rule = Callable[[exp.Expr, Callable[[exp.Expr], Scalar]], Scalar]
@@ -53,11 +59,6 @@ def _visit(node: exp.Expr, visit: Callable[[exp.Expr], Scalar], resolve: Resolve
         return rule(node, visit)
     row, args = arguments(node)
     return apply(row, [visit(arg) for arg in args])
-
-
-def apply(row: Row, args: list[Scalar]) -> Scalar:
-    """One row of the table, its column arguments clamped where their value is used."""
-    return call(row.name, *(declared(arg) for arg in args) if row.value else args)
 
 
 def arguments(node: exp.Expr) -> tuple[Row, list[exp.Expr]]:
@@ -240,35 +241,6 @@ def _case(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     return call("case", *args) if subject is None else call("switch", visit(subject), *args)
 
 
-def _cast(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
-    if {key for key, value in node.args.items() if value} - {"this", "to", "safe"}:
-        raise ScalarError("this form of CAST is not admitted")
-    value, stand_in = visit(node.this), spelling.stand_in(node.args["to"])
-    if stand_in is not None:
-        return through(declared(value), stand_in)
-    to = _exact(value, node) if DIGITS in node.meta else spelling.type_of(node.args["to"])
-    if node.meta.get(CUTS) and value.type.kind in (Kind.DOUBLE, Kind.DECIMAL):
-        value = apply(ROWS["trunc"], [value])
-    elif node.meta.get(ROUNDS) and value.type.kind is Kind.DOUBLE:
-        value = apply(ROWS["round"], [value])
-    try:
-        return cast(declared(value) if to.numeric else value, to)
-    except ScalarError:
-        if isinstance(node, exp.TryCast) and isinstance(value, Lit) and value.type == VARCHAR:
-            return Lit(None, to)
-        raise
-
-
-def _exact(value: Scalar, node: exp.Expr) -> SqlType:
-    """The type of a NUMERIC that keeps all digits."""
-    if value.type.kind in (Kind.DOUBLE, Kind.DECIMAL):
-        return value.type
-    if value.type.kind in (Kind.INTEGER, Kind.NULL):
-        return as_decimal(BIGINT if value.type == NULL else value.type)
-    raise ScalarError(f"a NUMERIC of {value.type} without digits keeps them all in {node.meta[DIGITS]}",
-                      hint="write how many, as in NUMERIC(18, 4), or CAST(... AS DOUBLE)")
-
-
 def _boolean(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     return Lit(bool(node.this), BOOLEAN)
 
@@ -337,29 +309,6 @@ def _product(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     return repeated(left, right) or apply(ROWS["*"], [left, right])
 
 
-def _divided(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
-    """In some dialects whole numbers are divided as whole numbers, and nothing is divided by zero."""
-    left, right = visit(node.this), visit(node.expression)
-    if not node.args.get("typed"):
-        return apply(ROWS["/"], [left, right])
-    if {left.type.kind, right.type.kind} <= {Kind.INTEGER, Kind.NULL}:
-        return apply(ROWS["//"], [left, right])
-    stated = isinstance(right, Lit) and right.value
-    return apply(ROWS["/"], [left, right if stated else call("nullif", right, Lit(0, INTEGER))])
-
-
-def _wholly_divided(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
-    found = apply(ROWS["//"], [visit(node.this), visit(node.expression)])
-    cut = node.meta.get(CUTS) and found.type.kind is not Kind.INTEGER
-    return cast(apply(ROWS["trunc"], [found]), BIGINT) if cut else found
-
-
-def _added(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
-    sign = "+" if isinstance(node, exp.Add) else "-"
-    moved = days_of(node, visit)
-    return apply(ROWS[sign], [visit(node.this), visit(node.expression)]) if moved is None else call(sign, *moved)
-
-
 def _shifted_left(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     """x << n is x 2^n, which our product widens where the engine would overflow."""
     left, places = visit(node.this), visit(node.expression)
@@ -372,11 +321,10 @@ def _shifted_left(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar
 NAMED: dict[str, Rule] = {**time_forms.NAMED}
 
 RULES: dict[str, Rule] = {
-    "Add": _added, "And": _connected, "AtTimeZone": zones.at_zone, "Between": _between,
-    "BitwiseLeftShift": _shifted_left, "Boolean": _boolean,
-    "ByteString": _text, "Case": _case, "Cast": _cast, "Chr": _letter, "Div": _divided, "EQ": _equal, "Escape": _escape,
-    "ILike": _like, "If": _case, "In": _in, "IntDiv": _wholly_divided, "Is": _is, "Like": _like, "Literal": _literal,
-    "Log": _log, "Mul": _product, "NEQ": _equal, "Neg": _negative, "Not": _not, "Null": _null, "Or": _connected,
-    "Pad": _padded, "Paren": _inside, "RawString": _text, "RegexpILike": _matches, "RegexpLike": _matches,
-    "Sub": _added, "Trim": _trim, "TryCast": _cast, **time_forms.RULES,
+    "And": _connected, "AtTimeZone": zones.at_zone, "Between": _between, "BitwiseLeftShift": _shifted_left,
+    "Boolean": _boolean, "ByteString": _text,
+    "Case": _case, "Chr": _letter, "EQ": _equal, "Escape": _escape, "If": _case, "ILike": _like, "In": _in, "Is": _is,
+    "Like": _like, "Literal": _literal, "Log": _log, "Mul": _product, "Neg": _negative, "NEQ": _equal, "Not": _not,
+    "Null": _null, "Or": _connected, "Pad": _padded, "Paren": _inside, "RawString": _text, "RegexpILike": _matches,
+    "RegexpLike": _matches, "Trim": _trim, **dialectal.RULES, **time_forms.RULES,
 }

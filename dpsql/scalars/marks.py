@@ -3,4 +3,8 @@
 CUTS = "cuts"           # a number that is made whole here loses its fraction
 ROUNDS = "rounds"       # half of a DOUBLE that is made whole here goes away from zero, not to the even number
 DIGITS = "digits"       # a DECIMAL here has all the digits of what it is cast from
+JOINS = "joins"         # + joins texts here
+STAYS = "stays"         # a DATE and an interval are a DATE here, or a moment cut to its day
+EVEN = "even"           # half of a DOUBLE is rounded to the even number here
+OF_DATE = "of date"     # the format for a DATE, which has no hours
 GIVES = "gives"         # an aggregate gives "numeric" of BIGINT, or "whole" of whole numbers

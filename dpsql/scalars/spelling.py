@@ -73,6 +73,8 @@ _INSTEAD = {
     "array": "a name with spaces is written \"in quotes\"; [x] is tsql's: pass dialect=\"tsql\"",
     "hash": "write md5(x)", "epoch_ns": "write epoch_us(x)",
     "lcm": "write x * y // gcd(x, y)",
+    **dict.fromkeys(("split", "string_split", "str_split", "string_to_array"),
+                    "a list is no value here: take one part, as in split_part(x, ',', 1), or UNNEST it in FROM"),
 }
 _CHANCE = {"random", "rand", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "setseed", "nextval"}
 

@@ -11,6 +11,7 @@ from dpsql.scalars import units
 from dpsql.scalars.date_parts import PART_UNITS
 from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.literals import number
+from dpsql.scalars.marks import STAYS
 from dpsql.scalars.rows import call
 from dpsql.scalars.unify import cast
 
@@ -137,7 +138,9 @@ def compared(node: exp.Expr, visit: Visit) -> Scalar:
 
 def date_trunc(node: exp.Expr, visit: Visit) -> Scalar:
     """date_trunc('month', d)."""
-    return call("date_trunc", _unit_text(node.args.get("unit")), visit(node.this))
+    unit, value = _unit_text(node.args.get("unit")), visit(node.this)
+    found = call("date_trunc", unit, value)
+    return cast(found, DATE) if node.meta.get(STAYS) and value.type == DATE else found
 
 
 def date_diff(node: exp.Expr, visit: Visit) -> Scalar:
