@@ -18,7 +18,7 @@ from dpsql.lower.preserved import at_least_one, preserved_table, require_public_
 from dpsql.lower.rows import Rows, build, is_star, lower_from, lower_where
 from dpsql.lower.scope import Scope, lookup, output_name
 from dpsql.lower.several import several
-from dpsql.lower.sources import extended, has_aggregate
+from dpsql.lower.sources import extended, grouped_by, has_aggregate
 from dpsql.lower.units import names_units
 from dpsql.parse import refusal
 from dpsql.program import Ask, Key, Measure
@@ -68,12 +68,12 @@ def lower_question(select: exp.Select, context: Context, env: Env, rebuild: Rebu
         raise refusal("DISTINCT ON is not answered", select)
     if (having := select.args.get("having")) is not None and (window := having.find(exp.Window)) is not None:
         raise refusal("HAVING holds no window function", window, "write it after QUALIFY")
-    rows_keys = _group_items(select)
+    rows_keys = grouped_by(select)
     rows = lower_from(select, context, env)
     refuse_unit_groups(rows_keys, rows, context)
     names = [output_name(item) for item in select.expressions]
     select, rows = context.embedded(select, rows, env)
-    rows_keys = _group_items(select)
+    rows_keys = grouped_by(select)
     rows = lower_where(rows, select)
     aliases = {item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)}
     keys = _keys(rows_keys, rows.scope, aliases)
@@ -87,33 +87,6 @@ def lower_question(select: exp.Select, context: Context, env: Env, rebuild: Rebu
         name, assembled.relation, keys, tuple(question.measures), tuple(question.places)
     ))
     return finish
-
-
-def _group_items(select: exp.Select) -> list[exp.Expr]:
-    """The expressions grouped by: positions and ALL replaced by the select items they mean."""
-    group = select.args.get("group")
-    if group is None:
-        return []
-    check_args(group, {"expressions", "all"})
-    outputs = [item.this if isinstance(item, exp.Alias) else item for item in select.expressions]
-    if group.args.get("all"):
-        return [item for item in outputs if not has_aggregate(item)]
-    found = []
-    for node in group.expressions:
-        if isinstance(node, exp.Literal) and not node.is_string:
-            if not node.is_int or not 1 <= int(node.name) <= len(outputs):
-                raise refusal(f"there is no select item {node.name}", node, "count from 1, or write the expression out")
-            found.append(outputs[int(node.name) - 1])
-        elif isinstance(node, exp.GroupingSets | exp.Rollup | exp.Cube | exp.Tuple):
-            raise refusal("GROUPING SETS, ROLLUP and CUBE are not answered yet", node, "ask one query per grouping")
-        else:
-            found.append(node)
-    for node in found:
-        if has_aggregate(node):
-            raise refusal("an aggregate cannot be a grouping key", node)
-        if is_star(node):
-            raise refusal("* cannot be a grouping key", node, "name the columns")
-    return found
 
 
 def refuse_unit_groups(items: list[exp.Expr], rows: Rows, context: Context) -> None:

@@ -136,6 +136,34 @@ def has_aggregate(node: exp.Expr) -> bool:
     return any(has_aggregate(child) for child in node.iter_expressions())
 
 
+def grouped_by(select: exp.Select) -> list[exp.Expr]:
+    """The expressions that GROUP BY names: positions and ALL replaced by the select items they mean."""
+    group = select.args.get("group")
+    if group is None:
+        return []
+    if sets := next((node for node in group.find_all(exp.GroupingSets, exp.Rollup, exp.Cube)), None):
+        raise refusal("GROUPING SETS, ROLLUP and CUBE are not answered here", sets, "ask one query per grouping")
+    check_args(group, {"expressions", "all"})
+    outputs = [item.this if isinstance(item, exp.Alias) else item for item in select.expressions]
+    if group.args.get("all"):
+        return [item for item in outputs if not has_aggregate(item)]
+    found = []
+    for node in [each for node in group.expressions
+                 for each in (node.expressions if isinstance(node, exp.Tuple) else [node])]:
+        if isinstance(node, exp.Literal) and not node.is_string:
+            if not node.is_int or not 1 <= int(node.name) <= len(outputs):
+                raise refusal(f"there is no select item {node.name}", node, "count from 1, or write the expression out")
+            found.append(outputs[int(node.name) - 1])
+        else:
+            found.append(node)
+    for node in found:
+        if has_aggregate(node):
+            raise refusal("an aggregate cannot be a grouping key", node)
+        if node.is_star:
+            raise refusal("* cannot be a grouping key", node, "name the columns")
+    return found
+
+
 def one_row(query: exp.Expr) -> bool:
     """Whether a query gives at most one row, whatever its tables hold."""
     limit = query.args.get("limit")

@@ -11,12 +11,11 @@ from dpsql.errors import QueryError
 from dpsql.expression import NULL, Column, Lit, Ref, Scalar
 from dpsql.facts.equalities import classes
 from dpsql.facts.public import null_extended
-from dpsql.lower.context import Context, Env, check_args
+from dpsql.lower.context import Context, Env
 from dpsql.lower.joins import Block, Group, Outer
 from dpsql.lower.rows import Rows, build, is_star, lower_from, lower_where
 from dpsql.lower.scope import Scope, Visible, expand, output_name
-from dpsql.lower.sources import extended, has_aggregate
-from dpsql.parse import refusal
+from dpsql.lower.sources import extended, grouped_by
 from dpsql.relation import Fed, Relation, Scan, columns_out
 
 if TYPE_CHECKING:
@@ -115,33 +114,12 @@ def _without_queries(select: exp.Select) -> exp.Select:
 def keys_of(select: exp.Select, scope: Scope) -> list[tuple[exp.Expr, Scalar]]:
     """What a block groups by: GROUP BY, or all that DISTINCT shows."""
     aliases = {item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)}
-    return [(node, build(node, scope, aliases)) for node in _key_nodes(select)] or [
+    return [(node, build(node, scope, aliases)) for node in grouped_by(select)] or [
         (item, v.scalar) for item in select.expressions for v in _shown(item, scope)
     ]
-
-
-def _key_nodes(select: exp.Select) -> list[exp.Expr]:
-    group = select.args.get("group")
-    if group is None:
-        return []
-    check_args(group, {"expressions", "all"})
-    outputs = [item.this if isinstance(item, exp.Alias) else item for item in select.expressions]
-    if group.args.get("all"):
-        return [item for item in outputs if not has_aggregate(item)]
-    found = []
-    for node in group.expressions:
-        if isinstance(node, exp.Literal) and node.is_int and 1 <= int(node.name) <= len(outputs):
-            found.append(outputs[int(node.name) - 1])
-        elif isinstance(node, exp.GroupingSets | exp.Rollup | exp.Cube | exp.Tuple | exp.Literal) or is_star(node):
-            raise refusal("a derived table of people groups by columns and expressions only", node)
-        else:
-            found.append(node)
-    return found
 
 
 def _shown(item: exp.Expr, scope: Scope) -> list[Visible]:
     if is_star(item):
         return [Visible(None, v.name, v.scalar) for v in expand(item, scope)]
     return [Visible(None, output_name(item), build(item.this if isinstance(item, exp.Alias) else item, scope))]
-
-
