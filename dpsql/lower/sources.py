@@ -148,8 +148,8 @@ def grouped_by(select: exp.Select) -> list[exp.Expr]:
     if group.args.get("all"):
         return [item for item in outputs if not has_aggregate(item)]
     found = []
-    for node in [each for node in group.expressions
-                 for each in (node.expressions if isinstance(node, exp.Tuple) else [node])]:
+    written = [one for each in group.expressions for one in (each.expressions if isinstance(each, exp.Tuple) else [each])]
+    for node in written:
         if isinstance(node, exp.Literal) and not node.is_string:
             if not node.is_int or not 1 <= int(node.name) <= len(outputs):
                 raise refusal(f"there is no select item {node.name}", node, "count from 1, or write the expression out")
