@@ -148,8 +148,8 @@ def grouped_by(select: exp.Select) -> list[exp.Expr]:
     if group.args.get("all"):
         return [item for item in outputs if not has_aggregate(item)]
     found = []
-    written = [one for each in group.expressions for one in (each.expressions if isinstance(each, exp.Tuple) else [each])]
-    for node in written:
+    members = [each.expressions if isinstance(each, exp.Tuple) else [each] for each in group.expressions]
+    for node in [one for each in members for one in each]:
         if isinstance(node, exp.Literal) and not node.is_string:
             if not node.is_int or not 1 <= int(node.name) <= len(outputs):
                 raise refusal(f"there is no select item {node.name}", node, "count from 1, or write the expression out")
