@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from dpsql.budget.events import Event
+from dpsql.budget.events import Event, upwards
 from dpsql.noise import gaussian, keeping, laplace, selection, threshold
 from dpsql.noise.laplace import laplace_event
 from dpsql.noise.ratio import sum_quantile
@@ -238,10 +238,10 @@ def gaussian_scheme(
     parts = shares(_worths(cells, min_units is not None), 1 / 2)
     ratio = gaussian.multiplier(epsilon - 2 * miss, delta - miss, groups * len(every))
     noises = tuple(_gaussian(cell.linf, groups, part, ratio) for cell, part in zip(every, parts, strict=True))
-    inverse = sum(
+    inverse = upwards(sum(      # or the price of many totals would have too many digits for a ledger
         (Fraction(groups * (cell.linf * noise.factor) ** 2) / noise.scale**2
          for cell, noise in zip(every, noises, strict=True)), Fraction(0),
-    )
+    ))
     if min_units is None:
         return Scheme(noises, None, (Event.gaussian(1, 1 / inverse, epsilon, delta),))
     units = noises[-1]

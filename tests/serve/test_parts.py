@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -52,6 +53,22 @@ def test_what_is_given_stays_and_a_guess_that_fails_gives_way() -> None:
 
     with pytest.raises(QueryError, match="refusal of int"):
         inferred("SELECT n = ?", (1,), (), TABLES, "postgres", never)
+
+
+def test_no_more_types_are_tried_once_they_took_long() -> None:
+    asked = 0
+
+    def plan(values: tuple[object, ...]) -> object:
+        nonlocal asked
+        asked += 1
+        end = time.thread_time() + 0.5
+        while time.thread_time() < end:
+            pass
+        raise QueryError(f"refused {asked}")
+
+    with pytest.raises(QueryError, match="refused 1"):
+        inferred("SELECT ? || ? || ?", (1, 2, 3), (), (), "postgres", plan)
+    assert 2 <= asked <= 5
 
 
 def test_settings_follow_transactions() -> None:

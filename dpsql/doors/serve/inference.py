@@ -7,6 +7,7 @@ planned with sample values; where that is refused, other types are tried. Nothin
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from itertools import product
@@ -29,6 +30,7 @@ SAMPLES: dict[int, object] = {
 }
 TRIED = (of.TEXT, of.INT8, of.NUMERIC, of.DATE, of.BOOL, of.TIMESTAMP)
 MOST_TRIALS = 40        # each plans the query once
+MOST_SECONDS = 2.0      # of work, after which no other types are tried
 OPEN = (0, of.UNKNOWN)
 HOLE = "dpsql_hole_"
 MARKS = (TokenType.PLACEHOLDER, TokenType.QDCOLON)      # ? and ?::
@@ -60,7 +62,10 @@ def inferred(
         return tuple(oid or of.TEXT for oid in known)
     guesses = _guesses(sql, holes, tables, dialect)
     first: QueryError | None = None
+    end = time.thread_time() + MOST_SECONDS
     for types in _trials(known, guesses):
+        if first is not None and time.thread_time() > end:
+            break
         try:
             plan(tuple(sample(types[number - 1]) for number in holes))
         except QueryError as error:
