@@ -14,6 +14,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from dpsql.dialects import formats, names, rules, splits, texts, times, types
+from dpsql.dialects.macros import written_out
 from dpsql.dialects.series import listed
 from dpsql.errors import QueryError
 from dpsql.parse import UNREAD, Params, parse, refusal
@@ -48,6 +49,7 @@ def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
         known = names.renamed(node) if isinstance(node, exp.Anonymous) else rules.limited(node, name)
         if known is not node:
             _take(node, known)
+    written_out(tree)
     return listed(tree, name)
 
 

@@ -16,9 +16,9 @@ from dpsql.lower.around import conjunct_nodes, reads_around, taken_apart
 from dpsql.lower.context import Context, Env, check_args
 from dpsql.lower.joins import Exists, Group, filtered, ids
 from dpsql.lower.rows import Rows, build, conjuncts_of, derived, is_star, lower_from
-from dpsql.lower.scope import Scope, Visible, expand, output_name
+from dpsql.lower.scope import Scope, Visible, expand
 from dpsql.lower.sources import aggregated, extended, one_group
-from dpsql.parse import refusal, unwrapped
+from dpsql.parse import output_name, refusal, unwrapped
 
 _HIDDEN = "\0is"        # the table name of columns that stand for a subquery: no analyst can write it
 _PLAIN = {"expressions", "from_", "joins", "where", "with_", "kind", "distinct", "order", "limit"}

@@ -10,10 +10,10 @@ from dpsql.lower.correlated import KEY, VALUE, Correlated, correlated, outer_col
 from dpsql.lower.grouping import level_keys, regrouped
 from dpsql.lower.question import Replace, lower_question, refuse_unit_groups
 from dpsql.lower.rows import lower_from, lower_rows
-from dpsql.lower.scope import Scope, output_name
+from dpsql.lower.scope import Scope
 from dpsql.lower.sources import aggregated, alias_of, extended, origin_of, source_origin, sources
 from dpsql.lower.total import SINGLE
-from dpsql.parse import refusal, span, unwrapped, written
+from dpsql.parse import output_name, refusal, span, unwrapped, written
 
 _SELECT = {
     "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "qualify",
@@ -110,6 +110,8 @@ def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.E
         return replaced
     _refuse_private_test(node, context, env)
     match node:
+        case exp.IgnoreNulls(this=exp.AnyValue()):
+            return exp.Min(this=_node(node.this.this, replace, context, env))     # any value will do
         case exp.Query() if not isinstance(node, exp.Subquery):
             return lower_open(_about_outer(node, replace, context, env), context, env)
         case exp.Subquery() if isinstance(node.this, exp.Query):

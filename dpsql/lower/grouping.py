@@ -12,9 +12,8 @@ from itertools import combinations, product
 
 from sqlglot import exp
 
-from dpsql.lower.scope import output_name
 from dpsql.lower.sources import has_aggregate
-from dpsql.parse import refusal
+from dpsql.parse import output_name, refusal
 
 MAX_SETS = 32       # grouping sets of one block: each is a question, and they share the epsilon
 

@@ -13,10 +13,10 @@ from dpsql.lower.context import Context, Env, check_args
 from dpsql.lower.exists import correlated_rows
 from dpsql.lower.joins import Group, Outer, Split, filtered, joined
 from dpsql.lower.rows import Rows, build, conjuncts_of, derived, is_star, separated
-from dpsql.lower.scope import Visible, output_name, renamed
+from dpsql.lower.scope import Visible, renamed
 from dpsql.lower.sources import aggregated, alias_of, one_group
 from dpsql.lower.windows import has_window
-from dpsql.parse import refusal, unwrapped
+from dpsql.parse import output_name, refusal, unwrapped
 from dpsql.relation import Values
 from dpsql.scalars.unify import cast, common
 

@@ -16,11 +16,11 @@ from dpsql.lower.joins import Block, Group
 from dpsql.lower.measures import measured
 from dpsql.lower.preserved import Loose
 from dpsql.lower.rows import Rows, build, conjuncts_of, is_star, lower_from, lower_where
-from dpsql.lower.scope import Visible, expand, lookup, output_name, renamed
+from dpsql.lower.scope import Visible, expand, lookup, renamed
 from dpsql.lower.sources import extended, has_aggregate
 from dpsql.lower.units import keys_of, names_units
 from dpsql.lower.windows import Windows, has_window
-from dpsql.parse import refusal
+from dpsql.parse import output_name, refusal
 from dpsql.relation import Aggregate, Filter, Project, Relation
 
 _HIDDEN = "\0group"     # the table name of what a group shows: no analyst can write it

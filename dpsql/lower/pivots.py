@@ -5,8 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from dpsql.catalog import Catalog
-from dpsql.lower.scope import output_name
-from dpsql.parse import refusal
+from dpsql.parse import output_name, refusal
 
 _WAY = "write SUM(x) FILTER (WHERE k = 'a') AS a, one for each value"
 _KNOWN = {"expressions", "fields", "unpivot", "alias", "columns", "pivot_column_naming", "group", "include_nulls"}

@@ -19,13 +19,12 @@ from dpsql.lower.scope import (
     expand,
     lookup,
     merged,
-    output_name,
     renamed,
     resolve,
     struct_field,
 )
 from dpsql.lower.sources import aggregated, alias_of, extended, origin_of
-from dpsql.parse import refusal, unwrapped
+from dpsql.parse import output_name, refusal, unwrapped
 from dpsql.relation import Values
 from dpsql.scalars.unify import cast, common
 

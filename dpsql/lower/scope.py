@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
-from sqlglot import ErrorLevel, exp
+from sqlglot import exp
 
+from dpsql import scalars
 from dpsql.expression import Lit, Scalar
 from dpsql.parse import refusal
 
@@ -119,28 +120,38 @@ def merged(left: Scope, right: Scope, names: list[str]) -> Scope:
 
 
 def expand(star: exp.Expr, scope: Scope) -> list[Visible]:
-    """The columns of `*` or `t.*`, EXCLUDE honoured."""
+    """The columns of `*` or `t.*`, EXCLUDE, REPLACE and RENAME honoured."""
+    inner = star.this if isinstance(star, exp.Column) else star
+    named = {each.this.name.lower(): each.alias for each in inner.args.get("rename") or ()}
+    instead = {each.alias.lower(): each.this for each in inner.args.get("replace") or ()}
+    try:
+        return [
+            replace(v, name=named.get(v.name.lower(), v.name), scalar=v.scalar if v.name.lower() not in instead else
+                    scalars.build(instead[v.name.lower()], lambda node: resolve(node, scope)))
+            for v in starred(star, scope)
+        ]
+    except scalars.ScalarError as error:
+        raise refusal(error.reason, error.node, error.hint) from None
+
+
+def starred(star: exp.Expr, scope: Scope) -> list[Visible]:
+    """The columns that `*` or `t.*` stands for, less those of EXCLUDE."""
     table = star.table if isinstance(star, exp.Column) else ""
     inner = star.this if isinstance(star, exp.Column) else star
-    if inner.args.get("replace") or inner.args.get("rename"):
-        raise refusal("REPLACE and RENAME in * are not answered", star, "name the columns")
-    left_out = {node.name.lower() for node in inner.args.get("except_") or ()}
-    shown = [
-        v for v in scope
-        if (_is(v.table, table) if table else not v.hidden) and not v.outer and v.name.lower() not in left_out
-    ]
+    there = [v for v in scope if (_is(v.table, table) if table else not v.hidden) and not v.outer]
+    names = {v.name.lower(): v.name for v in there}
+    for key in ("except_", "replace", "rename"):
+        for each in inner.args.get(key) or ():
+            name = each.alias if key == "replace" else (each.this if key == "rename" else each).name
+            if name.lower() not in names:
+                close = get_close_matches(name.lower(), names, 1)
+                way = f"did you mean {names[close[0]]}?" if close else _listed(list(names.values()))
+                raise refusal(f"this * has no column {name}", each, way)
+    left_out = {each.name.lower() for each in inner.args.get("except_") or ()}
+    shown = [v for v in there if v.name.lower() not in left_out]
     if not shown:
         raise refusal("there are no columns for this *", star)
     return shown
-
-
-def output_name(item: exp.Expr) -> str:
-    """The name of a select item: its alias, its column, or its text as DuckDB would name it."""
-    if isinstance(item, exp.Count) and isinstance(item.this, exp.Star | None):
-        return "count_star()"
-    if item.alias or isinstance(item, exp.Column):
-        return item.alias_or_name
-    return item.sql("duckdb", normalize_functions="lower", comments=False, unsupported_level=ErrorLevel.IGNORE)
 
 
 def _is(table: str | None, name: str) -> bool:

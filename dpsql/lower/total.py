@@ -32,7 +32,7 @@ from dpsql.expression import (
 )
 from dpsql.interval import Interval
 from dpsql.lower.alike import as_table, cast_rows, refused_at
-from dpsql.lower.scope import Scope, Visible, lookup, resolve, struct_field
+from dpsql.lower.scope import Scope, Visible, lookup, resolve, starred, struct_field
 from dpsql.lower.sources import one_row
 from dpsql.lower.total_folds import folded, is_fold, placed
 from dpsql.lower.total_sources import joined, seen
@@ -169,7 +169,7 @@ class Block:
     def _items(self, select: exp.Select) -> Columns:
         found: list[Column] = []
         items: list[exp.Expr] = []
-        for item in select.expressions:
+        for item in [item for stated in select.expressions for item in self._changed(stated)]:
             inner = item.this if isinstance(item, exp.Alias) else item
             if isinstance(inner, exp.Star) or (isinstance(inner, exp.Column) and isinstance(inner.this, exp.Star)):
                 found += self._starred(inner)
@@ -183,17 +183,20 @@ class Block:
         select.set("expressions", items)
         return tuple(found)
 
+    def _changed(self, item: exp.Expr) -> list[exp.Expr]:
+        """The items that a * with REPLACE or RENAME stands for; any other item as it is."""
+        star = item.this if isinstance(item, exp.Column) else item
+        instead = {each.alias.lower(): each.this for each in star.args.get("replace") or ()}
+        named = {each.this.name.lower(): each.alias for each in star.args.get("rename") or ()}
+        if not isinstance(star, exp.Star) or not (instead or named):
+            return [item]
+        return [exp.alias_(
+            instead.get(v.name.lower()) or exp.column(v.name, v.table, quoted=True), named.get(v.name.lower(), v.name),
+            quoted=True,
+        ) for v in starred(item, self.scope)]
+
     def _starred(self, node: exp.Expr) -> list[Column]:
-        star = node.this if isinstance(node, exp.Column) else node
-        if star.args.get("replace") or star.args.get("rename"):
-            raise refusal("REPLACE and RENAME in * are not answered", node, "name the columns")
-        left_out = {each.name.lower() for each in star.args.get("except_") or ()}
-        table = node.table.lower() if isinstance(node, exp.Column) else None
-        return [
-            replace(v.scalar.column, name=v.name) for v in self.scope
-            if isinstance(v.scalar, Ref) and v.name.lower() not in left_out
-            and (not v.hidden if table is None else (v.table or "").lower() == table)
-        ]
+        return [replace(v.scalar.column, name=v.name) for v in starred(node, self.scope) if isinstance(v.scalar, Ref)]
 
     def _grouped(self, group: exp.Group) -> None:
         for name in ("expressions", "rollup", "cube", "grouping_sets"):

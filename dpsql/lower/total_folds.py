@@ -99,7 +99,7 @@ def _truths(gives: SqlType) -> Rule:
 
 
 _FOLDS: dict[str, Rule] = {
-    "Avg": _reals, "mean": _reals, "favg": _reals, "fsum": _reals, "Sum": _sum, "Count": _counted,
+    "Avg": _reals, "Sum": _sum, "Count": _counted,
     "CountIf": _truths(HUGEINT), "LogicalAnd": _truths(BOOLEAN), "LogicalOr": _truths(BOOLEAN),
     "Median": _middle, "PercentileCont": _middle, "ArgMax": _beside, "ArgMin": _beside,
     **dict.fromkeys(("Max", "Min", "Mode", "PercentileDisc"), _same),
@@ -118,7 +118,7 @@ _QUANTILES = (exp.PercentileCont, exp.PercentileDisc)
 
 
 def _name(node: exp.Expr) -> str:
-    return str(node.this).lower() if isinstance(node, exp.Anonymous) else type(node).__name__
+    return type(node).__name__
 
 
 def is_fold(node: exp.Expr) -> bool:
@@ -154,9 +154,6 @@ def _fold(node: exp.Expr, block: Block) -> tuple[exp.Expr, SqlType]:
             order = exp.Ordered(this=block.sql(arg), **{k: v for k, v in ordered.args.items() if k != "this"})
             return exp.WithinGroup(this=node.this.copy(), expression=exp.Order(expressions=[order])), type_
     rest = {key: value for key, value in node.args.items() if key not in ("this", "expression", "expressions")}
-    if isinstance(node, exp.Anonymous):
-        args, type_ = _taken(node, node.expressions, block)
-        return exp.Anonymous(this=node.this, expressions=[block.sql(arg) for arg in args]), type_
     if rest.pop("count", None) is not None:
         raise refusal(f"{written(node).upper()} of several values gives a list", node, "leave the second argument out")
     if isinstance(node.this, exp.Star | None):

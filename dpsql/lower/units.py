@@ -14,8 +14,9 @@ from dpsql.facts.public import null_extended
 from dpsql.lower.context import Context, Env
 from dpsql.lower.joins import Block, Group, Outer
 from dpsql.lower.rows import Rows, build, is_star, lower_from, lower_where
-from dpsql.lower.scope import Scope, Visible, expand, output_name
+from dpsql.lower.scope import Scope, Visible, expand
 from dpsql.lower.sources import extended, grouped_by
+from dpsql.parse import output_name
 from dpsql.relation import Fed, Relation, Scan, columns_out
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from dpsql.lower.folds import Folds, Range, believed, folded, plain, proved
 from dpsql.lower.joins import Block, Group
 from dpsql.lower.measures import measured
 from dpsql.lower.rows import Rows, build, conjuncts_of, is_star
-from dpsql.lower.scope import Visible, expand, output_name, renamed
+from dpsql.lower.scope import Visible, expand, renamed
 from dpsql.lower.units import names_units
-from dpsql.parse import refusal, written
+from dpsql.parse import output_name, refusal, written
 from dpsql.relation import Fold, Frame, Over, Place, Places, Project, Quantile, Relation, Sorted, Window, columns_out
 from dpsql.scalars.unify import cast
 

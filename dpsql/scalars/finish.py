@@ -27,7 +27,6 @@ WINDOWS = frozenset((
 _SYNTAX = frozenset(("DataType", "DataTypeParam", "Exists", "Subquery", "Any", "All", "Rand", "Try"))
 _BELOW = frozenset(("BitwiseLeftShift", "WidthBucket"))    # the engine lacks them, or raises; rewritten below the noise
 MAX_IN_FINISH = 8           # characters a replacement puts in
-_NAMED_AGGREGATES = frozenset(("mean", "favg", "fsum"))
 
 
 @cache
@@ -39,7 +38,7 @@ def _classes() -> frozenset[str]:
 @cache
 def _names() -> frozenset[str]:
     of_rows = {name for row in ROWS.values() for name in row.names}
-    return frozenset(of_rows | set(NAMED) | _NAMED_AGGREGATES)
+    return frozenset(of_rows | set(NAMED))
 
 
 def admitted_in_finish(node: exp.Expr) -> bool:

@@ -63,10 +63,15 @@ def _decimal(node: exp.DataType) -> SqlType:
     return SqlType(Kind.DECIMAL, width, scale)
 
 
+_TEXT = "write CAST(... AS VARCHAR) || ' text'"
 _CLOCK = {"now", "current_date", "current_timestamp", "current_time", "today", "localtime", "localtimestamp",
           "get_current_timestamp", "get_current_time", "transaction_timestamp", "getdate", "sysdatetime", "curdate",
           "sysdate", "current_datetime", "systimestamp"}
 _INSTEAD = {
+    "product": "EXP(SUM(LN(x))) is the product of positive numbers", "printf": _TEXT, "format": _TEXT,
+    "entropy": "GROUP BY it, and compute it from the counts", "columns": "name the columns",
+    "mad": "write MEDIAN(ABS(x - (SELECT MEDIAN(x) FROM ...)))",
+    "every": "COUNT_IF(x) and COUNT(x) say how many are true, and of how many",
     "age": "write datesub('year', start, end) for whole years", "repeat": "texts are not made longer by the rows",
     "initcap": "write upper(left(x, 1)) || lower(substring(x, 2))",
     "make_timestamp": "write CAST(... AS TIMESTAMP)", "levenshtein": "compare with LIKE or a regular expression",

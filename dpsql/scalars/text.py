@@ -38,10 +38,8 @@ def joined(arg: Scalar) -> Scalar:
 
 
 def _piped(args: tuple[Scalar, ...]) -> Taken:
-    """|| writes whole numbers as text beside a text."""
-    if any(arg.type == VARCHAR for arg in args):
-        args = tuple(cast(arg, VARCHAR) if arg.type.kind is Kind.INTEGER else arg for arg in args)
-    return texts("||")(args)
+    """|| writes anything as text."""
+    return tuple(cast(arg, VARCHAR) for arg in args), VARCHAR
 
 
 def constant(name: str, arg: Scalar) -> Lit:

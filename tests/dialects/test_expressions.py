@@ -152,6 +152,7 @@ tsql | charindex('x', v) | strpos(v, 'x')
 tsql | convert(int, v) | CAST(v AS INTEGER)
 tsql | CAST(v AS nvarchar(3)) | left(v, 3)
 tsql | CAST(v AS float) | CAST(v AS DOUBLE)
+spark | CAST(f AS float) | CAST(f AS REAL)
 tsql | [i] | i
 tsql | v LIKE 'x%' | v ILIKE 'x%'
 tsql | log(f) | ln(f)
