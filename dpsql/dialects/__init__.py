@@ -9,6 +9,7 @@ know and refuses.
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import islice
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -25,6 +26,7 @@ DIALECTS = (
 )
 _LIKELY = ("duckdb", "tsql", "bigquery", "spark", "mysql", "snowflake", "postgres")
 _TRIED = 4_000         # characters
+_MOST_PIECES = 2_000   # nodes of one expression
 _RULES = {**rules.RULES, **texts.RULES, **splits.RULES, **times.RULES, **types.RULES, **names.RULES}
 
 
@@ -81,5 +83,14 @@ def translated(tree: exp.Query, dialect: str) -> exp.Query:
         except (SqlglotError, AttributeError, LookupError, TypeError, ValueError):     # it lacks what its kind has
             raise refusal(f"this is not read in {dialect}", node, "look at its arguments") from None
         if new is not node:
+            _require_small(new, node)
             _take(node, new)
     return tree
+
+
+def _require_small(new: exp.Expr, node: exp.Expr) -> None:
+    """Refuses an expression that is written out too long: what stands in a function may be copied many times, and so
+    once more by the function around that."""
+    if not isinstance(new, exp.Query | exp.Join | exp.Values) and next(islice(new.walk(), _MOST_PIECES, None), None):
+        raise refusal("this is too long once it is written out in DuckDB's SQL", node,
+                      "give the inner part a name in a derived table, and use that")

@@ -197,7 +197,8 @@ def _up_to(node: exp.Expr, dialect: str) -> exp.Expr:
     found: exp.Expr | None = None
     for place in places:
         part = made("split_part(x, d, n)", x=node.this, d=delimiter, n=_number(place))
-        found = part if found is None else made("a || d || b", a=found, d=delimiter, b=part)
+        found = part if found is None else exp.DPipe(
+            this=exp.DPipe(this=found, expression=delimiter.copy(), safe=True), expression=part, safe=True)
     assert found is not None, "there is a part"
     return found if abs(count) == 1 else delimited(node.this, delimiter, abs(count), found, node.this)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from sqlglot import exp
 
@@ -279,3 +281,22 @@ def test_parameters_stand_where_literals_do(dialect: str, text: str, params: lis
 def test_a_parameter_is_looked_at_like_a_literal() -> None:
     with pytest.raises(QueryError, match="before the first"):
         read("SELECT substring(v, @p, 2) FROM t", {"p": -1}, "tsql")
+
+
+@pytest.mark.parametrize(("dialect", "function"), [
+    ("mysql", "substring_index({}, ',', 9)"), ("snowflake", "greatest({}, w)"), ("snowflake", "split({}, ',')[3]"),
+    ("snowflake", "concat_ws('-', {}, w)"), ("tsql", "stuff({}, 2, 1, 'x')"), ("spark", "substring_index({}, '.', -3)"),
+    ("snowflake", "decode({}, 'a', 'b', 'c', 'd')"), ("trino", "regexp_extract({}, 'a')"),
+])
+def test_what_is_copied_again_and_again_is_refused_in_time(dialect: str, function: str) -> None:
+    """Each copies its argument: twelve deep they would be millions."""
+    text = "v"
+    for _ in range(12):
+        text = function.format(text)
+    started = time.process_time()
+    try:
+        read(f"SELECT {text} FROM t", None, dialect)
+    except QueryError as error:
+        assert "too long once it is written out" in error.reason
+        assert error.start is not None
+    assert time.process_time() - started < 5
