@@ -232,6 +232,13 @@ def _present(node: exp.Expr, dialect: str) -> exp.Expr:
     return exp.Case(ifs=[exp.If(this=test, true=node.args["true"])], default=node.args.get("false") or exp.null())
 
 
+def _tested(node: exp.Expr, dialect: str) -> exp.Expr:
+    """IS NOT NULL, which the parser of Postgres notes as a remark of IS."""
+    if not node.args.get("negate"):
+        return node
+    return exp.Not(this=exp.Is(this=node.this, expression=node.expression))
+
+
 def _equal(node: exp.Expr, dialect: str) -> exp.Expr:
     return exp.NullSafeEQ(this=node.this, expression=node.expression)
 
@@ -258,7 +265,7 @@ RULES: dict[str, Rule] = {
     "Avg": _averaged, "Ceil": _stepped, "Coalesce": plain, "Concat": _joined, "ConcatWs": _joined_with,
     "CountIf": plain, "DecodeCase": _chosen, "Div": _divided, "DPipe": _piped, "EqualNull": _equal, "Fetch": limited,
     "Floor": _stepped, "Greatest": _extreme, "Hll": _roughly_counted, "In": _among, "IntDiv": _wholly_divided,
-    "Least": _extreme, "Limit": limited, "Nvl2": _present, "Round": _rounded, "SafeAdd": _sum,
+    "Is": _tested, "Least": _extreme, "Limit": limited, "Nvl2": _present, "Round": _rounded, "SafeAdd": _sum,
     "SafeDivide": _safe_divided, "SafeMultiply": _sum, "SafeSubtract": _sum, "Sum": _summed, "Table": _table,
     "Trunc": _truncated, "Xor": _exclusive,
 }

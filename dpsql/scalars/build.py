@@ -54,6 +54,8 @@ def build(node: exp.Expr, resolve: Resolve, known: Callable[[exp.Expr], Scalar |
 def _visit(node: exp.Expr, visit: Callable[[exp.Expr], Scalar], resolve: Resolve) -> Scalar:
     if isinstance(node, exp.Column):
         return resolve(node)
+    if node.args.get("negate") and not isinstance(node, exp.Like | exp.ILike):
+        raise ScalarError("this NOT is not read", node, "write NOT in front of the whole condition")
     rule = NAMED.get(node.name.lower()) if isinstance(node, exp.Anonymous) else RULES.get(type(node).__name__)
     if rule is not None:
         return rule(node, visit)
