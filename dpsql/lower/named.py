@@ -1,4 +1,4 @@
-"""Windows that a WINDOW clause names, written out where they are used."""
+"""Windows that a WINDOW clause names, written out where they are used; and DISTINCT of windows, which comes after."""
 
 from __future__ import annotations
 
@@ -20,7 +20,30 @@ def named_windows(tree: exp.Query) -> exp.Query:
         for window in list(select.find_all(exp.Window)):
             if window.find_ancestor(exp.Select) is select:
                 _fill(window, known)
+        if _distinct(select):
+            _wrap(select)
     return tree
+
+
+def _distinct(select: exp.Select) -> bool:
+    """Whether a block takes DISTINCT rows that windows compute."""
+    distinct = select.args.get("distinct")
+    windows = [window for item in select.expressions for window in item.find_all(exp.Window)]
+    plain = distinct is not None and not distinct.args.get("on") and not select.args.get("order")
+    return plain and any(window.find_ancestor(exp.Select) is select for window in windows)
+
+
+def _wrap(select: exp.Select) -> None:
+    """SELECT DISTINCT items ... as SELECT DISTINCT * FROM (SELECT items ...), in place."""
+    last = ("limit", "offset", "distinct", "kind")
+    inner = exp.Select(**{name: value for name, value in select.args.items() if name not in (*last, "with_")})
+    for name in [name for name in select.args if name not in (*last, "with_")]:
+        select.set(name, None)
+    star = exp.Star()
+    star.meta.update(next((dict(node.meta) for node in inner.walk() if "start" in node.meta), {}))
+    select.set("expressions", [star])
+    alias = exp.TableAlias(this=exp.to_identifier("distinct_of", True))
+    select.set("from_", exp.From(this=exp.Subquery(this=inner, alias=alias)))
 
 
 def _fill(window: exp.Window, known: dict[str, exp.Window]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from dpsql.expression import (
 )
 from dpsql.interval import between
 from dpsql.lower.alike import refused_at
+from dpsql.lower.extents import framed
 from dpsql.lower.given import as_given, given
 from dpsql.parse import refusal, written
 from dpsql.scalars.errors import ScalarError
@@ -212,22 +214,19 @@ def placed(node: exp.Window, block: Block) -> Scalar:
         raise refusal(f"{written(function)} is not admitted as a window function", function)
     partition = [block.sql(block.value(each)) for each in node.args.get("partition_by") or ()]
     order, spec = node.args.get("order"), node.args.get("spec")
-    real = spec is not None and _checked(spec, order, block)
-    keys = [] if order is None else [_ordered(each, real, block) for each in order.expressions]
     rest = {key: value for key, value in node.args.items() if key not in ("this", "partition_by", "order")}
+    keys = [] if order is None else [_ordered(each, block.value(each.this), block) for each in order.expressions]
+    if spec is not None and _reaches(spec):
+        value, rest["spec"] = _measured(node, spec, [] if order is None else order.expressions, block)
+        keys = [_ordered(each, value, block) for each in order.expressions] if order is not None else []
     window = exp.Window(this=shown, partition_by=partition, order=exp.Order(expressions=keys) if keys else None, **rest)
     counted = type_ == BIGINT and name not in _VALUED
     value = block.opaque(window, type_, _ROWS if counted else shown.meta.get(_SPAN))
     return as_given(value, given(_call(function), block.value))
 
 
-def _ordered(node: exp.Expr, real: bool, block: Block) -> exp.Expr:
-    inner = node.this if isinstance(node, exp.Ordered) else node
-    value = block.value(inner)
-    shown = block.sql(cast(value, DOUBLE) if real else value)
-    if not isinstance(node, exp.Ordered):
-        return shown
-    return exp.Ordered(this=shown, **{key: each for key, each in node.args.items() if key != "this"})
+def _ordered(node: exp.Expr, value: Scalar, block: Block) -> exp.Expr:
+    return exp.Ordered(this=block.sql(value), **{key: each for key, each in node.args.items() if key != "this"})
 
 
 def _place(node: exp.Expr, block: Block) -> tuple[exp.Expr, SqlType]:
@@ -257,15 +256,28 @@ def _require_place(node: exp.Expr, given: exp.Expr | None, least: int) -> None:
         )
 
 
-def _checked(spec: exp.Expr, order: exp.Expr | None, block: Block) -> bool:
-    """Refuses frames that might raise; whether what is ordered by must be DOUBLE, as RANGE adds to it."""
+def _reaches(spec: exp.Expr) -> bool:
+    """Whether a frame is of RANGE and reaches a distance. Refuses places that might raise."""
     ends = [end for end in (spec.args.get("start"), spec.args.get("end")) if isinstance(end, exp.Expr)]
+    if ends and str(spec.args.get("kind")).upper() == "RANGE":
+        return True
     for end in ends:
         if not isinstance(end, exp.Literal) or end.is_string or float(end.this) > MAX_OFFSET:
             raise refusal("a frame reaches a literal number of rows", end, "a computed one might be negative")
-    if not ends or str(spec.args.get("kind")).upper() != "RANGE":
-        return False
-    keys = [] if order is None else [block.value(each.this) for each in order.expressions]
-    if len(keys) != 1 or not keys[0].type.numeric:
-        raise refusal("RANGE with a distance takes one number to order by", ends[0], "write ROWS")
-    return True
+    return False
+
+
+def _measured(
+    node: exp.Window, spec: exp.Expr, order: list[exp.Expr], block: Block,
+) -> tuple[Scalar, exp.Expr]:
+    """What is ordered by under a distance, in numbers that it cannot overflow, and the frame in these."""
+    keys = [block.value(each.this) for each in order]
+    wide = [cast(key, DOUBLE) if key.type.numeric else key for key in keys]
+    ((value, _, _),), frame = framed(node, tuple((key, False, False) for key in wide))
+    assert frame is not None, "a frame with a distance is one"
+    shown = spec.copy()
+    for name, distance in (("start", frame.start), ("end", frame.end)):
+        if distance:
+            number = exp.Literal.number(f"{abs(distance):f}" if isinstance(distance, Decimal) else abs(distance))
+            shown.set(name, exp.Cast(this=number, to=exp.DataType.build(str(value.type), dialect="duckdb")))
+    return value, shown
