@@ -12,6 +12,7 @@ from dpsql.facts.base import Facts
 from dpsql.facts.public import Domain, Listed, plain
 from dpsql.facts.stability import groups_per_unit, listed_groups, one_row_per_group
 from dpsql.hoist import hoisted
+from dpsql.interval import ANY
 from dpsql.program import Ask
 from dpsql.relation import CapGroups, Filter, Project, Relation, tables_of
 
@@ -34,7 +35,7 @@ class Ids:
     def proved(self, name: str, scalar: Scalar) -> Column:
         """A column that keeps the range its expression proves; `derive` checks it."""
         interval = scalars.enforced(scalar)
-        return replace(self.fresh(name, scalar.type), proved=interval if interval.finite else None)
+        return replace(self.fresh(name, scalar.type), proved=None if interval == ANY else interval)
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,34 +260,39 @@ def _by_ownership(
     assert first is not None and first.owner is not None, "every path ends at a table that carries the unit"
     ordered, waiting = [first], [part for part in private if part is not first]
     while waiting:
-        linked = next((part for part in waiting if _linked(part, ordered, conjuncts, context)), None)
+        linked = next(((part, pair) for part in waiting if (pair := _link(part, ordered, conjuncts, context))), None)
         if linked is None:
             raise _unlinked(place)
-        if linked.owner is not None and not same(conjuncts, first.owner, linked.owner):
-            conjuncts.append(scalars.call("=", Ref(first.owner), Ref(linked.owner)))
-        waiting.remove(linked)
-        ordered.append(linked)
+        part, pair = linked
+        for one, other in ((first.owner, part.owner), pair):
+            if one is not None and other is not None and not same(conjuncts, one, other):
+                conjuncts.append(scalars.call("=", Ref(one), Ref(other)))       # also where others make them equal
+        waiting.remove(part)
+        ordered.append(part)
     return ordered + [part for part in parts if not part.private]
 
 
-def _linked(part: Part, ordered: list[Part], conjuncts: list[Scalar], context: Context) -> bool:
+def _link(
+    part: Part, ordered: list[Part], conjuncts: list[Scalar], context: Context,
+) -> tuple[Column, Column] | None:
+    """The columns of a part and of those before it by whose equality their rows belong to the same person."""
     before = {c.id for each in ordered for c in columns_out(each.relation)}
     owners = {each.owner.id for each in ordered if each.owner}
     for group in classes(conjuncts):
-        if part.owner is not None and part.owner.id in group and not owners.isdisjoint(group):
-            return True
-        if part.path is not None and part.path.id in group and any(
-            column.id in before and _defines(part.path, column, context) for column in group.values()
-        ):
-            return True
-        mine = {c.id for c in columns_out(part.relation)} & group.keys()
-        if part.owner is not None and any(
-            (a.id in mine and b.id in before and _defines(a, b, context))
-            or (b.id in mine and a.id in before and _defines(a, b, context))
-            for a in group.values() for b in group.values()
-        ):
-            return True
-    return False
+        if part.owner is not None and part.owner.id in group:
+            found = next((column for id_, column in group.items() if id_ in owners), None)
+            if found is not None:
+                return part.owner, found
+        if part.path is not None and part.path.id in group:
+            found = next((c for id_, c in group.items() if id_ in before and _defines(part.path, c, context)), None)
+            if found is not None:
+                return part.path, found
+        mine = [group[c.id] for c in columns_out(part.relation) if c.id in group]
+        theirs = [column for id_, column in group.items() if id_ in before]
+        for a, b in ((a, b) for a in mine if part.owner is not None for b in theirs):
+            if _defines(a, b, context) or _defines(b, a, context):
+                return a, b
+    return None
 
 
 def _of_null(place: exp.Expr) -> Exception:
