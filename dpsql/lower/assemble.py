@@ -262,7 +262,7 @@ def _by_ownership(
     while waiting:
         linked = next(((part, pair) for part in waiting if (pair := _link(part, ordered, conjuncts, context))), None)
         if linked is None:
-            raise _unlinked(place)
+            raise _unlinked(_written(waiting[0], place))
         part, pair = linked
         for one, other in ((first.owner, part.owner), pair):
             if one is not None and other is not None and not same(conjuncts, one, other):
@@ -270,6 +270,17 @@ def _by_ownership(
         waiting.remove(part)
         ordered.append(part)
     return ordered + [part for part in parts if not part.private]
+
+
+def _written(part: Part, place: exp.Expr) -> exp.Expr:
+    """The JOIN that a part comes from, of several of one table the last; `place` where that is not plain to see."""
+    select = place if isinstance(place, exp.Select) else place.parent_select
+    if isinstance(part.relation, Scan) and select is not None:
+        called = part.relation.table.rpartition(".")[2].lower()
+        for join in reversed(select.args.get("joins") or ()):
+            if isinstance(join.this, exp.Table) and join.this.name.lower() == called:
+                return join.this
+    return place
 
 
 def _link(
