@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cases import QUERIES, WHOLE, audit, audit_whole, pairs
+from cases import OPEN, OPEN_POLICY, QUERIES, WHOLE, audit, audit_whole, pairs
 
 RUNS, PART = 2_000, 8        # draws of each side; of whole answers an eighth of that
 
@@ -19,11 +19,13 @@ RUNS, PART = 2_000, 8        # draws of each side; of whole answers an eighth of
 def main(runs: int = RUNS) -> int:
     """Print the table; the number of bounds above their charge."""
     wrong = found = 0
-    with TemporaryDirectory() as folder, pairs(Path(folder)) as opened:
-        for worst, pair in opened.items():
+    with TemporaryDirectory() as one, TemporaryDirectory() as other, \
+            pairs(Path(one)) as stated, pairs(Path(other), OPEN_POLICY) as opened:
+        for worst, pair in stated.items():
             for made in chain(
                 (audit(pair, name, worst, runs) for name in QUERIES),
                 (audit_whole(pair, name, worst, runs // PART) for name in WHOLE),
+                (audit_whole(opened[worst], name, worst, runs // PART) for name in OPEN),
             ):
                 above = made.bound > made.epsilon
                 found, wrong = found + 1, wrong + above

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from dpsql.errors import BudgetError, Error
 from dpsql.release import release
 from dpsql.session import Session
 
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 DELTA = 0.01      # large, so that private groups show at all and an audit can see them
 WHOLE_DELTA = 1e-4      # of whole answers, which one ledger pays for
 POLICY = f"""
@@ -37,10 +39,16 @@ columns.n = {{ range = [0, 10] }}
 [tables.visits]
 owner = "u -> people.u"
 columns.cost = {{ range = [0, 100] }}
+[tables.stays]
+owner = "u -> people.u"
 """
+_LIMITS = "[limits]\nmax_groups = 2\nmax_rows_per_group = 3\n"
+OPEN_POLICY = re.sub(r"columns.*\n", "", POLICY.replace(_LIMITS, ""))
 _MAKE = """
 CREATE TABLE people(u BIGINT, kind VARCHAR, v DOUBLE, n INTEGER, note VARCHAR);
 CREATE TABLE visits(u BIGINT, kind VARCHAR, cost DECIMAL(12, 2));
+CREATE TABLE stays(u BIGINT, ward VARCHAR);
+INSERT INTO stays SELECT 1 + i % 60, 'w' || (i % 12) FROM range(300) AS t(i);
 INSERT INTO people SELECT i, 'big', 1, i % 3, '5' FROM range(1, 9) AS t(i);
 INSERT INTO people VALUES (9, 'few', 1, 2, '5');
 INSERT INTO visits SELECT 1 + i % 9, ['big', 'few'][1 + i % 2], 20 FROM range(14) AS t(i);
@@ -48,9 +56,10 @@ INSERT INTO visits SELECT 1 + i % 9, ['big', 'few'][1 + i % 2], 20 FROM range(14
 # The unit that only one side has.
 WORST = {
     "extreme value": "INSERT INTO people VALUES (0, 'big', 'inf', 2147483647, '2147483647');"
-                     "INSERT INTO visits VALUES (0, 'big', 9999999999.99)",
+                     "INSERT INTO visits VALUES (0, 'big', 9999999999.99); INSERT INTO stays VALUES (0, 'w0')",
     "many rows": "INSERT INTO people SELECT 0, ['big', 'few', 'x', 'y'][1 + i % 4], 10, 10, '9' FROM range(400) t(i);"
-                 "INSERT INTO visits SELECT 0, 'k' || (i % 9), 100 FROM range(900) AS t(i)",
+                 "INSERT INTO visits SELECT 0, 'k' || (i % 9), 100 FROM range(900) AS t(i);"
+                 "INSERT INTO stays SELECT 0, 'w' || (i % 14) FROM range(700) AS t(i)",
     "sole member": "INSERT INTO people VALUES (0, 'solo', 10, 10, '9'); INSERT INTO visits VALUES (0, 'solo', 100)",
     "NULL key": "INSERT INTO people VALUES (0, NULL, NULL, NULL, NULL); INSERT INTO visits VALUES (0, NULL, NULL)",
     "would raise": "INSERT INTO people VALUES (0, 'few', 'nan', 0, '1e999x');"
@@ -82,6 +91,17 @@ WHOLE = {
     "an error": "SELECT COUNT(*) * 9223372036854775807 FROM people",
     "ratios": "SELECT SUM(v) / COUNT(*), 1 / COUNT(*) FROM people WHERE n > 2",
     "groups": "SELECT kind, AVG(v) FROM people GROUP BY kind",
+    "intervals": "SELECT AVG(v) AS a, SUM(v) AS s, VAR_POP(n) AS p, SUM(v) / COUNT(*) AS r FROM people WHERE n > 1",
+    "a map": "SELECT HISTOGRAM(n, [0, 1, 2, 9]) AS h FROM people",
+    "a list": "SELECT QUANTILE_DISC(n, [0.25, 0.5, 0.75]) AS q FROM people",
+    "drowned": "SELECT COUNT(*) AS n, SUM(v) AS s FROM people WHERE n > 5",
+}
+# Asked of whole sessions whose policy states neither limits nor ranges: what was chosen, cut and said of it.
+OPEN = {
+    "bounds and cuts": "SELECT COUNT(*) AS n, SUM(n) AS s, AVG(v) AS a FROM people",
+    "chosen groups": "SELECT kind, COUNT(*) AS n, SUM(cost) AS s FROM visits GROUP BY kind",
+    "shrunk counts": "SELECT ward, COUNT(*) AS n FROM stays GROUP BY ward",
+    "quantiles at large": "SELECT MEDIAN(v) AS m, MAX(cost) AS x FROM people JOIN visits USING (u)",
 }
 Pair = tuple[Session, Session]
 
@@ -97,9 +117,9 @@ class Audit:
 
 
 @contextmanager
-def pairs(folder: Path) -> Iterator[dict[str, Pair]]:
+def pairs(folder: Path, policy: str = POLICY) -> Iterator[dict[str, Pair]]:
     """For each worst unit the database with it and the one without."""
-    (folder / "policy.toml").write_text(POLICY)
+    (folder / "policy.toml").write_text(policy)
     opened = {}
     for place, (name, extra) in enumerate({"": "", **WORST}.items()):
         path = folder / str(place) / "people.duckdb"
@@ -124,7 +144,8 @@ def audit(pair: Pair, name: str, worst: str, runs: int, confidence: float = CONF
 
 def audit_whole(pair: Pair, name: str, worst: str, runs: int, confidence: float = CONFIDENCE) -> Audit:
     """What answers tell: rows, intervals, warnings, errors, costs; and their replays, which must be they again."""
-    sql, cost = WHOLE[name], pair[0].plan(WHOLE[name], delta=WHOLE_DELTA).cost
+    sql = (WHOLE | OPEN)[name]
+    cost = pair[0].plan(sql, delta=WHOLE_DELTA).cost
     both = [[_answered(session, sql) for _ in range(runs)] for session in pair]
     return Audit(name, worst, lower_bound(*both, float(cost.delta), confidence), float(cost.epsilon))
 
@@ -160,16 +181,30 @@ def _answered(session: Session, sql: str) -> Output:
         return {f"{type(error).__name__}: {error}": 1.0}
     again = session.query(sql, delta=WHOLE_DELTA)
     assert again.replayed and repr((again.rows, again.intervals)) == repr((answer.rows, answer.intervals))
-    output: Output = {"rows": len(answer.rows), "cost": answer.cost.epsilon, **dict.fromkeys(answer.warnings, 1.0)}
+    output: Output = {"rows": len(answer.rows), "cost": answer.cost.epsilon}
+    for warning in answer.warnings:         # what it says, and its numbers
+        said = _NUMBER.sub("#", warning)
+        output |= {said: 1.0, **{f"{said} {i}": float(found) for i, found in enumerate(_NUMBER.findall(warning))}}
     for row, ends in zip(answer.rows, answer.intervals, strict=True):
         cells = list(zip(answer.columns, row, answer.noisy, strict=True))
         key = str([value for _, value, noisy in cells if not noisy])
         output |= _numbers(key, ((name, value) for name, value, noisy in cells if noisy))
-        output |= _numbers(key, ((f"{c} from", end[0]) for c, end in zip(answer.columns, ends, strict=True) if end))
+        for name, pair in zip(answer.columns, ends, strict=True):
+            if isinstance(pair, tuple):
+                output |= _numbers(key, iter([(f"{name} from", pair[0]), (f"{name} to", pair[1])]))
+                if not isinstance(pair[0], dict | list):
+                    output[f"{key} {name} wide"] = float(pair[1]) - float(pair[0])
     return output
 
 
 def _numbers(key: str, cells: Iterator[tuple[str, object]]) -> Output:
-    """The numbers of a row by name; a NULL has a name of its own."""
-    return {f"{key} {name}" if value is not None else f"{key} {name} is NULL": float(value or 0)  # type: ignore[arg-type]
-            for name, value in cells}
+    """The numbers of a row by name, those of a map or a list by their place; a NULL has a name of its own."""
+    found: Output = {}
+    for name, value in cells:
+        if isinstance(value, dict | list):
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            found |= _numbers(key, iter([(f"{name}[{place}]", each) for place, each in items]))
+            found[f"{key} {name} has"] = len(value)
+        else:
+            found[f"{key} {name}" if value is not None else f"{key} {name} is NULL"] = float(value or 0)  # type: ignore[arg-type]
+    return found

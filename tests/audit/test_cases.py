@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from cases import QUERIES, WHOLE, WORST, Audit, Pair, audit, audit_whole, pairs
+from cases import OPEN, OPEN_POLICY, QUERIES, WHOLE, WORST, Audit, Pair, audit, audit_whole, pairs
 
 from dpsql.noise import scheme, selection
 
@@ -20,8 +20,14 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Pair]
         yield found
 
 
+@pytest.fixture(scope="module")
+def unstated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Pair]]:
+    with pairs(tmp_path_factory.mktemp("open"), OPEN_POLICY) as found:
+        yield found
+
+
 def test_there_are_sixty_and_more() -> None:
-    assert (len(QUERIES) + len(WHOLE)) * len(WORST) >= 60
+    assert (len(QUERIES) + len(WHOLE) + len(OPEN)) * len(WORST) >= 60
 
 
 def _within(found: Audit) -> None:
@@ -35,6 +41,20 @@ def _within(found: Audit) -> None:
 ])
 def test_quickly(opened: dict[str, Pair], name: str, worst: str) -> None:
     _within(audit(opened[worst], name, worst, QUICK, SURE))
+
+
+@pytest.mark.parametrize(("name", "worst"), [
+    ("intervals", "extreme value"), ("a map", "many rows"),
+])
+def test_what_is_beside_the_numbers_quickly(opened: dict[str, Pair], name: str, worst: str) -> None:
+    _within(audit_whole(opened[worst], name, worst, QUICK // 5, SURE))
+
+
+@pytest.mark.parametrize(("name", "worst"), [
+    ("bounds and cuts", "many rows"), ("shrunk counts", "many rows"),
+])
+def test_what_was_chosen_quickly(unstated: dict[str, Pair], name: str, worst: str) -> None:
+    _within(audit_whole(unstated[worst], name, worst, QUICK // 5, SURE))
 
 
 def _no_noise(patch: Patch) -> None:
@@ -68,3 +88,10 @@ def test_released(opened: dict[str, Pair], name: str, worst: str) -> None:
 @pytest.mark.parametrize("name", WHOLE)
 def test_whole_answers(opened: dict[str, Pair], name: str, worst: str) -> None:
     _within(audit_whole(opened[worst], name, worst, WHOLE_RUNS))
+
+
+@pytest.mark.audit
+@pytest.mark.parametrize("worst", WORST)
+@pytest.mark.parametrize("name", OPEN)
+def test_whole_answers_without_limits(unstated: dict[str, Pair], name: str, worst: str) -> None:
+    _within(audit_whole(unstated[worst], name, worst, WHOLE_RUNS))
