@@ -43,10 +43,10 @@ def attacked(check: Check) -> Callable[[], None]:
 
 
 def every_relation(plan: Plan) -> Iterator[Relation]:
-    """Every relation of a plan's first question, before and after the guards."""
+    """Every relation of a plan's first question, before and after the guards, its further statements' too."""
     question = plan.statements[0].question
-    yield from relations(question.ask.rows)
-    yield from relations(question.guarded)
+    for root in (question.ask.rows, question.guarded, *(table.guarded for table in question.tables)):
+        yield from relations(root)
 
 
 def _joins(plan: Plan, here: World) -> Iterator[tuple[Join, Facts, Facts, tuple[frozenset[int], frozenset[int]]]]:
