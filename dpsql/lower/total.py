@@ -324,9 +324,11 @@ class Block:
         key = self.value(node.args["keys"].expressions[0]).type
         return self.opaque(node.copy(), SqlType(Kind.MAP, parts=(key, type_)))
 
-    def _part(self, node: exp.Bracket) -> Scalar:
-        """One value of a list or a map, by its literal place or key; NULL where there is none."""
+    def _part(self, node: exp.Bracket) -> Scalar | None:
+        """One value of a list or a map, by its literal place or key; NULL where there is none. None for a text."""
         whole = self.value(node.this)
+        if whole.type == VARCHAR:
+            return None
         place = self.value(node.expressions[0]) if len(node.expressions) == 1 else None
         if whole.type.kind not in (Kind.LIST, Kind.MAP) or not isinstance(place, Lit):
             raise refusal("[...] takes one value of a list or a map, by a literal", node)

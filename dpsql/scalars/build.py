@@ -122,8 +122,11 @@ def _unknown(node: exp.Expr) -> ScalarError:
     if reason is not None:
         return reason
     name = spelling.name(node)
-    known = sorted({*_by_name(), *(row.name for row in ROWS.values() if not row.guard and row.name.isidentifier())})
-    near = difflib.get_close_matches(name.removesuffix("()").lower(), known, n=1, cutoff=0.8)
+    called = name.removesuffix("()").lower()
+    known = {*_by_name(), *(row.name for row in ROWS.values() if not row.guard and row.nodes and len(row.name) > 2)}
+    if called in known:
+        return ScalarError(f"{name} takes other arguments", node, "grammar_fixtures/expressions shows which")
+    near = difflib.get_close_matches(called, sorted(known), n=1, cutoff=0.8)
     hint = f"did you mean {near[0]}?" if near else "grammar_fixtures/expressions shows what is"
     return ScalarError(f"{name} is not admitted", node, hint)
 
@@ -207,6 +210,15 @@ def _same_rows(left: exp.Expr, right: exp.Expr, visit: Callable[[exp.Expr], Scal
                   (call("is_not_distinct", visit(x), visit(y)) for x, y in zip(a, b, strict=True)))
 
 
+def _any_of(node: exp.Expr) -> list[exp.Expr] | None:
+    """The values of `x = ANY ([...])` and `x <> ALL ([...])`."""
+    right = node.expression.unnest()
+    whole = isinstance(right, exp.Anonymous) and str(right.this).upper() == "ALL" and len(right.expressions) == 1
+    listed = right.expressions[0] if whole else right.this.unnest() if isinstance(right, exp.Any | exp.All) else None
+    holds = isinstance(right, exp.Any) is isinstance(node, exp.EQ)
+    return list(listed.expressions) if isinstance(listed, exp.Array) and listed.expressions and holds else None
+
+
 def _fields(node: exp.Expr) -> list[exp.Expr] | None:
     node = node.unnest()
     if isinstance(node, exp.Tuple) or (isinstance(node, exp.Anonymous) and str(node.this).lower() == "row"):
@@ -216,6 +228,9 @@ def _fields(node: exp.Expr) -> list[exp.Expr] | None:
 
 def _equal(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     different = isinstance(node, exp.NEQ)
+    if (listed := _any_of(node)) is not None:
+        found = call("in", visit(node.this), *(visit(each) for each in listed))
+        return call("not", found) if different else found
     if _fields(node.this) is not None or _fields(node.expression) is not None:
         same = _same_rows(node.this, node.expression, visit)
         return call("not", same) if different else same
@@ -322,11 +337,30 @@ def _shifted_left(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar
 
 NAMED: dict[str, Rule] = {**time_forms.NAMED}
 
+def _letters(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    """text[3] and text[2:4], by literal places; the parser counts a single one from zero."""
+    (place,) = node.expressions if len(node.expressions) == 1 else (None,)
+    ends = [place.this, place.expression] if isinstance(place, exp.Slice) else [place]
+    numbers = [visit(end) for end in ends if end is not None]
+    found = [number_.value for number_ in numbers if isinstance(number_, Lit) and type(number_.value) is int]
+    value = visit(node.this)
+    if value.type != VARCHAR or len(found) != len(ends) or (isinstance(place, exp.Slice) and min(found) < 1):
+        raise ScalarError("[...] takes a literal place, or two, of a text", node, "write substring(x, 2, 3)")
+    first = found[0] if isinstance(place, exp.Slice) else found[0] + 1
+    count = max(0, found[1] - first + 1) if isinstance(place, exp.Slice) else 1 if first else 0
+    return call("substring", value, Lit(first, INTEGER), Lit(count, INTEGER))
+
+
+def _tried(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
+    """Everything is total here, so TRY is what stands in it."""
+    return visit(node.this)
+
+
 RULES: dict[str, Rule] = {
     "And": _connected, "AtTimeZone": zones.at_zone, "Between": _between, "BitwiseLeftShift": _shifted_left,
-    "Boolean": _boolean, "ByteString": _text,
+    "Boolean": _boolean, "Bracket": _letters, "ByteString": _text,
     "Case": _case, "Chr": _letter, "EQ": _equal, "Escape": _escape, "If": _case, "ILike": _like, "In": _in, "Is": _is,
     "Like": _like, "Literal": _literal, "Log": _log, "Mul": _product, "Neg": _negative, "NEQ": _equal, "Not": _not,
     "Null": _null, "Or": _connected, "Pad": _padded, "Paren": _inside, "RawString": _text, "RegexpILike": _matches,
-    "RegexpLike": _matches, "Trim": _trim, **dialectal.RULES, **time_forms.RULES,
+    "RegexpLike": _matches, "Trim": _trim, "Try": _tried, **dialectal.RULES, **time_forms.RULES,
 }

@@ -57,7 +57,7 @@ def _hour_sql(call: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Expr:
 
 
 def _epoch(args: tuple[Scalar, ...]) -> Taken:
-    return (dated("epoch", args[0]),), DOUBLE
+    return (args[0] if args[0].type == TIME else dated("epoch", args[0]),), DOUBLE
 
 
 def _ticks(name: str) -> Takes:

@@ -21,15 +21,16 @@ from dpsql.expression import (
     Lit,
     Scalar,
 )
-from dpsql.interval import Interval, between
+from dpsql.interval import Interval, between, point
 from dpsql.scalars import intervals
+from dpsql.scalars.clamps import clamp
 from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.moments import fits, windowed
 from dpsql.scalars.ranges import DAY_MICROS, enforced
 from dpsql.scalars.rows import REDIRECTS, Ranges, Row, Sql, Taken, Takes, add, always
 from dpsql.scalars.sql import cast_sql, function, named, tight
 from dpsql.scalars.unify import cast, decimal
-from dpsql.scalars.units import parts, unit_of
+from dpsql.scalars.units import LONGEST, parts, unit_of
 
 _DATED = (Kind.DATE, Kind.TIMESTAMP)
 
@@ -99,6 +100,32 @@ def _interval(sign: str) -> Takes:
         return (windowed(point), length), TIMESTAMP
 
     return takes
+
+
+_PER = {"MONTH": between(28, 31), "DAY": between(1, 1), "MICROSECOND": point(Fraction(1, DAY_MICROS))}      # days
+
+
+def _moved_takes(args: tuple[Scalar, ...]) -> Taken:
+    """A moment and a computed number of stored units, moved into 10,000 years."""
+    start, count, unit = args
+    if count.type.kind not in (Kind.INTEGER, Kind.NULL):
+        raise ScalarError(f"an INTERVAL has a whole number of units, not {count.type}",
+                          hint="write CAST(... AS INTEGER)")
+    assert isinstance(unit, Lit)
+    most = LONGEST[str(unit.value)]
+    if not enforced(count).within(between(-most, most)):
+        count = clamp(count, between(-most, most))
+    return (moment(dated("an INTERVAL", start)), cast(count, BIGINT if most >= 1 << 31 else INTEGER), unit), TIMESTAMP
+
+
+def _moved_range(call: Call, ranges: Ranges) -> Interval:
+    return ranges[0] + ranges[1] * _PER[_unit_var(call, 2).name]
+
+
+def _moved_sql(call: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Expr:
+    unit = _unit_var(call, 2).name
+    length = exp.ToDays(this=args[1]) if unit == "DAY" else named(f"TO_{unit}S")(call, args[1:2], ranges)
+    return exp.Add(this=tight(args[0]), expression=length)
 
 
 def _moved(args: tuple[Lit, ...], sign: int) -> Scalar:
@@ -184,8 +211,8 @@ def _unit(name: str, arg: Scalar, allowed: frozenset[str]) -> Lit:
     return Lit(unit_of(arg.value, allowed), VARCHAR)
 
 
-def _unit_var(call: Call) -> exp.Var:
-    unit = call.args[0]
+def _unit_var(call: Call, place: int = 0) -> exp.Var:
+    unit = call.args[place]
     assert isinstance(unit, Lit)
     return exp.Var(this=str(unit.value).upper())
 
@@ -274,6 +301,8 @@ def _format(name: str, arg: Scalar) -> Lit:
 
 
 def _formatted(args: tuple[Scalar, ...]) -> Taken:
+    if args[0].type == VARCHAR and args[1].type.kind in _DATED:
+        args = args[::-1]           # DuckDB takes them in either order
     return (dated("strftime", args[0]), _format("strftime", args[1])), VARCHAR
 
 
@@ -312,6 +341,7 @@ add(
         fold=lambda args: shifted(args[0], args[1], 1)),
     Row("interval_-", _interval("-"), _binary(exp.Sub), _shorter, always, overflows(_shorter),
         fold=lambda args: shifted(args[0], args[1], -1)),
+    Row("moved", _moved_takes, _moved_sql, _moved_range, always, overflows(_moved_range)),
     Row("days_between", _between, _binary(exp.Sub), intervals.subtracted, always),
     Row("date_trunc", _truncated, _trunc_sql, _truncated_range, always, overflows(_truncated_range)),
     Row("date_diff", _difference("date_diff"), _difference_sql, _difference_range, always, _difference_raises),

@@ -13,7 +13,7 @@ from dpsql.scalars.conversion import through
 from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.marks import CUTS, DIGITS, EVEN, JOINS, OF_DATE, ROUNDS, STAYS
 from dpsql.scalars.rows import ROWS, Row, call
-from dpsql.scalars.time_forms import days_of
+from dpsql.scalars.time_forms import moved
 from dpsql.scalars.unify import as_decimal, cast
 
 Visit = Callable[[exp.Expr], Scalar]
@@ -75,11 +75,12 @@ def _wholly_divided(node: exp.Expr, visit: Visit) -> Scalar:
 
 def _added(node: exp.Expr, visit: Visit) -> Scalar:
     sign = "+" if isinstance(node, exp.Add) else "-"
-    moved = days_of(node, visit)
-    left, right = (visit(node.this), visit(node.expression)) if moved is None else moved
+    if (later := moved(node, visit)) is not None:
+        return cast(later, DATE) if node.meta.get(STAYS) and visit(node.this).type == DATE else later
+    left, right = visit(node.this), visit(node.expression)
     if node.meta.get(JOINS) and VARCHAR in (left.type, right.type) and {left.type, right.type} <= {VARCHAR, NULL}:
         return call("||", left, right)
-    found = apply(ROWS[sign], [left, right]) if moved is None else call(sign, left, right)
+    found = apply(ROWS[sign], [left, right])
     return cast(found, DATE) if node.meta.get(STAYS) and left.type == DATE else found
 
 

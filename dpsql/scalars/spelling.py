@@ -64,6 +64,8 @@ def _decimal(node: exp.DataType) -> SqlType:
 
 
 _TEXT = "write CAST(... AS VARCHAR) || ' text'"
+_SPLIT = "write split_part(x, ' ', 1)"
+_TICKS = "write TIMESTAMP '1970-01-01' + to_seconds(n)"
 _CLOCK = {"now", "current_date", "current_timestamp", "current_time", "today", "localtime", "localtimestamp",
           "get_current_timestamp", "get_current_time", "transaction_timestamp", "getdate", "sysdatetime", "curdate",
           "sysdate", "current_datetime", "systimestamp"}
@@ -71,8 +73,16 @@ _INSTEAD = {
     "product": "EXP(SUM(LN(x))) is the product of positive numbers", "printf": _TEXT, "format": _TEXT,
     "entropy": "GROUP BY it, and compute it from the counts", "columns": "name the columns",
     "mad": "write MEDIAN(ABS(x - (SELECT MEDIAN(x) FROM ...)))",
+    "to_char": "write strftime(x, '%Y-%m-%d')", "date_format": "write strftime(x, '%Y-%m-%d')",
+    "to_date": "write CAST(... AS DATE), or strptime(x, '%d.%m.%Y')", "dateadd": "write d + INTERVAL 1 DAY",
+    "add_months": "write d + INTERVAL 1 MONTH", "months_between": "write date_diff('month', a, b)",
+    "collate": "compare lower(x)", "isnull": "write x IS NULL, or coalesce(x, 0)", "charindex": "write strpos(x, 'a')",
+    "nvl2": "write CASE WHEN x IS NULL THEN b ELSE a END", "glob": "write LIKE, or a regular expression",
+    "regexp_split_to_array": "write regexp_extract(x, ...)",
+    "list_contains": "write x IN (1, 2, 3)", "make_time": "write CAST(... AS TIME)", "to_timestamp": _TICKS,
     "every": "COUNT_IF(x) and COUNT(x) say how many are true, and of how many",
-    "age": "write datesub('year', start, end) for whole years", "repeat": "texts are not made longer by the rows",
+    "age": "write date_sub('year', start, end) for whole years", "sha2": "write md5(x)",
+    "repeat": "texts are not made longer by the rows",
     "initcap": "write upper(left(x, 1)) || lower(substring(x, 2))",
     "make_timestamp": "write CAST(... AS TIMESTAMP)", "levenshtein": "compare with LIKE or a regular expression",
     "array": "a name with spaces is written \"in quotes\"; [x] is tsql's: pass dialect=\"tsql\"",

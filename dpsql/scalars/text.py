@@ -46,7 +46,8 @@ def constant(name: str, arg: Scalar) -> Lit:
     """A literal text argument. ScalarError for any other."""
     arg = joined(arg)
     if not isinstance(arg, Lit) or not isinstance(arg.value, str) or arg.type != VARCHAR:
-        raise ScalarError(f"{name} takes a literal text here")
+        raise ScalarError(f"{name} takes a literal text here", hint="contains(a, b) and starts_with(a, b) take columns"
+                          if name.endswith("LIKE") else "write the text out, or pass it as a parameter")
     if "\0" in arg.value:
         raise ScalarError("text holds no zero character")
     return arg
@@ -55,7 +56,7 @@ def constant(name: str, arg: Scalar) -> Lit:
 def _place(name: str, arg: Scalar) -> Lit:
     value = arg.value if isinstance(arg, Lit) else None
     if type(value) is not int or abs(value) > MAX_OFFSET:
-        raise ScalarError(f"{name} takes a literal number here, at most {MAX_OFFSET}")
+        raise ScalarError(f"{name} takes a literal number here, at most {MAX_OFFSET}", hint="write the number out")
     return Lit(value, INTEGER)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from dpsql.expression import DATE, DOUBLE, INTEGER, INTERVAL, TIMESTAMP, VARCHAR, Kind, Lit, Scalar
+from dpsql.expression import BIGINT, DATE, DOUBLE, INTEGER, INTERVAL, TIMESTAMP, VARCHAR, Kind, Lit, Scalar
 from dpsql.scalars import units
 from dpsql.scalars.date_parts import PART_UNITS
 from dpsql.scalars.errors import ScalarError
@@ -34,7 +34,8 @@ def interval_function(node: exp.Expr, visit: Visit) -> Scalar:
     name = "to_days" if isinstance(node, exp.ToDays) else str(node.this).lower()
     count = visit(args[0]) if len(args) == 1 else None
     if not isinstance(count, Lit) or type(count.value) is not int:
-        raise ScalarError(f"{name} takes a literal whole number")
+        raise ScalarError(f"{name} takes a literal whole number where it stands alone",
+                          hint=f"add it to a date, as in d + {name}(n)")
     return units.interval(str(count.value), name.removeprefix("to_"))
 
 
@@ -53,23 +54,52 @@ def repeated(left: Scalar, right: Scalar) -> Lit | None:
     return units.scaled(length, times.value)
 
 
-def days_of(node: exp.Expr, visit: Visit) -> tuple[Scalar, Scalar] | None:
-    """The date and the number of days of `date + INTERVAL 1 DAY * n`, where n is computed; None for anything else."""
-    for date_node, length in ((node.this, node.expression), (node.expression, node.this)):
-        factors = _factors(length)
-        lengths = [factor for factor in factors if isinstance(factor, exp.Interval)]
-        if len(lengths) != 1 or all(isinstance(factor, (exp.Interval, exp.Literal, exp.Neg)) for factor in factors):
+def moved(node: exp.Expr, visit: Visit) -> Scalar | None:
+    """`d + INTERVAL 1 DAY * n`, `t - INTERVAL (n) HOUR`, `t + to_minutes(n)`, where n is computed; None for others."""
+    for point, length in ((node.this, node.expression), (node.expression, node.this)):
+        found = _computed(length.unnest(), visit)
+        if found is None or (point is node.expression and isinstance(node, exp.Sub)):
             continue
-        one = visit(lengths[0])
-        assert isinstance(one, Lit)
-        count, unit = units.parts(one)
-        if unit != "DAY":
-            raise ScalarError("only days are multiplied by what is computed", hint="write INTERVAL 1 DAY * n")
-        days: Scalar = Lit(count, INTEGER)
-        for factor in factors:
-            days = days if factor is lengths[0] else call("*", days, visit(factor))
-        return cast(visit(date_node), DATE), days
+        (count, unit), start = found, visit(point)
+        return call("moved", start, call("neg", count) if isinstance(node, exp.Sub) else count, Lit(unit, VARCHAR))
     return None
+
+
+def _computed(node: exp.Expr, visit: Visit) -> tuple[Scalar, str] | None:
+    """The computed number of stored units that a length is; None for a literal one, and for what is no length."""
+    factors = _factors(node)
+    lengths = [factor for factor in factors if _counted(factor) is not None]
+    if len(lengths) != 1 or all(_is_number(each) for each in (*factors, _counted(lengths[0])) if each not in lengths):
+        return None
+    inner = _counted(lengths[0])
+    assert inner is not None
+    one = visit(lengths[0]) if _is_number(inner) else units.interval("1", _unit_of(lengths[0]))
+    assert isinstance(one, Lit)
+    count, unit = units.parts(one)
+    found: Scalar = Lit(count, INTEGER if abs(count) < 1 << 31 else BIGINT)
+    for factor in (*(each for each in factors if each is not lengths[0]), *(() if _is_number(inner) else (inner,))):
+        found = call("*", found, visit(factor))
+    return found, unit
+
+
+def _counted(node: exp.Expr) -> exp.Expr | None:
+    """How many units an interval, or to_days(n) and the like, has; None of anything else."""
+    if isinstance(node, exp.ToDays) or (isinstance(node, exp.Interval) and isinstance(node.args.get("unit"), exp.Var)):
+        inner: exp.Expr = node.this.unnest()
+        return inner
+    if isinstance(node, exp.Anonymous) and NAMED.get(str(node.this).lower()) is interval_function:
+        return node.expressions[0].unnest() if len(node.expressions) == 1 else None
+    return None
+
+
+def _unit_of(node: exp.Expr) -> str:
+    if isinstance(node, exp.Interval):
+        return str(node.args["unit"].name)
+    return "days" if isinstance(node, exp.ToDays) else str(node.this).lower().removeprefix("to_")
+
+
+def _is_number(node: exp.Expr | None) -> bool:
+    return isinstance(node, exp.Literal) or (isinstance(node, exp.Neg) and isinstance(node.this, exp.Literal))
 
 
 def _factors(node: exp.Expr) -> list[exp.Expr]:
@@ -165,7 +195,7 @@ def epoch_ms(node: exp.Expr, visit: Visit) -> Scalar:
     """epoch_ms(d); other numbers of ticks would become a TIMESTAMP WITH TIME ZONE."""
     scale, of = node.args.get("scale"), visit(node.this)
     if not isinstance(scale, exp.Literal) or scale.this != "3" or of.type.kind not in (Kind.DATE, Kind.TIMESTAMP):
-        raise ScalarError("numbers are not read as moments", hint=f"store a {TIMESTAMP}, or compare the numbers")
+        raise ScalarError("numbers are not read as moments", hint="write TIMESTAMP '1970-01-01' + to_seconds(n)")
     return call("epoch_ms", of)
 
 

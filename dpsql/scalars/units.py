@@ -24,7 +24,7 @@ _STORED = {
     "week": (7, "DAY"), "month": (1, "MONTH"), "quarter": (3, "MONTH"), "year": (12, "MONTH"),
     "decade": (120, "MONTH"), "century": (1200, "MONTH"),
 }
-_LONGEST = {"MICROSECOND": 10_000 * 366 * 86_400 * 10**6, "DAY": 10_000 * 366, "MONTH": 10_000 * 12}   # 10,000 years
+LONGEST = {"MICROSECOND": 10_000 * 366 * 86_400 * 10**6, "DAY": 10_000 * 366, "MONTH": 10_000 * 12}   # 10,000 years
 _PART = re.compile(r"\s*([+-]?\d+)\s*([a-zA-Z]+)\s*")
 
 
@@ -51,7 +51,7 @@ def interval(text: str, unit: str | None) -> Lit:
     if len(total) != 1:
         raise ScalarError("an interval of months and days together is not admitted", hint="add them one by one")
     (stored, count), = total.items()
-    if abs(count) > _LONGEST[stored]:
+    if abs(count) > LONGEST[stored]:
         raise ScalarError("an interval has at most 10,000 years")
     return Lit(f"{count} {stored}", INTERVAL)
 
@@ -65,6 +65,6 @@ def parts(literal: Lit) -> tuple[int, str]:
 def scaled(literal: Lit, times: int) -> Lit:
     """An interval literal so many times as long. ScalarError beyond 10,000 years."""
     count, unit = parts(literal)
-    if abs(count * times) > _LONGEST[unit]:
+    if abs(count * times) > LONGEST[unit]:
         raise ScalarError("an interval has at most 10,000 years")
     return Lit(f"{count * times} {unit}", INTERVAL)

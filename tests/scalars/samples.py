@@ -23,7 +23,8 @@ SAMPLES = {
     "between": "tm BETWEEN '08:00' AND '17:30:00'; "
     "i BETWEEN 1 AND 2.5; dt BETWEEN '1998-01-01' AND '2020-01-01'; f NOT BETWEEN 0 AND g;"
     "v BETWEEN 'a' AND w",
-    "in": "i IN (1, 2.5, j); v IN ('a', w); dt NOT IN ('2020-02-29', du); (i, v) IN ((1, 'a'), (2, w)); p IN (q)",
+    "in": "i = ANY([1, 2, j]); i <> ALL([3, 4]); v = ANY(ARRAY['abc']);"
+    "i IN (1, 2.5, j); v IN ('a', w); dt NOT IN ('2020-02-29', du); (i, v) IN ((1, 'a'), (2, w)); p IN (q)",
     "and": "p AND q AND i = 1; i AND p",
     "or": "p OR NOT q OR v = 'a'",
     "not": "NOT p; NOT i; NOT (p OR q)",
@@ -84,7 +85,7 @@ SAMPLES = {
     "trim": "trim(v); trim(v, 'ab'); trim(BOTH 'x' FROM v)",
     "ltrim": "ltrim(v); ltrim(v, 'a')",
     "rtrim": "rtrim(v); rtrim(w, ' d')",
-    "substring": "substring(v, 2); substr(v, -3, 2); substring(v FROM 1 FOR 2)",
+    "substring": "v[1]; v[3]; v[-1]; v[2:4]; v[0];substring(v, 2); substr(v, -3, 2); substring(v FROM 1 FOR 2)",
     "left": "left(v, 2); left(w, -1)",
     "right": "right(v, 3)",
     "||": "v || w || 'x'; upper(v) || 'y'; v || CAST(i AS VARCHAR)",
@@ -100,8 +101,9 @@ SAMPLES = {
     "ilike_escape": "v ILIKE 'A!%%' ESCAPE '!'",
     "regexp_matches": "v ~ '^a.*[bc]$'; regexp_matches(v, '[0-9]+'); v !~ 'x{2,3}'",
     "regexp_full_match": "regexp_full_match(v, 'a(b|c)+'); v SIMILAR TO '[a-z]*'",
-    "days_+": "dt + 3; 5 + dt; dt + i; dt + 1 + 1; dt + t; dt + NULL;"
-    "dt + INTERVAL 1 DAY * i; dt + i * INTERVAL 2 DAY * 3",
+    "days_+": "dt + 3; 5 + dt; dt + i; dt + 1 + 1; dt + t; dt + NULL",
+    "moved": "dt + INTERVAL 1 DAY * t; ts - t * INTERVAL 2 DAY * 3; ts + to_hours(t); dt - INTERVAL (s) MONTH;"
+    "ts + INTERVAL (t + 1) YEAR; to_days(s) + dt; ts + to_microseconds(b); ts - to_months(i); ts + to_weeks(j)",
     "days_-": "dt - 400; dt - i",
     "interval_+": "dt + INTERVAL 1 MONTH; ts + INTERVAL '2' DAY; INTERVAL 3 HOUR + ts; dt + INTERVAL '1 year 2 months';"
     "date_add(dt, INTERVAL 1 WEEK); dt + INTERVAL 1 DAY + INTERVAL 1 DAY; last_day(dt) + INTERVAL 1 DAY",
@@ -122,7 +124,7 @@ SAMPLES = {
     "century": "century(ts)",
     "isoyear": "isoyear(dt)",
     "yearweek": "yearweek(dt); yearweek(ts)",
-    "epoch": "epoch(dt); extract(epoch FROM ts)",
+    "epoch": "epoch(tm); epoch(dt); extract(epoch FROM ts)",
     "date_trunc": "date_trunc('month', dt); date_trunc('hour', ts); datetrunc('week', dt);"
     "date_trunc('year', CAST(v AS DATE));"
     "date_trunc('day', CAST(ts AS DATE)); date_trunc('month', dt + 5)",
@@ -133,7 +135,7 @@ SAMPLES = {
     "dayname": "dayname(dt); dayname(ts)",
     "monthname": "monthname(ts)",
     "make_date": "make_date(abs(t) + 1, 1, 31); make_date(2020, t, s); make_date(2021, 2, 29)",
-    "strftime": "strftime(dt, '%Y-%m'); strftime(ts, '%d.%m.%y %H:%M:%S %%')",
+    "strftime": "strftime('%j', ts);strftime(dt, '%Y-%m'); strftime(ts, '%d.%m.%y %H:%M:%S %%')",
     "strptime": "strptime(v, '%Y-%m-%d'); try_strptime(v, '%d.%m.%Y')",
     "sinh": "sinh(f)",
     "cosh": "cosh(f)",

@@ -186,7 +186,6 @@ def test_admitted_in_the_finish(text: str) -> None:
         "query('SELECT 1')",
         "stats(x)",
         "hash(x)",
-        "x[1]",
         "[1]",
         "{'a': 1}",
         "any_value(x)",
