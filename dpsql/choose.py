@@ -6,13 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from dpsql.bound import Question
+from dpsql.derive import derive
 from dpsql.domain import Group
 from dpsql.engines.base import Rows
 from dpsql.errors import InternalError
+from dpsql.noise.gain import most_gained
 from dpsql.noise.search import beyond, clipped, search
-from dpsql.probe import Probe, Rungs, capped_at, clipped_at, values_counted
+from dpsql.probe import LIMITS, Probe, Rungs, capped_at, clipped_at, kept_counted, values_counted
 from dpsql.release import named, steps
+from dpsql.sensitivity import groups_touched
 from dpsql.statement import Opening, Statement, statement
+from dpsql.tabulate import kept_at
 
 Run = Callable[[str, frozenset[str]], Rows]
 Row = tuple[object, ...]
@@ -23,24 +27,25 @@ def choose(planned: Statement, run: Run) -> tuple[Statement, Rows]:
 
     Theorem: what is chosen is differentially private with the searches' events of the statement, and the rest of its
     events cover the statement returned.
-    Proof: exact counts reach the outcome through `search` alone; one unit adds to them what `groups_counted` and
-    `values_counted` say, at most C = the cap that is printed, or the number of groups counted. The statement returned
+    Proof: exact counts reach the outcome through `search` and `most_gained` alone; one unit adds to them what
+    `groups_counted`, `values_counted` and `kept_counted` say, at most C = the cap that is printed, or the number of
+    groups counted. The statement returned
     is a function of the question and of what was chosen; it is derived again, and what it costs is compared here.
-    Needs: `dpsql.noise.search.search_event`; `dpsql.noise.scheme.promised`.
+    Needs: `dpsql.noise.search.search_event`; `dpsql.noise.gain.gain_event`; `dpsql.noise.scheme.promised`.
     Source: design.md, section 4, Bounds nobody had to guess.
     """
     opening = planned.opening
     if opening is None:
         return planned, run(planned.sql, planned.params) if planned.sql else Rows((), [])
     question, probe = planned.question, opening.probe
-    counts, groups = run(opening.sql, opening.params), probe.groups
+    counts, groups = run(opening.sql, opening.params) if opening.sql else Rows((), []), probe.groups
     if probe.cap is not None:
         groups = probe.cap[_place([(row[0], row[1]) for row in counts.values], probe.cap, 1, probe, 1)]
         question = capped_at(question, groups)
         if probe.searched:
             counts = run(*values_counted(question, probe, opening.catalog))
     assert groups is not None, "a cap is known or searched"
-    rows = _inside(planned, counts.values) if probe.keyed else counts.values
+    rows = _inside(planned, counts.values) if probe.keyed and probe.searched else counts.values
     keys = len(question.keys) if probe.keyed else 0
     chosen = {
         i: _place(
@@ -48,10 +53,26 @@ def choose(planned: Statement, run: Run) -> tuple[Statement, Rows]:
         ) for at, i in enumerate(probe.searched)
     }
     most = [_rungs(probe, i)[chosen[i]] if i in chosen else None for i in range(len(question.partials))]
-    closed = _closed(planned, opening, clipped_at(question, most))
-    if probe.keyed:
+    question = _kept(planned, clipped_at(question, most), opening, run)
+    closed = _closed(planned, opening, question)
+    if probe.keyed and probe.searched:
         return closed, Rows(("exact",), _totals(closed, probe, rows, chosen))
-    return closed, run(closed.sql, closed.params)
+    return closed, run(closed.sql, closed.params) if closed.sql else Rows((), [])
+
+
+def _kept(planned: Statement, question: Question, opening: Opening, run: Run) -> Question:
+    """The question with the limits on rows of its tables chosen, from what each of them counts."""
+    tables, keys = list(question.tables), len(question.keys)
+    for i in opening.probe.tables:
+        table, counts = tables[i], [0] * len(LIMITS)
+        groups = groups_touched(table.keys, planned.domain, derive(table.guarded, opening.catalog))
+        found = run(*kept_counted(table, opening.catalog)).values
+        for row in found if planned.domain is None else _inside(planned, found):
+            place, many = row[keys:]
+            assert isinstance(place, int) and isinstance(many, int), "a place and a count"
+            counts[place] += many
+        tables[i] = kept_at(table, LIMITS[most_gained(counts, LIMITS, groups, opening.probe.width)])
+    return replace(question, tables=tuple(tables))
 
 
 def _rungs(probe: Probe, i: int) -> Rungs:

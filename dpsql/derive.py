@@ -69,7 +69,7 @@ def derive(relation: Relation, catalog: Catalog) -> Facts:
             return _aggregate(relation, derive(source, catalog))
         case CapGroups(source, _, _, _, _):
             return _cap(relation, derive(source, catalog))
-        case CapRows(source, _, _, _, _):
+        case CapRows(source, _, _, _, _, _):
             return _cap_rows(relation, derive(source, catalog))
         case _:
             assert_never(relation)

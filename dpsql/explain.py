@@ -9,10 +9,12 @@ from fractions import Fraction
 
 import sqlglot
 
+from dpsql.budget.events import Event
 from dpsql.noise import laplace, quantile
 from dpsql.noise.normal import normal_reach
 from dpsql.noise.scheme import Noise
 from dpsql.plan import Plan
+from dpsql.probe import LIMITS, kept_counted
 from dpsql.statement import Opening, Side, Statement
 from dpsql.warn import cap_of
 
@@ -99,8 +101,10 @@ def _open(statement: Statement, opening: Opening, i: int, noise: Noise) -> str:
 
 def _texts(statement: Statement) -> list[str]:
     opening = statement.opening
-    first = [] if opening is None else [opening.sql]
-    keyed = opening is not None and opening.probe.keyed     # then the totals follow from what was counted
+    first = [] if opening is None else [sql for sql in (opening.sql, *(
+        kept_counted(statement.question.tables[i], opening.catalog)[0] for i in opening.probe.tables)) if sql]
+    # then the totals follow from what was counted
+    keyed = opening is not None and opening.probe.keyed and bool(opening.probe.searched)
     return [*first, *(sql for sql in ("" if keyed else statement.sql, *(side.sql for side in statement.sides)) if sql)]
 
 
@@ -116,6 +120,9 @@ def _side(name: str, side: Side, statement: Statement) -> Iterator[str]:
         if len(choice.lookups) > 1:
             users = f"{users.split()[0]} to {users.split(', ')[-1]}"
         grid = choice.lookups[0].grid
+        if side.table.open and statement.opening is not None:
+            yield f"  {name} ({users}): {_open_rows(side, statement.opening, choice.event)}"
+            continue
         first = f"  {name} ({users}): at most {rows} per unit and group"
         if choice.rank is None or grid is None:
             margin = laplace.quantile(choice.event.scale)
@@ -124,6 +131,16 @@ def _side(name: str, side: Side, statement: Statement) -> Iterator[str]:
             reach = math.ceil(quantile.reach(choice.rank, grid.places))
             within = f"95 % within {reach} rank{'s' * (reach != 1)} of {_wanted(choice.rank)}"
             yield f"{first}, one of {grid.places} values, {within}"
+
+
+def _open_rows(side: Side, opening: Opening, event: Event) -> str:
+    """Rows that are counted by value, where X, how many of a unit, is still to be chosen."""
+    times = f"X{' C' if opening.probe.cap is not None else '' if side.groups == 1 else f' {side.groups}'}"
+    scale, margin = event.scale, Fraction(math.log(20) * float(event.scale)).limit_denominator(10**6)
+    one, _, where = side.table.kept.value.partition(" in ")
+    chosen = f"X chosen from 1 to {LIMITS[-1]} (epsilon {show(opening.probe.width)})"
+    return (f"at most X {one}s{' in ' * bool(where)}{where} per unit and group, {chosen}, "
+            f"noise scale {show(scale)} {times}, 95 % within ±{show(margin)} {times}")
 
 
 def _wanted(rank: quantile.Rank) -> str:

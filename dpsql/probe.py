@@ -1,7 +1,8 @@
 """probe: bounds nobody had to guess. What is counted to choose them, and the question once they are chosen.
 
-A question may leave open how many groups a unit touches (`open_groups`), and how much a unit adds to a partial (its
-`ladders`). Each is chosen by a private search over a public ladder. Where the groups are public and need no cap, or
+A question may leave open how many groups a unit touches (`open_groups`), how much a unit adds to a partial (its
+`ladders`), and how many of its rows are counted by value (tables that are `open`). Each is chosen by a private search
+over a public ladder. Where the groups are public and need no cap, or
 there is one, contributions are counted by group and the totals follow from the counts: one scan. Else they are counted
 without the groups, and the statement that adds up runs once the bounds are chosen.
 """
@@ -21,15 +22,19 @@ from dpsql.errors import InternalError
 from dpsql.expression import BIGINT, INTEGER, Column, Lit, Ref, Scalar
 from dpsql.facts.stability import one_row_per_group
 from dpsql.guard import MOST_GROUPS
+from dpsql.noise.gain import doublings, gain_event
 from dpsql.noise.search import ladder, search_event
 from dpsql.relation import Aggregate, CapGroups, CapRows, Filter, Fold, Project, Relation, columns_out
 from dpsql.render import render_with
 from dpsql.scalars.rungs import passed, stepped
 from dpsql.sensitivity import constant
+from dpsql.tabulate import MOST_KEPT, Tabulated, ranked
 
 SEARCHES = Fraction(1, 10)      # of a question's epsilon, for all its searches together (design, section 4)
 
 CAP = "rungs0"               # the parameter with the ladder of the cap; those of partials count from 1
+KEPT = "limits"              # the parameter with the limits on rows
+LIMITS = doublings(MOST_KEPT)
 
 Rungs = tuple[int, ...]
 _UNITS: tuple[Column, Fold, Scalar | None] = (Column(-3, "units", BIGINT), Fold.ROWS, None)
@@ -40,8 +45,9 @@ class Probe:
     """The searches of a question, each of `width`.
 
     `cap` is the ladder of groups per unit, where that is open; `rungs` those of the partials, None where nothing is
-    open. `keyed` says that contributions are counted by group. `groups` is C, the contributions of one unit (None:
-    what is chosen from `cap`). `events` are the searches' own.
+    open; `tables` the places of the tables whose limit on rows is open. `keyed` says that contributions are counted by
+    group. `groups` is C, the contributions of one unit (None: what is chosen from `cap`). `events` are the searches'
+    own.
     """
 
     width: Fraction
@@ -50,6 +56,7 @@ class Probe:
     keyed: bool
     groups: int | None
     events: tuple[Event, ...]
+    tables: tuple[int, ...] = ()
 
     @property
     def searched(self) -> tuple[int, ...]:
@@ -64,20 +71,24 @@ def probe(question: Question, groups: int, public: bool, epsilon: Fraction) -> P
     that there is one. ValueError when epsilon is too small.
     """
     rungs = tuple(None if each is None else ladder(*each) for each in question.ladders)
-    many = question.open_groups + sum(each is not None for each in rungs)
+    tables = tuple(i for i, table in enumerate(question.tables) if table.open)
+    many = question.open_groups + sum(each is not None for each in rungs) + len(tables)
     if not many:
         return None
     width = epsilon * SEARCHES / many
     fixed = None if question.open_groups else groups
     events = [search_event(fixed or 1, width) for each in rungs if each is not None]
+    events += [gain_event(fixed or 1, width) for _ in tables]
     if fixed is not None:
-        return Probe(width, None, rungs, public and cap_of(question.guarded) is None, fixed, tuple(events))
-    return Probe(width, ladder(1, MOST_GROUPS), rungs, False, None, (search_event(1, width), *events))
+        return Probe(width, None, rungs, public and cap_of(question.guarded) is None, fixed, tuple(events), tables)
+    return Probe(width, ladder(1, MOST_GROUPS), rungs, False, None, (search_event(1, width), *events), tables)
 
 
 def counted(question: Question, of: Probe, catalog: Catalog) -> tuple[str, frozenset[str]]:
     """The SQL that is run first: of groups where they are open, else of what units add; and the parameters it takes."""
-    return groups_counted(question, of.cap, catalog) if of.cap is not None else values_counted(question, of, catalog)
+    if of.cap is not None:
+        return groups_counted(question, of.cap, catalog)
+    return values_counted(question, of, catalog) if of.searched else ("", frozenset())
 
 
 def groups_counted(question: Question, rungs: Rungs, catalog: Catalog) -> tuple[str, frozenset[str]]:
@@ -134,9 +145,27 @@ def values_counted(question: Question, of: Probe, catalog: Catalog) -> tuple[str
     return render_with(Aggregate(placed, (*keys, *places), (*totals, *signs, _UNITS), (*sets, keys)), catalog)
 
 
+def kept_counted(table: Tabulated, catalog: Catalog) -> tuple[str, frozenset[str]]:
+    """The SQL that counts what a table counts by the limit on rows it takes: rows (keys, place, many); and parameters.
+
+    Theorem: of the groups released, one unit changes the total below a limit X by at most X times `groups_touched`, and
+    never lowers it.
+    Proof: a row's rank is its place among those of its owner and keys, in an order of its own values. So below X a unit
+    has at most X rows in a group, the same ones whatever others have; a distinct cell counts at the least of its ranks.
+    Needs: a limit that stands on all rows that are counted; `groups_touched` of its facts.
+    Source: `dpsql.noise.gain`.
+    """
+    rank = Column(-500, "rank", BIGINT)
+    rows = ranked(table, rank)
+    size = columns_out(rows)[-1]
+    placed = _placed(rows, table.keys, [(size, LIMITS, KEPT)])
+    return render_with(Aggregate(placed, columns_out(placed), (_UNITS,)), catalog)
+
+
 def parameters(of: Probe) -> dict[str, object]:
     """The ladders, as the parameters that the counting statements take."""
     named: dict[str, object] = {f"rungs{i + 1}": list(of.rungs[i] or ()) for i in of.searched}
+    named |= {KEPT: list(LIMITS)} if of.tables else {}
     return named if of.cap is None else {**named, CAP: list(of.cap)}
 
 

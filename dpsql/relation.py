@@ -260,6 +260,7 @@ class CapRows:
     """At most `limit` rows per `owner` and `keys`, chosen by a keyed hash of all columns.
 
     The source shows nothing but `owner`, `keys` and `cell`, so rows that tie are equal: it does not matter which stay.
+    `rank`, if there, shows the place of a row among them, from 1: below a smaller limit just the rows up to it stay.
     """
 
     source: Relation
@@ -267,6 +268,7 @@ class CapRows:
     keys: tuple[Column, ...]
     cell: Column
     limit: int
+    rank: Column | None = None
 
     def __post_init__(self) -> None:
         assert self.limit >= 1, "a cap of no rows answers nothing"
@@ -306,8 +308,10 @@ def columns_out(relation: Relation) -> tuple[Column, ...]:
             return tuple(column for column, _ in items)
         case Combined(_, _, _, items):
             return tuple(column for column, _, _ in items)
-        case Filter(source, _) | CapGroups(source, _, _, _, _) | CapRows(source, _, _, _, _):
+        case Filter(source, _) | CapGroups(source, _, _, _, _):
             return columns_out(source)
+        case CapRows(source, _, _, _, _, rank):
+            return (*columns_out(source), *((rank,) if rank is not None else ()))
         case Join(left, right, _, _):
             return columns_out(left) + columns_out(right)
         case Values(columns, _):

@@ -14,6 +14,7 @@ from dpsql.catalog import Catalog
 from dpsql.derive import derive
 from dpsql.domain import Group
 from dpsql.expression import BIGINT, Column, Ref
+from dpsql.guard import MOST_GROUPS
 from dpsql.noise import quantile
 from dpsql.noise.laplace import laplace_event
 from dpsql.noise.scheme import USUAL, Cell, Chosen, Noise, promised, scheme
@@ -22,7 +23,7 @@ from dpsql.probe import SEARCHES, Probe, counted, probe
 from dpsql.relation import Aggregate, Fold
 from dpsql.render import render_with
 from dpsql.sensitivity import constant, groups_touched, magnitudes, rows_counted
-from dpsql.tabulate import Tabulated, nearest, tabulated
+from dpsql.tabulate import MOST_KEPT, Tabulated, nearest, tabulated
 
 ROUNDS = 20                 # of weighing measures against each other
 FINEST = 1 << 10            # worths are whole multiples of 1 / FINEST
@@ -178,7 +179,7 @@ def _opened(
     cells, served = _cells(question, domain, [1] * len(same), same)
     totals, one = _parts(question, len(cells) + (domain is None), rest)
     least, groups = _least(domain, catalog), searches.groups
-    sides = tuple(_side(table, domain, catalog, one, promise=groups is None) for table in question.tables)
+    sides = tuple(_side(table, domain, catalog, one, promise=groups is None or table.open) for table in question.tables)
     bought: Bought = ((), None, ())
     free = prefer is None and groups is None and rest.delta > 0
     if cells or domain is None:
@@ -258,6 +259,8 @@ def _side(
     for lookups in table.bought:
         first = lookups[0]
         if first.grid is None or first.fraction is None:
+            if MOST_GROUPS * MOST_KEPT / epsilon > MAX_COUNT_NOISE:
+                raise ValueError("the noise might leave its type")
             event = Event.laplace(1, 1 / epsilon) if promise else laplace_event(groups * rows, epsilon, groups)
             choices.append(Choice(lookups, None, event))
             continue

@@ -19,18 +19,23 @@ from dpsql.noise.quantile import Rank
 from dpsql.relation import Aggregate, CapRows, Filter, Fold, Over, Relation, Sorted, Window
 from dpsql.scalars.unify import cast
 
+MOST_KEPT = 1 << 14     # rows of a unit and group, where single rows are counted and nobody limits them
 _EXTREMES = (Kept.SMALLEST, Kept.LARGEST)       # a unit with one row has no other
 
 
 @dataclass(frozen=True, slots=True)
 class Tabulated:
-    """One statement: guarded rows that show owner, keys and cell, and what is taken from their counts."""
+    """One statement: guarded rows that show owner, keys and cell, and what is taken from their counts.
+
+    `open` says that the limit on rows is still to be chosen: until then it is the largest.
+    """
 
     kept: Kept
     guarded: Relation
     keys: tuple[Column, ...]
     cell: Column
     lookups: tuple[Lookup, ...]
+    open: bool = False
 
     @property
     def bought(self) -> tuple[tuple[Lookup, ...], ...]:
@@ -60,9 +65,11 @@ def _tabulated(setting: Setting, kept: Kept, cell: Scalar, lookups: tuple[Lookup
     rows = capped(rows, owner, keys, setting, repeats=not setting.alone)
     rows = Filter(rows, (scalars.call("is_not_null", Ref(column)),))
     most = setting.facts.rows_per_unit
-    if not setting.alone and (most is None or most > setting.rows_kept):
-        rows = CapRows(rows, owner, keys, column, setting.rows_kept)
-    return Tabulated(kept, rows, keys, column, lookups)
+    if setting.alone or (most is not None and most <= setting.rows_kept):
+        return Tabulated(kept, rows, keys, column, lookups)
+    searched = setting.row_limit is None and kept in (Kept.DISTINCT, Kept.BINS)
+    rows = CapRows(rows, owner, keys, column, MOST_KEPT if searched else setting.rows_kept)
+    return Tabulated(kept, rows, keys, column, lookups, searched)
 
 
 def _extreme(
@@ -84,6 +91,23 @@ def tabulated(table: Tabulated) -> Aggregate:
     if table.kept is Kept.DISTINCT:
         return Aggregate(Aggregate(table.guarded, cells, ()), table.keys, (_COUNT,))
     return Aggregate(table.guarded, cells, (_COUNT,))
+
+
+def ranked(table: Tabulated, rank: Column) -> Relation:
+    """What a table counts, each with the smallest limit on rows at which it counts: distinct cells, or rows."""
+    cap = table.guarded
+    assert isinstance(cap, CapRows), "a limit that is open stands last"
+    rows = replace(cap, rank=rank)
+    if table.kept is not Kept.DISTINCT:
+        return rows
+    first = replace(rank, id=rank.id - 1)
+    return Aggregate(rows, (*table.keys, table.cell), ((first, Fold.MIN, Ref(rank)),))
+
+
+def kept_at(table: Tabulated, limit: int) -> Tabulated:
+    """The table with its limit on rows chosen."""
+    assert isinstance(table.guarded, CapRows), "a limit that is open stands last"
+    return replace(table, guarded=replace(table.guarded, limit=limit), open=False)
 
 
 def nearest(table: Tabulated, ranks: Sequence[Rank]) -> Filter:

@@ -20,6 +20,7 @@ from dpsql.relation import CapGroups, CapRows, Filter, Fold, Project, Relation
 from dpsql.statement import Side, Statement
 
 USUAL, LOOSE = 40, 10**4      # how large a bound is that a search finds: of counts, of undeclared values
+FEWER = ": of people with more, some are left out"
 LOST = 8, 1000                # below so many steps, or such a part of one, a search of undeclared values found nothing
 
 
@@ -72,7 +73,7 @@ def cut(planned: Statement, closed: Statement) -> tuple[str, ...]:
             "a person", "people")
         found.append(f"what {each} adds was cut where it was chosen privately, {', '.join(sizes)}: {sure} at most "
                      f"{most} {who} had more{' of each' * (len(cuts) > 1)}")
-    return tuple(found)
+    return (*found, *(f"{_left_out(closed, closed.sides[i])}, as chosen privately{FEWER}" for i in of.tables))
 
 
 def _users(statement: Statement, i: int) -> str:
@@ -110,12 +111,16 @@ def _rows(statement: Statement) -> list[str]:
     if question.capped and any(partial.fold is not Fold.MAX for partial in question.partials):
         found.append(f"a person counts with at most {question.rows} rows{_in_group(question)}: people with more are "
                      "scaled down to that")
-    for side in statement.sides:
-        if limit := _kept(side.table.guarded):
-            what = "distinct values" if side.table.kept is Kept.DISTINCT else "rows"
-            found.append(f"a person counts with at most {limit} {what}{_in_group(question)} in "
-                         f"{_lookups(statement, side)}: of people with more, some are left out")
-    return found
+    limits = (_left_out(statement, side) for side in statement.sides if not side.table.open)
+    return [*found, *(f"{told}{FEWER}" for told in limits if told)]
+
+
+def _left_out(statement: Statement, side: Side) -> str:
+    """The limit on the rows that a side counts; nothing where there is none."""
+    limit, what = _kept(side.table.guarded), "distinct value" if side.table.kept is Kept.DISTINCT else "row"
+    return "" if limit is None else (
+        f"a person counts with at most {limit} {what}{'s' * (limit > 1)}{_in_group(statement.question)} in "
+        f"{_lookups(statement, side)}")
 
 
 def _in_group(question: Question) -> str:
@@ -131,9 +136,9 @@ def _kept(relation: Relation) -> int | None:
 
 def _lookups(statement: Statement, side: Side) -> str:
     """The aggregates that a side serves."""
-    question = statement.question
+    question, served = statement.question, set(side.table.lookups)
     pairs = zip(question.ask.measures, question.lookups, strict=True)
-    names = (measure.family.upper() for measure, lookup in pairs if lookup in side.table.lookups)
+    names = (measure.family.upper() for measure, lookup in pairs if lookup in served)
     return "/".join(dict.fromkeys("COUNT(DISTINCT)" if name == "DISTINCT" else name for name in names))
 
 
@@ -146,7 +151,10 @@ def _searched(statement: Statement) -> list[str]:
     for i in of.searched:
         reach = LOOSE if partials[i].loose else USUAL
         people = max(people, needed(of.groups or 1, of.width, reach, partials[i].whole))
-    cures = ["max_groups"] * (of.cap is not None) + ["max_rows_per_group"] * (statement.question.rows is None)
+    for _ in of.tables:
+        people = max(people, math.ceil(1.5 * needed(of.groups or 1, of.width, USUAL)))
+    rows = statement.question.rows is None or bool(of.tables)
+    cures = ["max_groups"] * (of.cap is not None) + ["max_rows_per_group"] * rows
     ranges = ["a range of the column"] * any(partials[i].loose for i in of.searched)
     return [
         f"how much one person counts is chosen privately: below about {people} people an answer may be far too small, "

@@ -180,6 +180,8 @@ class _Printer:
         select = exp.Select(expressions=[
             _as(_name(column.name, alias), column) for column in shown if column.id in needed
         ])
+        if isinstance(cap, CapRows) and cap.rank is not None and cap.rank.id in needed:
+            select.append("expressions", _as(_name("rank", alias), cap.rank))
         select.set("from_", exp.From(this=_subquery(source, alias)))
         first = exp.LTE(this=_name("rank", alias), expression=exp.Literal.number(cap.limit))
         select.set("where", exp.Where(this=first))

@@ -30,7 +30,7 @@ from test_owned import check_combined_rows, check_fixed_rows
 from dpsql import choose, release
 from dpsql.engines.base import Rows
 from dpsql.errors import BudgetError
-from dpsql.noise import gaussian, scheme, search, selection, threshold
+from dpsql.noise import gain, gaussian, scheme, search, selection, threshold
 from dpsql.probe import parameters
 from dpsql.session import Session
 
@@ -150,6 +150,31 @@ def check_search_odds() -> None:
     after = search.weights([62 - i if i < 60 else 2 for i in range(len(rungs))], rungs, 2, Fraction(1, 2))
     odds = [Fraction(a, sum(before)) / Fraction(b, sum(after)) for a, b in zip(before, after, strict=True)]
     assert max(*odds, *(1 / each for each in odds)) <= Fraction(16488, 10000)       # exp(1/2) = 1.6487
+
+
+def check_gain_odds() -> None:
+    """A unit whose first values others have second, and with more of its own, moves the odds by the width at most."""
+    limits = gain.doublings(16)
+    before, after = (gain.gain_weights(counts, limits, 1, Fraction(1))
+                     for counts in ([10, 10, 0, 0, 0], [11, 9, 2, 4, 8]))
+    odds = [Fraction(a, b) for a, b in zip(after, before, strict=True)]
+    assert max(odds) / min(odds) <= Fraction(27183, 10000)       # e = 2.71828
+
+
+def hasty_weights(weigh: Callable[..., list[int]]) -> Callable[..., list[int]]:
+    """Weights as of a score that moves one way only."""
+    return lambda scores, limits, groups, width: weigh(scores, limits, groups * 2 // 3, width)
+
+
+def check_limit_groups() -> None:
+    """A limit on rows is chosen for all the groups that a person may be in."""
+    asked: list[int] = []
+    rows_ = "CREATE TABLE t AS SELECT i // 8 AS u, i % 8 AS k, i AS v FROM range(800) t(i)"
+    kinds = "columns.k = { values = [0, 1, 2, 3, 4, 5, 6, 7] }\n"
+    with session(rows_, 8, kinds) as opened, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choose, "most_gained", lambda counts, limits, groups, width: asked.append(groups) or 0)
+        opened.query("SELECT k, COUNT(DISTINCT v) FROM t GROUP BY k")
+    assert asked == [8]
 
 
 def check_search_draws() -> None:
