@@ -58,7 +58,8 @@ _PERCENT: dict[str, dict[str, str]] = {
     },
 }
 _KINDS = (exp.TimeToStr, exp.ToChar, exp.StrToTime, exp.StrToDate, exp.TsOrDsToDate, exp.ParseDatetime, exp.StrToUnix)
-_FORMAT_FIRST = {"bigquery", "sqlite"}
+_ENGLISH = ("en-us", "en-gb", "en")
+_FORMAT_FIRST = {"bigquery", "sqlite", "tsql"}
 _TEXTS = (TokenType.STRING, TokenType.RAW_STRING, TokenType.NATIONAL_STRING)
 _OF_NUMBERS = re.compile(r"[SLFM\s$]*[09][09DG.,VPRMIS%\s]*", re.I)
 
@@ -124,6 +125,10 @@ def _shown(how: str, text: str, value: exp.Expr) -> exp.Expr:
 
 def _pieces(node: exp.Expr, dialect: str) -> list[Piece]:
     raw, given = node.meta.get(RAW), node.args.get("format")
+    culture = node.args.get("culture")
+    if node.args.get("zone") or (culture is not None and culture.name.lower() not in _ENGLISH):
+        raise refusal("names and hours are those of English, and of the tables' own clock", node,
+                      "leave the zone or the language out")
     if raw is None and isinstance(given, exp.Literal) and re.fullmatch("%[ABY]", given.this):
         return [("", given.this)]               # of MONTHNAME, DATENAME and the like
     if raw is None:

@@ -40,7 +40,7 @@ def _text(node: exp.Expr, dialect: str) -> exp.Expr:
 
 def _like(node: exp.Expr, dialect: str) -> exp.Expr:
     listed = node.expression.this.unnest() if isinstance(node.expression, exp.Any | exp.All) else None
-    if isinstance(listed, exp.Tuple):
+    if isinstance(listed, exp.Tuple | exp.Array):
         return _any_of(node, listed, dialect)
     literal = node.expression.unnest()
     pattern = literal.this if isinstance(literal, exp.Literal) else ""
@@ -53,7 +53,7 @@ def _like(node: exp.Expr, dialect: str) -> exp.Expr:
     return found
 
 
-def _any_of(node: exp.Expr, listed: exp.Tuple, dialect: str) -> exp.Expr:
+def _any_of(node: exp.Expr, listed: exp.Expr, dialect: str) -> exp.Expr:
     """LIKE ANY (...) and LIKE ALL (...) of patterns that are listed."""
     tests = [_like(node.__class__(this=node.this.copy(), expression=each), dialect) for each in listed.expressions]
     found = (exp.or_ if isinstance(node.expression, exp.Any) else exp.and_)(*tests, copy=False)

@@ -288,6 +288,14 @@ def _as_date(node: exp.Expr, dialect: str) -> exp.Expr:
     return exp.cast(node.this, "DATE", copy=False)
 
 
+def _in_zone(node: exp.Expr, dialect: str) -> exp.Expr:
+    """AT TIME ZONE, and DATE(x, zone): elsewhere than in Postgres they start from another clock than DuckDB's."""
+    zone = node.args.get("zone")
+    if zone is not None and dialect not in POSTGRES:
+        raise refusal(f"time zones of {dialect} are not read", node, "leave it out: moments are those of the tables")
+    return node
+
+
 def _as_moment(node: exp.Expr, dialect: str) -> exp.Expr:
     return exp.cast(node.this, "TIMESTAMP", copy=False)
 
@@ -319,13 +327,13 @@ def _named(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 RULES: dict[str, Rule] = {
-    "Add": _stays, "AddMonths": moved, "DateAdd": moved, "DateDiff": _between, "DateSub": moved, "DatetimeAdd": moved,
-    "DatetimeDiff": _between, "DatetimeSub": moved, "DatetimeTrunc": _truncated, "DateTrunc": _truncated,
-    "Dayname": _named, "DayOfWeek": _day_of_week, "Extract": _extracted, "LastDay": _last_day, "Monthname": _named,
-    "MonthsBetween": _months_between, "NextDay": _next_day, "ParseDatetime": _read, "StrToDate": _read,
-    "StrToTime": _read, "StrToUnix": _seconds_of_text, "Sub": _stays, "TimestampAdd": moved, "TimestampDiff": _between,
-    "TimestampSub": moved, "TimestampTrunc": _truncated, "TimeStrToTime": _as_moment, "TimeToStr": _written,
-    "ToChar": _written, "TsOrDsAdd": moved, "TsOrDsDiff": _between, "TsOrDsToDate": _as_date,
+    "Add": _stays, "AddMonths": moved, "AtTimeZone": _in_zone, "Date": _in_zone, "DateAdd": moved, "DateDiff": _between,
+    "DateSub": moved, "DatetimeAdd": moved, "DatetimeDiff": _between, "DatetimeSub": moved, "DatetimeTrunc": _truncated,
+    "DateTrunc": _truncated, "Dayname": _named, "DayOfWeek": _day_of_week, "Extract": _extracted, "LastDay": _last_day,
+    "Monthname": _named, "MonthsBetween": _months_between, "NextDay": _next_day, "ParseDatetime": _read,
+    "StrToDate": _read, "StrToTime": _read, "StrToUnix": _seconds_of_text, "Sub": _stays, "TimestampAdd": moved,
+    "TimestampDiff": _between, "TimestampSub": moved, "TimestampTrunc": _truncated, "TimeStrToTime": _as_moment,
+    "TimeToStr": _written, "ToChar": _written, "TsOrDsAdd": moved, "TsOrDsDiff": _between, "TsOrDsToDate": _as_date,
     "TsOrDsToDatetime": _as_moment, "TsOrDsToTimestamp": _as_moment, "UnixDate": _days_since, "UnixSeconds": _seconds,
     "Week": _week, "YearOfWeek": _iso_year, "YearOfWeekIso": _iso_year,
 }
