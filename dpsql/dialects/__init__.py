@@ -1,9 +1,9 @@
 """SQL in the analyst's own dialect, brought to DuckDB's meaning node by node; places keep pointing at their text.
 
-`rules.py` holds what operators and clauses become, `texts.py` and `splits.py` what functions of texts do, `times.py`
-the rules of dates, `formats.py` how dates are written, `types.py` the rules of CAST, `names.py` what the parser keeps
-by name. What has no rule means the same everywhere, or carries a mark of its dialect that the table of scalars does not
-know and refuses.
+`rules.py` holds what operators become and `clauses.py` clauses, `texts.py` and `splits.py` what functions of texts do,
+`times.py` the rules of dates, `formats.py` how dates are written, `types.py` the rules of CAST, `names.py` what the
+parser keeps by name. What has no rule means the same everywhere, or carries a mark of its dialect that the table of
+scalars does not know and refuses.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import islice
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from dpsql.dialects import formats, names, rules, splits, texts, times, types
+from dpsql.dialects import clauses, formats, names, rules, splits, texts, times, types
 from dpsql.dialects.macros import written_out
 from dpsql.dialects.series import listed
 from dpsql.errors import QueryError
@@ -27,7 +27,8 @@ DIALECTS = (
 _LIKELY = ("duckdb", "tsql", "bigquery", "spark", "mysql", "snowflake", "postgres")
 _TRIED = 4_000         # characters
 _MOST_PIECES = 2_000   # nodes of one expression
-_RULES = {**rules.RULES, **texts.RULES, **splits.RULES, **times.RULES, **types.RULES, **names.RULES}
+_RULES = {**rules.RULES, **texts.RULES, **splits.RULES, **times.RULES, **types.RULES, **names.RULES,
+          **clauses.RULES}
 
 
 def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
@@ -48,7 +49,7 @@ def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
         formats.mark(tree, sql, name)
         return listed(translated(tree, name), name)
     for node in list(tree.find_all(exp.Anonymous, exp.Limit, exp.Fetch)):
-        known = names.renamed(node) if isinstance(node, exp.Anonymous) else rules.limited(node, name)
+        known = names.renamed(node) if isinstance(node, exp.Anonymous) else clauses.limited(node, name)
         if known is not node:
             _take(node, known)
     written_out(tree)

@@ -1,4 +1,4 @@
-"""What the operators and clauses of other dialects become in DuckDB's."""
+"""What the operators of other dialects become in DuckDB's."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _divided(node: exp.Expr, dialect: str) -> exp.Expr:
     """By zero is NULL. Whole numbers are divided as whole numbers where the dialect does: `scalars`, by their types."""
     if node.args.get("typed") and not any(_fraction(side, dialect) for side in (node.this, node.expression)):
         return node
-    return exp.Div(this=node.this, expression=_nonzero(node.expression), typed=False, safe=False)
+    return exp.Div(this=node.this, expression=nonzero(node.expression), typed=False, safe=False)
 
 
 def _truncated(node: exp.Expr, dialect: str) -> exp.Expr:
@@ -59,7 +59,7 @@ def _truncated(node: exp.Expr, dialect: str) -> exp.Expr:
     return plain(node, dialect)
 
 
-def _nonzero(node: exp.Expr) -> exp.Expr:
+def nonzero(node: exp.Expr) -> exp.Expr:
     bare = node.unnest()
     if isinstance(bare, exp.Nullif) or (isinstance(bare, exp.Literal) and bare.this.strip("0.eE+-")):
         return node
@@ -104,12 +104,12 @@ def _roughly_counted(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 def _safe_divided(node: exp.Expr, dialect: str) -> exp.Expr:
-    return exp.Div(this=exp.paren(node.this, copy=False), expression=_nonzero(node.expression), typed=False, safe=False)
+    return exp.Div(this=exp.paren(node.this, copy=False), expression=nonzero(node.expression), typed=False, safe=False)
 
 
 def _wholly_divided(node: exp.Expr, dialect: str) -> exp.Expr:
     """DIV cuts the fraction of what is not whole, which DuckDB's // keeps."""
-    found = exp.IntDiv(this=node.this, expression=_nonzero(node.expression))
+    found = exp.IntDiv(this=node.this, expression=nonzero(node.expression))
     found.meta[CUTS] = True
     return found
 
@@ -243,29 +243,15 @@ def _equal(node: exp.Expr, dialect: str) -> exp.Expr:
     return exp.NullSafeEQ(this=node.this, expression=node.expression)
 
 
-def limited(node: exp.Expr, dialect: str) -> exp.Expr:
-    """FETCH as LIMIT. QueryError for a share of the rows, and for ties."""
-    if any(node.args.get(key) for key in ("limit_options", "percent", "with_ties")):
-        options = node.args.get("limit_options")
-        if not isinstance(options, exp.LimitOptions) or options.args.get("percent") or options.args.get("with_ties"):
-            raise refusal("a LIMIT with PERCENT or TIES is not answered", node, "write a plain number of rows")
-    count = node.args.get("count") or node.args.get("expression")
-    return exp.Limit(expression=count)
-
-
-def _table(node: exp.Expr, dialect: str) -> exp.Expr:
-    """WITH (NOLOCK) says nothing about the answer."""
-    hints = node.args.get("hints") or []
-    if hints and all(part.name.upper() == "NOLOCK" for hint in hints for part in hint.expressions):
-        node.set("hints", None)
-    return node
+def _number_written(node: exp.Expr, dialect: str) -> exp.Expr:
+    raise refusal("formats of numbers are not read", node, "ROUND(x, 2) cuts it, CAST(x AS VARCHAR(20)) writes it")
 
 
 RULES: dict[str, Rule] = {
     "Avg": _averaged, "Ceil": _stepped, "Coalesce": plain, "Concat": _joined, "ConcatWs": _joined_with,
-    "CountIf": plain, "DecodeCase": _chosen, "Div": _divided, "DPipe": _piped, "EqualNull": _equal, "Fetch": limited,
-    "Floor": _stepped, "Greatest": _extreme, "Hll": _roughly_counted, "In": _among, "IntDiv": _wholly_divided,
-    "Is": _tested, "Least": _extreme, "Limit": limited, "Nvl2": _present, "Round": _rounded, "SafeAdd": _sum,
-    "SafeDivide": _safe_divided, "SafeMultiply": _sum, "SafeSubtract": _sum, "Sum": _summed, "Table": _table,
-    "Trunc": _truncated, "Xor": _exclusive,
+    "CountIf": plain, "DecodeCase": _chosen, "Div": _divided, "DPipe": _piped, "EqualNull": _equal, "Floor": _stepped,
+    "Greatest": _extreme, "Hll": _roughly_counted, "In": _among, "IntDiv": _wholly_divided, "Is": _tested,
+    "Least": _extreme, "NumberToStr": _number_written, "Nvl2": _present, "Round": _rounded, "SafeAdd": _sum,
+    "SafeDivide": _safe_divided, "SafeMultiply": _sum, "SafeSubtract": _sum, "Sum": _summed, "Trunc": _truncated,
+    "Xor": _exclusive,
 }

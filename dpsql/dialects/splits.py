@@ -77,7 +77,7 @@ def _rows(node: exp.Expr, dialect: str) -> exp.Expr:
     return node
 
 
-def _view(node: exp.Expr, dialect: str) -> exp.Expr:
+def viewed(node: exp.Expr, dialect: str) -> exp.Expr:
     """LATERAL VIEW explode(split(x, d)) t AS w is CROSS JOIN UNNEST."""
     laterals = node.args.get("laterals") or []
     if dialect not in SPARK or not laterals:
@@ -115,5 +115,5 @@ def _applied(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 RULES: dict[str, Rule] = {
-    "ArraySize": _count, "Bracket": _part, "Join": _applied, "Select": _view, "Unnest": _rows,
+    "ArraySize": _count, "Bracket": _part, "Join": _applied, "Unnest": _rows,
 }

@@ -15,6 +15,7 @@ _DOLLAR = {"mysql"} | SPARK | TRINO                     # $1 is a group in a rep
 _NULL_UNMATCHED = {"mysql"} | TRINO                     # what matches nothing gives no text there
 _FIRST_AT_ZERO = {"bigquery"} | SPARK                   # letter 0 is the first one there
 _MOST_PARTS = 9
+_ALL = 100                      # letters, as people write them who mean the rest
 _WILD = {"%": r"[\s\S]*", "_": r"[\s\S]"}               # of LIKE, in a regular expression
 
 
@@ -66,11 +67,16 @@ def _classes(node: exp.Expr, pattern: str) -> exp.Expr:
         raise refusal("[...] and ESCAPE together are not read in tsql", node.expression, "write several LIKE, with OR")
     parts = re.findall(r"\[\^?[^\]]+\]|.", pattern, re.S)
     found = "".join(
-        part.replace("\\", "\\\\") if len(part) > 1 else _WILD.get(part, re.escape(part))
+        part.replace("\\", "\\\\") if len(part) > 1 else _WILD.get(part, _escaped(part))
         for part in parts
     )
     test = exp.RegexpFullMatch(this=node.this, expression=exp.Literal.string(f"(?i:{found})"))
     return exp.Not(this=test) if node.args.get("negate") else test
+
+
+def _escaped(letter: str) -> str:
+    """A letter that stands for itself in a regular expression."""
+    return f"\\{letter}" if letter in r".^$*+?()[]{}|\/-" else letter
 
 
 def _similar(node: exp.Expr, dialect: str) -> exp.Expr:
@@ -148,7 +154,12 @@ def first_match(text: exp.Expr, pattern: exp.Expr, place: exp.Expr) -> exp.Expr:
 
 def substring(node: exp.Expr, dialect: str) -> exp.Expr:
     """Letters are counted from 1; before them, dialects differ."""
-    given = node.args.get("start")
+    given, length = node.args.get("start"), node.args.get("length")
+    letter = _found(given, exp.Add, node.this)
+    if letter is not None and (length is None or _reaches_end(length, node.this)):
+        return _behind(node.this, letter)
+    if whole(given) == 1 and (letter := _found(length, exp.Sub, node.this)) is not None:
+        return _before(node.this, letter, exp.Literal.string(""))
     start = whole(given)
     if dialect in POSTGRES and isinstance(given, exp.Literal) and given.is_string:
         return first_match(node.this, given, node)
@@ -160,8 +171,43 @@ def substring(node: exp.Expr, dialect: str) -> exp.Expr:
     return node
 
 
+def _found(node: exp.Expr | None, kind: type[exp.Binary], text: exp.Expr) -> exp.Literal | None:
+    """The letter in POSITION(letter IN text) + 1, or - 1."""
+    node = node.unnest() if node is not None else None
+    if not isinstance(node, kind) or whole(node.expression) != 1 or not isinstance(node.this, exp.StrPosition):
+        return None
+    letter = node.this.args["substr"]
+    plain = _bare(node.this.this) == _bare(text) and isinstance(letter, exp.Literal) and len(letter.this) == 1
+    return letter if plain and node.this.args.get("position") is None else None
+
+
+def _bare(text: exp.Expr) -> exp.Expr:
+    """A text without a CAST to text around it, as the parser of T-SQL writes."""
+    return _bare(text.this) if isinstance(text, exp.Paren | exp.Cast | exp.Trim) else text
+
+
+def _reaches_end(length: exp.Expr, text: exp.Expr) -> bool:
+    """Whether so many letters are all that are left: LENGTH of the text, or many."""
+    return (isinstance(length, exp.Length) and _bare(length.this) == _bare(text)) or (whole(length) or 0) >= _ALL
+
+
+def _behind(text: exp.Expr, letter: exp.Literal) -> exp.Expr:
+    """What follows the first such letter; all of the text where there is none."""
+    itself = _escaped(letter.this)
+    pattern = exp.Literal.string(rf"^[^{itself}]*{itself}([\s\S]*)$")
+    return made("CASE WHEN strpos(x, d) = 0 THEN x ELSE regexp_extract(x, p, 1) END", x=text, d=letter, p=pattern)
+
+
+def _before(text: exp.Expr, letter: exp.Literal, other: exp.Expr) -> exp.Expr:
+    """What stands before the first such letter."""
+    return made("CASE WHEN strpos(x, d) = 0 THEN other ELSE split_part(x, d, 1) END", x=text, d=letter, other=other)
+
+
 def _end(node: exp.Expr, dialect: str) -> exp.Expr:
     """LEFT and RIGHT; of fewer than no letters some dialects give none."""
+    if isinstance(node, exp.Left) and (letter := _found(node.expression, exp.Sub, node.this)) is not None:
+        short = exp.Left(this=node.this.copy(), expression=exp.Neg(this=exp.Literal.number(1)))
+        return _before(node.this, letter, short if dialect in POSTGRES else exp.null())
     if (whole(node.expression) or 0) < 0 and node.args.get("negative_length_returns_empty"):
         raise refusal(f"a negative number of letters is none in {dialect}", node, "write a positive one")
     node.set("negative_length_returns_empty", None)

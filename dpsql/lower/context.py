@@ -15,6 +15,7 @@ from dpsql.limits import tick
 from dpsql.parse import refusal
 from dpsql.program import Ask, Feed
 from dpsql.relation import Scan
+from dpsql.scalars.marks import USUAL
 
 if TYPE_CHECKING:
     from dpsql.lower.feeds import Stages
@@ -132,6 +133,8 @@ class Context:
             )
         name = f"{node.db}.{node.name}" if node.db else node.name
         found = None if node.args.get("catalog") else self.catalog.find(name)
+        if found is None and node.meta.get(USUAL):
+            found = self.catalog.find(node.name)
         if found is None:
             known = ", ".join(sorted(self.catalog.names()))
             shown = ".".join(part.name for part in node.parts)

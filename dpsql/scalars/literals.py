@@ -32,6 +32,7 @@ _LONGEST = 60     # characters of a number; HUGEINT and DECIMAL have 39 digits
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\s*", re.ASCII)
 _DATE = r"\s*(\d{4})-(\d{1,2})-(\d{1,2})"
 _CLOCK = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?"
+_COMPACT = re.compile(r"\d{8}")
 _MOMENT = re.compile(rf"{_DATE}(?:[ T]{_CLOCK})?\s*", re.ASCII)
 _TIME = re.compile(rf"\s*{_CLOCK}\s*", re.ASCII)
 _INSTANT = re.compile(r"(\s*[\d-]+(?:[ T][\d:.]+)?) ?(?:Z|UTC|([+-])(\d{1,2})(?::?(\d{2}))?)?\s*", re.ASCII)
@@ -159,6 +160,8 @@ _EXAMPLES = {
 
 
 def _moment(text: str) -> datetime.datetime | None:
+    if _COMPACT.fullmatch(text):        # as SQL Server and others write a day
+        text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
     found = _MOMENT.fullmatch(text)
     if found is None:
         return None

@@ -1,0 +1,102 @@
+"""What the clauses of other dialects become: rows that tie, medians and shares of groups, names of tables."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from dpsql.dialects.rules import POSTGRES, Rule, nonzero, whole
+from dpsql.dialects.splits import viewed
+from dpsql.parse import refusal
+from dpsql.scalars.marks import USUAL
+
+_SCHEMAS = {"tsql": "dbo", "spark": "default", "databricks": "default"} | dict.fromkeys(POSTGRES, "public") | {
+    "snowflake": "public"}
+
+
+def limited(node: exp.Expr, dialect: str) -> exp.Expr:
+    """FETCH as LIMIT. QueryError for a share of the rows, and for ties."""
+    if any(node.args.get(key) for key in ("limit_options", "percent", "with_ties")):
+        options = node.args.get("limit_options")
+        if _is_tied(node):
+            return node             # read with its SELECT
+        if not isinstance(options, exp.LimitOptions) or options.args.get("percent") or options.args.get("with_ties"):
+            raise refusal("a LIMIT with PERCENT or TIES is not answered", node, "write a plain number of rows")
+    count = node.args.get("count") or node.args.get("expression")
+    return exp.Limit(expression=count)
+
+
+def _is_tied(node: exp.Expr) -> bool:
+    """Whether a literal number of rows is asked for, and those that tie with the last one."""
+    options, parent = node.args.get("limit_options"), node.parent
+    tied = isinstance(options, exp.LimitOptions) and options.args.get("with_ties") and not options.args.get("percent")
+    count = whole(node.args.get("count") or node.args.get("expression"))
+    plain = isinstance(parent, exp.Select) and parent.args.get("order") is not None and not parent.args.get("offset")
+    return bool(tied) and plain and count is not None
+
+
+def _selected(node: exp.Expr, dialect: str) -> exp.Expr:
+    """LIMIT n WITH TIES keeps what RANK() puts among the first n."""
+    limit = node.args.get("limit")
+    if isinstance(limit, exp.Limit | exp.Fetch) and _is_tied(limit):
+        ordered = [each.copy() for each in node.args["order"].expressions]
+        for each in ordered:
+            place = whole(each.this)
+            if place is not None and 0 < place <= len(node.expressions):
+                item = node.expressions[place - 1]
+                each.set("this", (item.this if isinstance(item, exp.Alias) else item).copy())
+        rank = exp.Window(this=exp.Rank(), order=exp.Order(expressions=ordered), over="OVER")
+        test = exp.LTE(this=rank, expression=limit.args.get("count") or limit.args["expression"])
+        other = node.args.get("qualify")
+        node.set("qualify", exp.Qualify(this=test if other is None else exp.and_(other.this, test, copy=False)))
+        node.set("limit", None)
+    return viewed(_median_of_each(node), dialect)
+
+
+def _median_of_each(node: exp.Expr) -> exp.Expr:
+    """T-SQL's SELECT DISTINCT k, PERCENTILE_CONT(..) OVER (PARTITION BY k): the quantile of each group."""
+    items = [item.this if isinstance(item, exp.Alias) else item for item in node.expressions]
+    windows = [item for item in items if isinstance(item, exp.Window) and isinstance(item.this, exp.WithinGroup)]
+    keys = [item for item in items if item not in windows]
+    alike = all({*window.args.get("partition_by", ())} == {*keys} for window in windows)
+    if not windows or not alike or not node.args.get("distinct") or node.args.get("group"):
+        return node
+    for window in windows:
+        window.replace(window.this)
+    node.set("distinct", None)
+    node.set("group", exp.Group(expressions=[key.copy() for key in keys]) if keys else None)
+    return node
+
+
+def _windowed(node: exp.Expr, dialect: str) -> exp.Expr:
+    """RATIO_TO_REPORT(x) OVER (...) is x of the SUM of all."""
+    share = node.this
+    if not isinstance(share, exp.Anonymous) or str(share.this).lower() != "ratio_to_report":
+        return node
+    value = share.expressions[0]
+    rest = {key: each for key, each in node.args.items() if key != "this"}
+    total = exp.Window(this=exp.Sum(this=value.copy()), **rest)
+    return exp.paren(exp.Div(this=exp.paren(value, copy=False), expression=nonzero(total), typed=False, safe=False),
+                     copy=False)
+
+
+def _pivoted(node: exp.Expr, dialect: str) -> exp.Expr:
+    """T-SQL writes the values of a PIVOT as names."""
+    for field in node.args.get("fields") or [] if dialect == "tsql" and not node.args.get("unpivot") else []:
+        if isinstance(field, exp.In):
+            field.set("expressions", [
+                exp.Literal.string(each.name) if isinstance(each, exp.Column) else each for each in field.expressions])
+    return node
+
+
+def _table(node: exp.Expr, dialect: str) -> exp.Expr:
+    """WITH (NOLOCK) says nothing about the answer, nor does the schema where the dialect looks first."""
+    node.meta[USUAL] = node.text("db").lower() == _SCHEMAS.get(dialect, "main") and not node.args.get("catalog")
+    hints = node.args.get("hints") or []
+    if hints and all(part.name.upper() == "NOLOCK" for hint in hints for part in hint.expressions):
+        node.set("hints", None)
+    return node
+
+
+RULES: dict[str, Rule] = {
+    "Fetch": limited, "Limit": limited, "Pivot": _pivoted, "Select": _selected, "Table": _table, "Window": _windowed,
+}
