@@ -14,7 +14,7 @@ from dpsql.parse import refusal, written
 _EVERY = frozenset(("postgres", "redshift", "snowflake", "bigquery", "tsql", "mysql", "sqlite")) | SPARK | TRINO
 _SAME = {"make_date", "md5", "date_part"}           # that mean what DuckDB's mean
 _KEPT = {"age": exp.Extract, "regexp_match": exp.Bracket, "string_split": exp.Lateral,
-         "ratio_to_report": exp.Window}      # under what is read
+         "ratio_to_report": exp.Window, "all": exp.NEQ}      # under what is read
 _RENAMED: dict[str, tuple[type[exp.Expr], tuple[str, ...]]] = {
     "var": (exp.Variance, ("this",)), "varp": (exp.VariancePop, ("this",)),
     "stdev": (exp.Stddev, ("this",)), "stdevp": (exp.StddevPop, ("this",)),

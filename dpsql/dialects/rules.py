@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from dpsql.dialects.templates import made
 from dpsql.parse import refusal
-from dpsql.scalars.marks import CUTS, EVEN, GIVES, JOINS, STAYS
+from dpsql.scalars.marks import CUTS, EVEN, GIVES, JOINS, STAYS, TRUTHS
 
 Rule = Callable[[exp.Expr, str], exp.Expr]
 
@@ -92,8 +92,10 @@ def _averaged(node: exp.Expr, dialect: str) -> exp.Expr:
     """An AVG of whole numbers is whole in T-SQL and Redshift; conditions are 1 and 0 in MySQL and SQLite."""
     if dialect in ("tsql", "redshift"):
         node.meta[GIVES] = "whole"
-    if dialect in ("mysql", "sqlite") and isinstance(node.this.unnest(), exp.Predicate | exp.Connector | exp.Not):
-        node.set("this", exp.cast(node.this, "INT", copy=False))
+    if dialect in ("mysql", "sqlite") and not isinstance(node.this, exp.Distinct):
+        cast = exp.cast(node.this, "INT", copy=False)
+        cast.meta[TRUTHS] = True
+        node.set("this", cast)
     return node
 
 
@@ -239,6 +241,18 @@ def _tested(node: exp.Expr, dialect: str) -> exp.Expr:
     return exp.Not(this=exp.Is(this=node.this, expression=node.expression))
 
 
+def _listed(node: exp.Expr, dialect: str) -> exp.Expr:
+    """x = ANY (ARRAY[...]) is x IN (...), and x <> ALL (ARRAY[...]) is x NOT IN (...)."""
+    other, kind = node.expression, exp.Any if isinstance(node, exp.EQ) else exp.All
+    listed = other.this.unnest() if isinstance(other, kind) else None
+    if isinstance(other, exp.Anonymous) and str(other.this).lower() == "all" and isinstance(node, exp.NEQ):
+        listed = other.expressions[0] if len(other.expressions) == 1 else None
+    if not isinstance(listed, exp.Array) or not listed.expressions:
+        return node
+    found = exp.In(this=node.this, expressions=listed.expressions)
+    return found if isinstance(node, exp.EQ) else exp.Not(this=found)
+
+
 def _equal(node: exp.Expr, dialect: str) -> exp.Expr:
     return exp.NullSafeEQ(this=node.this, expression=node.expression)
 
@@ -249,9 +263,9 @@ def _number_written(node: exp.Expr, dialect: str) -> exp.Expr:
 
 RULES: dict[str, Rule] = {
     "Avg": _averaged, "Ceil": _stepped, "Coalesce": plain, "Concat": _joined, "ConcatWs": _joined_with,
-    "CountIf": plain, "DecodeCase": _chosen, "Div": _divided, "DPipe": _piped, "EqualNull": _equal, "Floor": _stepped,
-    "Greatest": _extreme, "Hll": _roughly_counted, "In": _among, "IntDiv": _wholly_divided, "Is": _tested,
-    "Least": _extreme, "NumberToStr": _number_written, "Nvl2": _present, "Round": _rounded, "SafeAdd": _sum,
-    "SafeDivide": _safe_divided, "SafeMultiply": _sum, "SafeSubtract": _sum, "Sum": _summed, "Trunc": _truncated,
-    "Xor": _exclusive,
+    "CountIf": plain, "DecodeCase": _chosen, "Div": _divided, "DPipe": _piped, "EQ": _listed, "EqualNull": _equal,
+    "Floor": _stepped, "Greatest": _extreme, "Hll": _roughly_counted, "In": _among, "IntDiv": _wholly_divided,
+    "Is": _tested, "Least": _extreme, "NEQ": _listed, "NumberToStr": _number_written, "Nvl2": _present,
+    "Round": _rounded, "SafeAdd": _sum, "SafeDivide": _safe_divided, "SafeMultiply": _sum, "SafeSubtract": _sum,
+    "Sum": _summed, "Trunc": _truncated, "Xor": _exclusive,
 }

@@ -80,6 +80,8 @@ def _rows(node: exp.Expr, dialect: str) -> exp.Expr:
 def viewed(node: exp.Expr, dialect: str) -> exp.Expr:
     """LATERAL VIEW explode(split(x, d)) t AS w is CROSS JOIN UNNEST."""
     laterals = node.args.get("laterals") or []
+    if dialect in SPARK | POSTGRES and node.args.get("from_") is not None:
+        _selected(node)
     if dialect not in SPARK or not laterals:
         return node
     for lateral in laterals:
@@ -89,6 +91,19 @@ def viewed(node: exp.Expr, dialect: str) -> exp.Expr:
         node.append("joins", exp.Join(kind="CROSS", this=_unnested(split, lateral.args.get("alias"))))
     node.set("laterals", None)
     return node
+
+
+def _selected(select: exp.Expr) -> None:
+    """SELECT explode(split(x, d)) AS w, and unnest(string_to_array(x, d)): the parts are joined, and selected."""
+    items = [item.this if isinstance(item, exp.Alias) else item for item in select.expressions]
+    made = [i for i, item in enumerate(items) if type(item) is exp.Explode and isinstance(item.this, _SPLITS)]
+    if len(made) != 1:
+        return
+    item = select.expressions[made[0]]
+    name = item.args["alias"] if isinstance(item, exp.Alias) else exp.to_identifier("part")
+    table = exp.TableAlias(this=exp.to_identifier("parts"), columns=[name.copy()])
+    select.append("joins", exp.Join(kind="CROSS", this=_unnested(items[made[0]].this, table)))
+    items[made[0]].replace(exp.Column(this=name.copy(), table=exp.to_identifier("parts")))
 
 
 def _unnested(split: exp.Expr, alias: exp.Expr | None) -> exp.Unnest:

@@ -6,12 +6,25 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from dpsql.expression import BIGINT, DATE, DOUBLE, INTEGER, NULL, TIMESTAMP, VARCHAR, Kind, Lit, Scalar, SqlType
+from dpsql.expression import (
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    INTEGER,
+    NULL,
+    TIMESTAMP,
+    VARCHAR,
+    Kind,
+    Lit,
+    Scalar,
+    SqlType,
+)
 from dpsql.scalars import spelling
 from dpsql.scalars.clamps import declared
 from dpsql.scalars.conversion import through
 from dpsql.scalars.errors import ScalarError
-from dpsql.scalars.marks import CUTS, DIGITS, EVEN, JOINS, OF_DATE, ROUNDS, STAYS
+from dpsql.scalars.marks import CUTS, DIGITS, EVEN, JOINS, OF_DATE, ROUNDS, STAYS, TRUTHS
 from dpsql.scalars.rows import ROWS, Row, call
 from dpsql.scalars.time_forms import moved
 from dpsql.scalars.unify import as_decimal, cast
@@ -31,6 +44,8 @@ def _cast(node: exp.Expr, visit: Visit) -> Scalar:
     if {key for key, value in node.args.items() if value} - {"this", "to", "safe"}:
         raise ScalarError("this form of CAST is not admitted")
     value, stand_in = visit(node.this), spelling.stand_in(node.args["to"])
+    if node.meta.get(TRUTHS) and value.type != BOOLEAN:
+        return value
     if stand_in is not None:
         return through(declared(value), stand_in)
     to = _exact(value, node) if DIGITS in node.meta else spelling.type_of(node.args["to"])

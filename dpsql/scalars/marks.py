@@ -7,5 +7,6 @@ JOINS = "joins"         # + joins texts here
 STAYS = "stays"         # a DATE and an interval are a DATE here, or a moment cut to its day
 EVEN = "even"           # half of a DOUBLE is rounded to the even number here
 OF_DATE = "of date"     # the format for a DATE, which has no hours
+TRUTHS = "truths"       # a CAST of conditions alone, which are numbers there
 USUAL = "usual"         # the schema of a table is the one where its dialect looks first
 GIVES = "gives"         # an aggregate gives "numeric" of BIGINT, or "whole" of whole numbers
