@@ -247,7 +247,8 @@ def _syntax(sql: str, error: SqlglotError) -> QueryError:
     elif what == "Invalid expression / Unexpected token":
         what = "this is not expected here"
     if not (isinstance(highlight, str) and isinstance(line, int) and isinstance(column, int)):
-        return QueryError(f"{UNREAD}: {what}")
+        start = max(sql.rfind(mark) for mark in ("'", '"', "/*", "$$"))     # what is not closed is mostly the last
+        return QueryError(f"{UNREAD}: {what}", sql=sql, start=start if start >= 0 else None)
     begin = sum(len(text) + 1 for text in sql.split("\n")[: line - 1])
     start = max(0, begin + column - max(1, len(highlight)))
     return QueryError(f"{UNREAD}: {what}", sql=sql, start=start, end=start + len(highlight) - 1)

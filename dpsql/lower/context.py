@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _WRITTEN = {"order": "ORDER BY", "group": "GROUP BY", "pivots": "PIVOT", "laterals": "LATERAL VIEW",
-            "windows": "WINDOW"}
+            "windows": "WINDOW", "locks": "FOR UPDATE"}
 _FEWER = "of each person, QUALIFY ROW_NUMBER() OVER (PARTITION BY the person ORDER BY ...) <= n keeps some rows"
 _INSTEAD = {
     "order": _FEWER, "limit": _FEWER, "offset": _FEWER,

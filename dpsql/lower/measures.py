@@ -14,6 +14,8 @@ from dpsql.interval import Interval
 from dpsql.lower.context import check_args
 from dpsql.parse import refusal, written
 from dpsql.program import Measure
+from dpsql.scalars.finish import WINDOWS
+from dpsql.scalars.logic import truth
 from dpsql.scalars.unify import cast
 
 _ANSWERED = (
@@ -106,10 +108,10 @@ def _read(aggregate: Aggregated, node: exp.Expr, build: Build, owners: frozenset
 
 
 def _condition(aggregate: Aggregated, node: exp.Expr, build: Build) -> Scalar | None:
-    condition = build(aggregate.where) if aggregate.where is not None else None
-    if condition is not None and str(condition.type) not in ("BOOLEAN", "NULL"):
-        raise refusal("FILTER takes a condition", aggregate.where, "compare it with a value")
-    return condition
+    try:
+        return truth(build(aggregate.where)) if aggregate.where is not None else None
+    except scalars.ScalarError as error:
+        raise refusal(error.reason, aggregate.where, error.hint) from None
 
 
 def conditioned(aggregate: Aggregated, node: exp.Expr, build: Build, value: Scalar) -> Scalar:
@@ -120,6 +122,10 @@ def conditioned(aggregate: Aggregated, node: exp.Expr, build: Build, value: Scal
 def _unanswered(call: exp.Expr, node: exp.Expr) -> Exception:
     """Why an aggregate is refused, and what to ask instead."""
     name = written(call).upper()
+    if type(call).__name__ in WINDOWS:
+        return refusal(f"{name} is a window function", node, f"write {name}(...) OVER (PARTITION BY ... ORDER BY ...)")
+    if isinstance(call, exp.Grouping):
+        return refusal("GROUPING says which level a group is of, and there is one", node, "write GROUP BY ROLLUP (...)")
     way = next((way for kinds, way in _WAYS.items() if isinstance(call, kinds)), None)
     if way is not None:
         return refusal(f"{name} is not answered privately: a single person may decide it", node, way)

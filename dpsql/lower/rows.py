@@ -22,10 +22,12 @@ from dpsql.lower.scope import (
     renamed,
     resolve,
     struct_field,
+    tables_of,
 )
-from dpsql.lower.sources import aggregated, alias_of, extended, origin_of
+from dpsql.lower.sources import aggregated, alias_of, extended, has_aggregate, origin_of
 from dpsql.parse import output_name, refusal, unwrapped
 from dpsql.relation import Values
+from dpsql.scalars.logic import truth
 from dpsql.scalars.unify import cast, common
 
 MAX_NODES = 2_000   # of one expression after derived tables are expanded; keeps nested doublings out
@@ -130,6 +132,8 @@ def lower_where(rows: Rows, select: exp.Select) -> Rows:
         return rows
     aliases = {item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)}
     group = rows.group
+    if (fold := next((part for part in where.find_all(exp.AggFunc) if has_aggregate(where)), None)) is not None:
+        raise refusal("WHERE looks at rows, and this is an aggregate of many", fold, "write the condition after HAVING")
     for conjunct in conjuncts_of(build(where.this, rows.scope, aliases), where.this):
         group = filtered(group, conjunct)
     return Rows(group, rows.scope)
@@ -137,9 +141,10 @@ def lower_where(rows: Rows, select: exp.Select) -> Rows:
 
 def conjuncts_of(scalar: Scalar, node: exp.Expr) -> list[Scalar]:
     """The conjuncts of a condition. Raises QueryError when it is no condition."""
-    if str(scalar.type) not in ("BOOLEAN", "NULL"):
-        raise refusal(f"a condition must be BOOLEAN, and this is {scalar.type}", node, "compare it with a value")
-    return list(scalars.conjuncts(scalar))
+    try:
+        return list(scalars.conjuncts(truth(scalar)))
+    except scalars.ScalarError as error:
+        raise refusal(error.reason, node, error.hint) from None
 
 
 def lower_source(node: exp.Expr, context: Context, env: Env) -> Rows:
@@ -233,7 +238,7 @@ def _join(left: Rows, join: exp.Join, context: Context, env: Env) -> Rows:
 
         return lower_lateral(left, join, context, env)
     right = lower_source(join.this, context, env)
-    if same := {v.table.lower() for v in left.scope if v.table} & {v.table.lower() for v in right.scope if v.table}:
+    if same := tables_of(left.scope) & tables_of(right.scope):
         raise refusal(f"two tables here are called {min(same)}", join.this, "give each an alias of its own")
     names = _shared(join, left, right)
     if not tests:

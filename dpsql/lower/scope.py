@@ -48,7 +48,7 @@ def resolve(node: exp.Column, scope: Scope) -> Scalar:
             raise refusal(f"{v.name} is of type {v.scalar.value}, which dpsql does not compute with", node,
                           f"it has {', '.join(fields)}" if fields else "the owner can offer a view that CASTs it")
     if node.table and not any(_is(v.table, node.table) for v in scope):
-        known = ", ".join(sorted({v.table for v in scope if v.table and not v.table.startswith("\0")}))
+        known = ", ".join(sorted({v.table for v in scope if v.table and v.table.lower() in tables_of(scope)}))
         raise refusal(f"there is no table {node.table} in this FROM", node, f"it has {known}" if known else None)
     there = {v.name.lower(): v.name for v in scope if not v.hidden and (not node.table or _is(v.table, node.table))}
     close = get_close_matches(node.name.lower(), there, 1)
@@ -111,6 +111,11 @@ def renamed(scope: Scope, table: str, columns: tuple[str, ...], node: exp.Expr) 
     if twice := [name for name in names if lowered.count(name.lower()) > 1]:
         raise refusal(f"two columns are called {twice[0]}", node, "give each an alias of its own")
     return tuple(Visible(table, name, v.scalar) for name, v in zip(names, shown, strict=True))
+
+
+def tables_of(scope: Scope) -> set[str]:
+    """The names of the tables that a FROM shows, in lower case."""
+    return {v.table.lower() for v in scope if v.table and not v.table.startswith("\0")}
 
 
 def merged(left: Scope, right: Scope, names: list[str]) -> Scope:

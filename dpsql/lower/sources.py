@@ -158,7 +158,8 @@ def grouped_by(select: exp.Select) -> list[exp.Expr]:
             found.append(node)
     for node in found:
         if has_aggregate(node):
-            raise refusal("an aggregate cannot be a grouping key", node)
+            raise refusal("an aggregate cannot be a grouping key", node,
+                          "group a derived table by it, as in FROM (SELECT k, COUNT(*) AS n ... GROUP BY k)")
         if node.is_star:
             raise refusal("* cannot be a grouping key", node, "name the columns")
     return found

@@ -110,8 +110,11 @@ class _Finish:
         if query.args.get("by_name"):
             named = {c.name.lower(): c for c in right}
             both = [(c, named.pop(c.name.lower(), c)) for c in left] + [(c, c) for c in named.values()]
+        elif len(left) != len(right):
+            raise refusal(f"the two sides give {len(left)} and {len(right)} columns", query.expression,
+                          "select as many on both sides")
         else:
-            both = list(zip(left, right, strict=False))     # the engine says that the numbers differ
+            both = list(zip(left, right, strict=True))
         found = tuple(self._met(a, b, query) for a, b in both)
         wanted = {c.name.lower(): c for c in found} if query.args.get("by_name") else None
         for side, columns in (("this", left), ("expression", right)):

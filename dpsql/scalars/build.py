@@ -117,13 +117,17 @@ def _by_name() -> dict[str, Row]:
     return {name: row for row in ROWS.values() for name in row.names}
 
 
+_FOLDS = ("count", "sum", "avg", "min", "max", "median", "quantile_cont", "quantile_disc", "stddev", "variance", "corr")
+
+
 def _unknown(node: exp.Expr) -> ScalarError:
     reason = spelling.reason(node)
     if reason is not None:
         return reason
     name = spelling.name(node)
     called = name.removesuffix("()").lower()
-    known = {*_by_name(), *(row.name for row in ROWS.values() if not row.guard and row.nodes and len(row.name) > 2)}
+    rows = (row.name for row in ROWS.values() if not row.guard and row.nodes and len(row.name) > 2)
+    known = {*_by_name(), *_FOLDS, *rows}
     if called in known:
         return ScalarError(f"{name} takes other arguments", node, "grammar_fixtures/expressions shows which")
     near = difflib.get_close_matches(called, sorted(known), n=1, cutoff=0.8)

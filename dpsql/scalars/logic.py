@@ -68,7 +68,7 @@ def truth(scalar: Scalar) -> Scalar:
     """A condition: BOOLEAN, or an integer that is true unless zero."""
     if scalar.type.kind in (Kind.BOOLEAN, Kind.INTEGER, Kind.NULL):
         return cast(scalar, BOOLEAN)
-    raise ScalarError(f"a condition is expected here, not {scalar.type}", hint="compare it with something")
+    raise ScalarError(f"a condition is expected here, not {scalar.type}", hint="compare it with a value")
 
 
 def _truths(args: tuple[Scalar, ...]) -> Taken:

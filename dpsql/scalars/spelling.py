@@ -112,6 +112,8 @@ def reason(node: exp.Expr) -> ScalarError | None:
                            "write the date as a literal, as DATE '1998-09-02'")
     if called in _CHANCE:
         return ScalarError(f"{called} is not deterministic", node, "dpsql adds the noise itself")
+    if isinstance(node, exp.Star):
+        return ScalarError("* stands for all columns, in SELECT and in COUNT(*)", node, "name one column")
     if isinstance(node, (exp.Query, exp.Subquery, exp.Exists)):
         return ScalarError("a subquery cannot stand here", node, "join the table, or write the value as a literal")
     if isinstance(node, (exp.Window, exp.WithinGroup)):

@@ -84,7 +84,9 @@ def cast(scalar: Scalar, to: SqlType) -> Scalar:
     if isinstance(scalar, Lit):
         return fold(scalar, to)
     if not castable(scalar.type, to):
-        raise ScalarError(f"{scalar.type} cannot be cast to {to}")
+        dated = scalar.type.kind in (Kind.DATE, Kind.TIMESTAMP, Kind.TIME)
+        raise ScalarError(f"{scalar.type} cannot be cast to {to}",
+                          hint="take a part of it, as in EXTRACT(year FROM d)" if dated and to.numeric else None)
     return Call("cast", (scalar,), to)
 
 
