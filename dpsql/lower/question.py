@@ -64,8 +64,6 @@ def lower_question(select: exp.Select, context: Context, env: Env, rebuild: Rebu
     """
     env = extended(select, context, env)
     check_args(select, _BLOCK)
-    if (distinct := select.args.get("distinct")) and distinct.args.get("on"):
-        raise refusal("DISTINCT ON is not answered", select)
     if (having := select.args.get("having")) is not None and (window := having.find(exp.Window)) is not None:
         raise refusal("HAVING holds no window function", window, "write it after QUALIFY")
     rows_keys = grouped_by(select)
@@ -144,8 +142,10 @@ def _finish(select: exp.Select, names: list[str], question: Question, copy: Copy
     for clause in ("limit", "offset"):
         if node := select.args.get(clause):
             finish.set(clause, copy(node, lambda _: None))
-    if select.args.get("distinct"):
-        finish.set("distinct", exp.Distinct())
+    if distinct := select.args.get("distinct"):
+        on = distinct.args.get("on")
+        kept = None if on is None else exp.Tuple(expressions=[copy(node, replaced) for node in on.expressions])
+        finish.set("distinct", exp.Distinct(on=kept))
     return finish
 
 
