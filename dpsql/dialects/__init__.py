@@ -19,6 +19,7 @@ from dpsql.dialects.macros import written_out
 from dpsql.dialects.series import listed
 from dpsql.errors import QueryError
 from dpsql.parse import UNREAD, Params, parse, refusal
+from dpsql.scalars.noted import unread
 
 DIALECTS = (
     "duckdb", "postgres", "redshift", "snowflake", "bigquery", "spark", "databricks", "tsql", "mysql", "trino",
@@ -79,6 +80,8 @@ def translated(tree: exp.Query, dialect: str) -> exp.Query:
         hint.pop()          # it tells the engine how, never what
     for node in reversed(list(tree.walk(bfs=True))):
         rule = _RULES.get(type(node).__name__)
+        if rule is not None and (passed_over := unread(node)) is not None:
+            raise refusal(passed_over[0], node, passed_over[1])
         try:
             new = node if rule is None else rule(node, dialect)
         except (SqlglotError, AttributeError, LookupError, TypeError, ValueError):     # it lacks what its kind has

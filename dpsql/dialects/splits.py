@@ -19,6 +19,9 @@ def _separator(split: exp.Expr) -> exp.Expr:
     """The literal that parts are divided by; Spark writes it as a regular expression."""
     given = split.expression.unnest() if split.expression is not None else exp.Literal.string(",")
     text = given.this if isinstance(given, exp.Literal) and given.is_string else ""
+    if any(split.args.get(name) for name in ("limit", "mode", "null")):
+        raise refusal("a text is split at every separator, and no part of it is NULL", split,
+                      "leave out what stands behind the separator")
     if isinstance(split, exp.RegexpSplit) and text:
         text = re.sub(r"\\(.)|\[(.)\]", r"\1\2", text) if re.fullmatch(_PLAIN, text) else ""
     if not text:

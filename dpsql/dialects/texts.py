@@ -91,10 +91,21 @@ def _similar(node: exp.Expr, dialect: str) -> exp.Expr:
 
 def _matched(node: exp.Expr, dialect: str) -> exp.Expr:
     if node.args.get("full_match"):
-        return exp.RegexpFullMatch(this=node.this, expression=node.expression)
+        return exp.RegexpFullMatch(this=node.this, expression=_flagged(node))
     if dialect == "mysql" and not node.args.get("flag"):
         node.set("flag", exp.Literal.string("i"))
     return node
+
+
+def _flagged(node: exp.Expr) -> exp.Expr:
+    """A pattern with its option written into it."""
+    flag = node.args.get("flag")
+    pattern: exp.Expr = node.args["expression"].unnest()
+    if flag is None:
+        return pattern
+    if not isinstance(flag, exp.Literal) or flag.this not in ("i", "c") or not isinstance(pattern, exp.Literal):
+        raise refusal("options of a regular expression are 'i' and 'c', behind a literal pattern", flag)
+    return exp.Literal.string(f"(?i:{pattern.this})" if flag.this == "i" else pattern.this)
 
 
 def _regexp_replaced(node: exp.Expr, dialect: str) -> exp.Expr:

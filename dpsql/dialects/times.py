@@ -140,8 +140,6 @@ def _week(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 def _truncated(node: exp.Expr, dialect: str) -> exp.Expr:
-    if node.args.get("zone"):
-        raise refusal("a time zone here is not answered", node, "leave it out: moments are those of the tables")
     unit, stays = _unit(node, dialect), dialect not in POSTGRES
     if written(node).upper() == "TRUNC":       # Spark's gives a DATE
         node.set("this", exp.cast(node.this, "DATE", copy=False))

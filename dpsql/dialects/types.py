@@ -16,7 +16,7 @@ _CUTTING = {"tsql", "sqlite"} | SPARK          # a fraction is cut there, and ro
 _ROUNDING = {"snowflake", "bigquery"} | TRINO  # half a DOUBLE goes from zero there, to the even number elsewhere
 _ZONED = {"bigquery"} | SPARK                  # TIMESTAMP has a zone there; moments here are those of the tables
 _ZONES = {exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMPLTZ}
-_MOMENTS = {exp.DType.DATETIME2, exp.DType.SMALLDATETIME}
+_MOMENTS = {exp.DType.DATETIME2}
 _TEXTS = {exp.DType.NVARCHAR, exp.DType.NCHAR, exp.DType.CHAR, exp.DType.VARCHAR, exp.DType.TEXT}
 
 
@@ -33,6 +33,8 @@ def _cast(node: exp.Expr, dialect: str) -> exp.Expr:
     node.set("probe_date_format", None)
     to = node.args["to"]
     kind = to.this
+    if dialect in TRINO and kind in exp.DataType.TEMPORAL_TYPES and isinstance(node.this, exp.Literal):
+        to.set("expressions", None)                 # the parser's own, as many digits as the literal has
     if kind == exp.DType.DECIMAL and not to.expressions and isinstance(node.this, exp.IntDiv):
         return exp.paren(node.this, copy=False)     # the parser's own, around Postgres' div
     if kind == exp.DType.DECIMAL and not to.expressions:
@@ -41,14 +43,16 @@ def _cast(node: exp.Expr, dialect: str) -> exp.Expr:
         else:
             node.set("to", exp.DataType.build(f"DECIMAL({digits[0]}, {digits[1]})"))
     elif kind in _MOMENTS or (kind in _ZONES and dialect in _ZONED):
-        node.set("to", exp.DataType.build("TIMESTAMP"))
+        to.set("this", exp.DType.TIMESTAMP)
+    elif kind == exp.DType.SMALLDATETIME:
+        raise refusal("SMALLDATETIME rounds to minutes, which is not answered", node, "write DATETRUNC(minute, x)")
     elif kind == exp.DType.FLOAT and dialect == "tsql":
         node.set("to", exp.DataType.build("DOUBLE"))
     elif kind == exp.DType.UBIGINT and dialect == "mysql":
         node.set("to", exp.DataType.build("BIGINT"))
     elif kind == exp.DType.BIT and dialect == "tsql":
         node.set("to", exp.DataType.build("BOOLEAN"))
-    elif kind in _TEXTS:
+    elif kind in _TEXTS and not to.args.get("collate"):
         return _text(node, to)
     elif to.is_type(*exp.DataType.INTEGER_TYPES):
         node.meta[CUTS], node.meta[ROUNDS] = dialect in _CUTTING, dialect in _ROUNDING

@@ -22,6 +22,7 @@ from dpsql.scalars.clamps import declared
 from dpsql.scalars.dialectal import apply
 from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.literals import number
+from dpsql.scalars.noted import unread
 from dpsql.scalars.numeric import MAX_SHIFT
 from dpsql.scalars.rows import ROWS, Row, call
 from dpsql.scalars.time_forms import repeated
@@ -54,8 +55,8 @@ def build(node: exp.Expr, resolve: Resolve, known: Callable[[exp.Expr], Scalar |
 def _visit(node: exp.Expr, visit: Callable[[exp.Expr], Scalar], resolve: Resolve) -> Scalar:
     if isinstance(node, exp.Column):
         return resolve(node)
-    if node.args.get("negate") and not isinstance(node, exp.Like | exp.ILike):
-        raise ScalarError("this NOT is not read", node, "write NOT in front of the whole condition")
+    if (passed_over := unread(node)) is not None:
+        raise ScalarError(passed_over[0], node, passed_over[1])
     rule = NAMED.get(node.name.lower()) if isinstance(node, exp.Anonymous) else RULES.get(type(node).__name__)
     if rule is not None:
         return rule(node, visit)
@@ -179,17 +180,19 @@ def _escape(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
 
 
 def _is(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
-    test = node.expression
+    test, found = node.expression, None
     if isinstance(test, exp.Null):
-        return call("is_null", visit(node.this))
+        found = call("is_null", visit(node.this))
     if isinstance(test, exp.Boolean):
-        return call("is_true" if test.this else "is_false", visit(node.this))
+        found = call("is_true" if test.this else "is_false", visit(node.this))
+    if found is not None:
+        return call("not", found) if node.args.get("negate") else found
     raise ScalarError("IS takes NULL, TRUE or FALSE", hint="write IS NOT DISTINCT FROM")
 
 
 def _not(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     inner = node.this
-    if isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Null):
+    if isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Null) and not inner.args.get("negate"):
         return call("is_not_null", visit(inner.this))
     return call("not", visit(inner))
 
@@ -339,8 +342,6 @@ def _shifted_left(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar
     return apply(ROWS["*"], [left, number(str(1 << places.value))])
 
 
-NAMED: dict[str, Rule] = {**time_forms.NAMED}
-
 def _letters(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     """text[3] and text[2:4], by literal places; the parser counts a single one from zero."""
     (place,) = node.expressions if len(node.expressions) == 1 else (None,)
@@ -348,10 +349,12 @@ def _letters(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     numbers = [visit(end) for end in ends if end is not None]
     found = [number_.value for number_ in numbers if isinstance(number_, Lit) and type(number_.value) is int]
     value = visit(node.this)
-    if value.type != VARCHAR or len(found) != len(ends) or (isinstance(place, exp.Slice) and min(found) < 1):
+    several = isinstance(place, exp.Slice)
+    stepped = place is None or place.args.get("step") is not None
+    if value.type != VARCHAR or len(found) != len(ends) or stepped or (several and min(found) < 1):
         raise ScalarError("[...] takes a literal place, or two, of a text", node, "write substring(x, 2, 3)")
-    first = found[0] if isinstance(place, exp.Slice) else found[0] + 1
-    count = max(0, found[1] - first + 1) if isinstance(place, exp.Slice) else 1 if first else 0
+    first = found[0] if several else found[0] + 1
+    count = max(0, found[1] - first + 1) if several else 1 if first else 0
     return call("substring", value, Lit(first, INTEGER), Lit(count, INTEGER))
 
 
@@ -360,6 +363,7 @@ def _tried(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     return visit(node.this)
 
 
+NAMED: dict[str, Rule] = {**time_forms.NAMED}
 RULES: dict[str, Rule] = {
     "And": _connected, "AtTimeZone": zones.at_zone, "Between": _between, "BitwiseLeftShift": _shifted_left,
     "Boolean": _boolean, "Bracket": _letters, "ByteString": _text,

@@ -30,18 +30,22 @@ _TYPES = {
     "TIMESTAMPNTZ": TIMESTAMP, "DATETIME": TIMESTAMP, "TIME": TIME,
 }
 _STAND_INS = {"TIMESTAMPTZ": INSTANT, "UINT": "UINTEGER", **{name: name for name in STAND_INS}}
+_MOMENTS = {"TIME", "TIMETZ", "DATETIME", "TIMESTAMP", "TIMESTAMPNTZ", "TIMESTAMPTZ", "TIMESTAMPLTZ"}
+_MICROS = 6            # digits of a second
 _DECIMAL_DEFAULT = (18, 3)     # of DuckDB
 _LONGEST = 40       # characters of a text that stands in a message
 
 
 def stand_in(node: exp.Expr) -> str | None:
-    """The engine's name of a type that dpsql reads as another; None for any other type."""
+    """The engine's name of a type that dpsql reads as another; None for any other type. ScalarError as `type_of`."""
+    _require_plain(node)
     return _STAND_INS.get(getattr(node.this, "name", "")) if not node.args.get("nested") else None
 
 
 def type_of(node: exp.Expr) -> SqlType:
     """The type that a CAST names. ScalarError for a type dpsql does not compute with."""
     assert isinstance(node, exp.DataType)
+    _require_plain(node)
     name = node.this.name if hasattr(node.this, "name") else str(node.this)
     if name == "DECIMAL":
         return _decimal(node)
@@ -51,6 +55,16 @@ def type_of(node: exp.Expr) -> SqlType:
             ("BOOLEAN", "INTEGER", "BIGINT", "DECIMAL(p, s)", "DOUBLE", "VARCHAR", "DATE", "TIME", "TIMESTAMP"))
         raise ScalarError(f"the type {node.sql(dialect='duckdb')} is not admitted", node, hint)
     return found
+
+
+def _require_plain(node: exp.Expr) -> None:
+    """Refuses what stands in a type and is not read: fewer digits of a second, which would round, and collations."""
+    digits = node.expressions[0].name if node.expressions else ""
+    if str(node.this).rpartition(".")[2] in _MOMENTS and digits and (not digits.isdigit() or int(digits) < _MICROS):
+        raise ScalarError("moments are kept to the microsecond: fewer digits are not answered", node,
+                          "write date_trunc('second', x)")
+    if any(value for key, value in node.args.items() if key not in ("this", "expressions", "nested")):
+        raise ScalarError(f"this form of {node.sql(dialect='duckdb')} is not admitted", node, "write the bare type")
 
 
 def _decimal(node: exp.DataType) -> SqlType:

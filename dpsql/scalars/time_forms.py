@@ -188,13 +188,16 @@ def date_add(node: exp.Expr, visit: Visit) -> Scalar:
 
 def date(node: exp.Expr, visit: Visit) -> Scalar:
     """date(x), and a text that stands for a date."""
+    if node.expressions:
+        raise ScalarError("date() takes one argument", node, "write make_date(year, month, day)")
     return cast(visit(node.this), DATE)
 
 
 def epoch_ms(node: exp.Expr, visit: Visit) -> Scalar:
     """epoch_ms(d); other numbers of ticks would become a TIMESTAMP WITH TIME ZONE."""
     scale, of = node.args.get("scale"), visit(node.this)
-    if not isinstance(scale, exp.Literal) or scale.this != "3" or of.type.kind not in (Kind.DATE, Kind.TIMESTAMP):
+    told = isinstance(scale, exp.Literal) and scale.this == "3" and not node.args.get("format")
+    if not told or of.type.kind not in (Kind.DATE, Kind.TIMESTAMP):
         raise ScalarError("numbers are not read as moments", hint="write TIMESTAMP '1970-01-01' + to_seconds(n)")
     return call("epoch_ms", of)
 
