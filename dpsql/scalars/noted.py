@@ -10,7 +10,6 @@ _NOTED: dict[str, tuple[tuple[type[exp.Expr], ...], str, str]] = {      # who re
     "zone": ((exp.AtTimeZone,), _ZONE, "write x AT TIME ZONE '...' for the moment"),
     "hours": ((), _ZONE, "add an INTERVAL"),
     "minutes": ((), _ZONE, "add an INTERVAL"),
-    "culture": ((), "dates are written in English", "leave the language out"),
     "collation": ((), "a collation is not read", "compare lower(x)"),
     "charset": ((), "a character set is not read", "leave it out: texts are of Unicode"),
 }

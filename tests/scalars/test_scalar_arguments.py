@@ -31,6 +31,7 @@ REMARKS = {
     ("If", "false"): "CASE keeps its own ELSE",
     ("Interval", "fraction_in_string"): "how it was written",
     ("RegexpLike", "full_match"): "a dialect's rule",
+    ("TimeToStr", "culture"): "a dialect's rule",
     ("Bracket", "offset"): "a dialect's rule",
     ("Bracket", "returns_list_for_maps"): "there are no maps below the noise",
     ("Bracket", "json_access"): "how it was written",
