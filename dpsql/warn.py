@@ -13,7 +13,7 @@ from dpsql.aggregates import Kept
 from dpsql.bound import Question
 from dpsql.catalog import Catalog
 from dpsql.derive import derive
-from dpsql.expression import Ref
+from dpsql.expression import Lit, Ref
 from dpsql.noise import quantile
 from dpsql.noise.search import needed, passing
 from dpsql.relation import CapGroups, CapRows, Filter, Fold, Project, Relation
@@ -30,8 +30,8 @@ def warn(statements: Sequence[Statement], catalog: Catalog) -> tuple[str, ...]:
     for statement in statements:
         if statement.chosen is not None:
             found["groups are private: those with few people are not shown"] = None
-        told = (*_capped(statement), *_searched(statement), *_single(statement, catalog), *_rows(statement),
-                *_inside(statement))
+        told = (*_outside(statement, catalog), *_capped(statement), *_searched(statement),
+                *_single(statement, catalog), *_rows(statement), *_inside(statement))
         found |= dict.fromkeys(told)
     return tuple(found)
 
@@ -103,6 +103,23 @@ def _capped(statement: Statement) -> list[str]:
         return []
     of = "" if statement.domain is None else f" of the {len(statement.domain)}"
     return [f"a person counts in at most {cap.limit}{of} groups: of people in more, some groups are left out"]
+
+
+def _outside(statement: Statement, catalog: Catalog) -> list[str]:
+    """Rows that no public group takes, and the group of NULL, which is listed whether or not anybody is in it."""
+    found = []
+    for i, key in enumerate(statement.question.ask.keys if statement.domain is not None else ()):
+        assert statement.domain is not None
+        there = {group[i] for group in statement.domain}
+        column = key.scalar.column if isinstance(key.scalar, Ref) else None
+        stored = column is not None and column.table is not None and column.source is not None
+        listed = catalog.column(str(column.table), str(column.source)).values if column is not None and stored else None
+        if column is not None and listed is not None and len(there - {None}) >= len(listed):
+            null = "NULL or " if column.nullable and None not in there else ""
+            found.append(f"rows whose {column.name} is {null}none of its {len(listed)} declared values are in no group")
+        if None in there and not isinstance(key.scalar, Lit):
+            found.append("a group of NULL is shown whether or not anybody is in it")
+    return found
 
 
 def _rows(statement: Statement) -> list[str]:

@@ -53,6 +53,29 @@ def test_groups_of_a_key_are_single_peoples(session: Session) -> None:
     assert SINGLE not in session.plan("SELECT ward, COUNT(*) FROM stays GROUP BY ward").warnings
 
 
+def test_rows_outside_the_declared_values_are_told(session: Session) -> None:
+    outside = "rows whose sex is NULL or none of its 2 declared values are in no group"
+    assert outside in session.plan("SELECT sex, COUNT(*) FROM people GROUP BY sex").warnings
+    assert outside in session.plan("SELECT sex, age > 9, COUNT(*) FROM people GROUP BY ALL").warnings
+    for sql in ("SELECT sex, COUNT(*) FROM people WHERE sex = 'f' GROUP BY sex", "SELECT COUNT(*) FROM people",
+                "SELECT age, COUNT(*) FROM people GROUP BY age"):
+        assert outside not in session.plan(sql).warnings
+
+
+def test_an_empty_group_of_null_is_told(session: Session) -> None:
+    empty = "a group of NULL is shown whether or not anybody is in it"
+    assert empty in session.plan("SELECT age > 9 AS old, COUNT(*) FROM people GROUP BY old").warnings
+    for sql in ("SELECT age IS NULL AS none, COUNT(*) FROM people GROUP BY none", "SELECT NULL, COUNT(*) FROM people",
+                "SELECT age > 9 AS old, COUNT(*) FROM people WHERE age > 9 GROUP BY old"):
+        assert empty not in session.plan(sql).warnings
+
+
+def test_warnings_travel(session: Session) -> None:
+    answer = session.query("SELECT sex, COUNT(*) AS n FROM people GROUP BY sex", fresh=True)
+    (told,) = [text for text in answer.warnings if "declared values" in text]
+    assert told in str(answer) and told in answer.to_json()
+
+
 def test_quantiles_say_that_they_have_no_interval(session: Session) -> None:
     kept, one = session.plan("SELECT QUANTILE_DISC(days, 0.9), MEDIAN(days) FROM stays").warnings
     assert kept.startswith("a person counts with at most 4 rows in ")
