@@ -23,6 +23,7 @@ MOST = 2000                         # hidden columns and CTEs written out: a cha
 
 _BLOCK = ("group", "having", "distinct", "laterals", "pivots", "kind")
 _RELEASED = "released_"
+_SCALAR = "dpsql_scalar_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +108,54 @@ def _select(select: exp.Select, scope: _Scope) -> Block | None:
     outputs: list[Output] = []
     extra: list[exp.Expr] = []
     for item in items:
-        read = _read(item, sources, aliases, scope)
+        bare, found, values = _scalars(item, scope)
+        read = _read(bare, [*sources, *found], aliases, scope)
         names: Ends | None = None if read is None else {}
         if names is not None and read:
-            for measure, moving in _together(item, read, scope).items():
+            for measure, moving in _together(bare, read, scope).items():
                 names[measure] = (f"dpsql_end_{next(scope.numbers)}", f"dpsql_end_{next(scope.numbers)}")
-                extra += [_moved(item, moving, side, read, name) for side, name in enumerate(names[measure])]
+                extra += [_filled(_moved(bare, moving, side, read, name), values)
+                          for side, name in enumerate(names[measure])]
         outputs.append(Output(item.alias_or_name, names))
     select.set("expressions", [*items, *extra])
     return Block(select, tuple(outputs))
+
+
+def _scalars(item: exp.Expr, scope: _Scope) -> tuple[exp.Expr, list[_Source], dict[str, exp.Expr]]:
+    """An item with a column in place of each scalar subquery whose ends are known; these columns as sources, and by
+    name what stands for them: the subquery itself, or one of the same rows that shows an end."""
+    bare, sources = item.copy(), list[_Source]()
+    values: dict[str, exp.Expr] = {}
+    for node in [node for node in bare.find_all(exp.Subquery) if _scalar(node)]:
+        block = _block(node.this.copy(), scope)
+        if block is None or len(block.outputs) != 1 or _set(block.query, "order", "limit", "offset", "with_"):
+            continue
+        output, name = block.outputs[0], f"{_SCALAR}{next(scope.numbers)}"
+        shown = {each.alias: each for each in block.query.expressions if isinstance(each, exp.Alias)}
+        if any(end not in shown for pair in (output.ends or {}).values() for end in pair):
+            continue
+        values[name] = node.copy()
+        for end in (end for pair in (output.ends or {}).values() for end in pair):
+            query = block.query.copy()
+            query.set("expressions", [shown[end].copy()])
+            values[end] = exp.Subquery(this=query)
+        sources.append(_Source(name, (Output(name, output.ends),)))
+        node.replace(exp.column(exp.to_identifier(name, True), table=exp.to_identifier(name, True)))
+    return bare, sources, values
+
+
+def _scalar(node: exp.Subquery) -> bool:
+    """Whether a subquery stands for one value, in no other subquery."""
+    listed = isinstance(node.parent, exp.In | exp.From | exp.Join | exp.Exists | exp.Any | exp.All)
+    return not listed and isinstance(node.this, exp.Select) and node.find_ancestor(exp.Query) is None
+
+
+def _filled(item: exp.Expr, values: dict[str, exp.Expr]) -> exp.Expr:
+    """An item with subqueries in place of the columns that stood for them."""
+    for column in list(item.find_all(exp.Column)):
+        if column.table.startswith(_SCALAR) and (value := values.get(column.name)) is not None:
+            column.replace(value.copy())
+    return item
 
 
 def _star(item: exp.Expr) -> bool:
@@ -253,7 +293,9 @@ def _moved(item: exp.Expr, moving: tuple[int, ...], side: int, read: Read, name:
     moved = root.this
     if not isinstance(moved, exp.Column):
         there = exp.and_(*(exp.Not(this=exp.Is(this=end, expression=exp.Null())) for end in ends_read))
-        moved = exp.Case(ifs=[exp.If(this=there, true=exp.Try(this=moved))])
+        # around a subquery no TRY may stand; where it fails, `finish` goes without intervals
+        scalar = any(column.table.startswith(_SCALAR) for column in moved.find_all(exp.Column))
+        moved = exp.Case(ifs=[exp.If(this=there, true=moved if scalar else exp.Try(this=moved))])
     return exp.alias_(moved, name, quoted=True)
 
 

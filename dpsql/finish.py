@@ -66,16 +66,18 @@ def _ends(row: Sequence[object], shape: Sequence[Mapping[int, object] | None]) -
         many = len(measures or ())
         pairs = [(row[place + 2 * i], row[place + 2 * i + 1]) for i in range(many)]
         place += 2 * many
-        found.append(None if not pairs else _ordered(*pairs[0]) if many == 1 else _combined(value, pairs))
+        found.append(None if not pairs else _ordered(value, *pairs[0]) if many == 1 else _combined(value, pairs))
     return tuple(found)
 
 
-def _ordered(a: object, b: object) -> Ends:
-    if a is None or b is None:
+def _ordered(value: object, a: object, b: object) -> Ends:
+    if a is None or b is None or value is None:
         return None
     if isinstance(a, dict | list):
         return a, b                 # each part at its own end
-    return (a, b) if a <= b else (b, a)  # type: ignore[operator]
+    low, high = (a, b) if a <= b else (b, a)  # type: ignore[operator]
+    # one over a number near 0, say, is no longer between what it is at the ends
+    return (low, high) if low <= value <= high else None  # type: ignore[operator]
 
 
 def _combined(value: object, ends: list[tuple[object, object]]) -> Ends:

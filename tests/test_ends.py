@@ -56,6 +56,14 @@ PLACES = "SELECT place, COUNT(*) AS n FROM people GROUP BY place"
     (f"SELECT place, area, a1, n * 10 AS ten FROM places JOIN ({PLACES}) t USING (place)", "0001"),
     (f"WITH t AS ({SEXES}) SELECT a.n, b.years FROM t a JOIN t b ON a.s = b.s", "11"),
     (f"WITH t(v, w) AS (SELECT s, n FROM ({SEXES})) SELECT * FROM t UNION ALL SELECT v, 3 * w FROM t", "01"),
+    ("SELECT (SELECT COUNT(*) FROM people) AS n", "1"),
+    ("SELECT sex, COUNT(*) / (SELECT COUNT(*) FROM people) AS share FROM people GROUP BY sex", "01"),
+    ("WITH t AS (SELECT COUNT(*) AS n FROM people) SELECT sex, 100.0 * COUNT(*) / (SELECT n FROM t) AS share, "
+     "(SELECT n FROM t) AS n FROM people GROUP BY sex", "011"),
+    ("SELECT AVG(age) - (SELECT AVG(age) FROM people WHERE sex = 'f') AS d, (SELECT (SELECT COUNT(*) FROM people) * 2) "
+     "AS two FROM people", "11"),
+    ("SELECT place, area, (SELECT COUNT(*) FROM people AS p WHERE p.place = places.place) AS n FROM places "
+     "WHERE area > 2", "001"),
     (f"SELECT n, s FROM ({SEXES}) UNION ALL (SELECT n, place FROM ({PLACES}) LIMIT 1) ORDER BY 1", "10"),
 ])
 def test_intervals_pass_on(session: Session, sql: str, have: str) -> None:
@@ -83,6 +91,9 @@ def test_an_interval_moves_with_its_row(session: Session) -> None:
     f"SELECT DISTINCT n FROM ({SEXES}) x", f"SELECT n FROM ({SEXES}) UNION SELECT n FROM ({PLACES})",
     f"SELECT n - LAG(n) OVER (ORDER BY n) AS d FROM ({SEXES}) x",
     f"WITH t AS ({SEXES}) SELECT n / (SELECT SUM(n) FROM t) AS share FROM t",
+    "WITH t AS (SELECT COUNT(*) AS n FROM people) SELECT (SELECT n FROM t) - (SELECT n FROM t) AS same",
+    f"SELECT (SELECT n FROM ({SEXES}) x ORDER BY n LIMIT 1) AS least", f"SELECT (SELECT n FROM ({SEXES}) x) AS several",
+    "SELECT 1 / (SELECT COUNT(*) FROM people WHERE age > 200) AS far",
     f"SELECT places.*, t.* FROM places NATURAL JOIN ({PLACES}) t",
     f"WITH t AS ({SEXES}) SELECT a.n + b.n AS same FROM t a JOIN t b ON a.s = b.s",
     f"SELECT y.top FROM ({SEXES}) x, (SELECT MAX(area * n) AS top FROM places) y",
@@ -103,6 +114,13 @@ def test_a_group_that_is_not_shown_has_none(session: Session) -> None:
     assert (hamlet, nothing, town) == ("hamlet", 0, "town")
     (_, missing), (_, there) = answer.intervals
     assert missing is None and there is not None
+
+
+def test_a_share_is_right_as_often_as_it_says(session: Session) -> None:
+    """Of 60 shares of a total that a scalar subquery counts, about 57 lie within their intervals."""
+    sql = "SELECT COUNT(*) / (SELECT COUNT(*) FROM people) AS share FROM people WHERE sex = 'f'"
+    pairs = [session.query(sql, epsilon=0.3, fresh=True).intervals[0][0] for _ in range(60)]
+    assert sum(pair is not None and pair[0] <= 0.5 <= pair[1] for pair in pairs) >= 50      # type: ignore[operator]
 
 
 def test_errors_add_like_sides_of_a_right_angle(session: Session) -> None:
