@@ -218,4 +218,4 @@ def priced(cost: Cost, events: Sequence[Event]) -> Spent:
     if not events:
         return Spent(cost.epsilon, cost.delta, pure(cost.epsilon), cost.delta)
     rho, slack = sum((event.rho for event in events), ZERO), sum((event.slack for event in events), ZERO)
-    return Spent(cost.epsilon, cost.delta, rho, slack)
+    return Spent(cost.epsilon, cost.delta, upwards(rho), upwards(slack))    # of many events the sum has many digits

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from dpsql.engines.base import Rows
-from dpsql.errors import ExecutionError
+from dpsql.errors import ExecutionError, QueryError
 from dpsql.session import Session
 
 POLICY = """
@@ -114,3 +114,11 @@ with Session("town.duckdb", "policy.toml", "ledger") as session:
     with Session(tmp_path / "town.duckdb", tmp_path / "policy.toml", tmp_path / "ledger") as again:
         assert again.balance().epsilon_spent == 1.0 and not again.query(sql).replayed
         again.ledger.verify()
+
+
+def test_what_is_too_long_once_bounds_are_chosen_is_not_charged(session: Session, tmp_path: Path) -> None:
+    """The statement that counts values once groups are chosen is longer than the one that adds them up."""
+    many = ", ".join(f"AVG(x * {i + 1})" for i in range(90))
+    with pytest.raises(QueryError, match="would run as a statement of|takes more than"):
+        session.query(f"SELECT k, {many} FROM people GROUP BY k", epsilon=100)
+    assert charges(tmp_path) == 0

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dpsql.budget.events import Cost, priced
 from dpsql.budget.record import short
 from dpsql.noise import gaussian, scheme
 from dpsql.noise.scheme import Cell, gaussian_scheme, laplace_scheme
@@ -157,3 +158,12 @@ def test_the_price_of_many_totals_can_be_stored(min_units):
     made = gaussian_scheme([Cell(3 + i) for i in range(200)], 7, Fraction(1, 3), Fraction(1, 10**9), min_units)
     (event,) = made.events
     assert short(event.epsilon, event.delta, event.scale, event.sensitivity, event.rho, event.slack)
+
+
+@pytest.mark.parametrize("min_units", [None, 1])
+def test_the_price_of_many_laplace_totals_can_be_stored(min_units):
+    cells = [Cell(3 + i, Fraction(1, i + 1)) for i in range(200)]
+    made = laplace_scheme(cells, 7, Fraction("7.77"), Fraction(1, 10**9), min_units)
+    price = priced(Cost(Fraction("7.77"), Fraction(1, 10**9)), made.events)
+    assert short(price.rho, price.slack, *(event.rho for event in made.events))
+    assert 0 <= price.rho - sum(event.rho for event in made.events) < Fraction(1, 1 << 500)
