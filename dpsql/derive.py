@@ -51,7 +51,7 @@ def derive(relation: Relation, catalog: Catalog) -> Facts:
             return Facts(unique=frozenset({frozenset(c.id for c in unique)} if unique else ()), nullable=ids)
         case Values():
             return _values(relation)
-        case Parts(source, _, _, _):
+        case Parts(source, _, _):
             return _parts(relation, derive(source, catalog))
         case Filter(source, conjuncts):
             return _filter(derive(source, catalog), conjuncts)
@@ -137,6 +137,9 @@ def _values(values: Values) -> Facts:
 
 def _parts(parts: Parts, source: Facts) -> Facts:
     """Rows of one row are of its unit; how many they are nobody knows, and they agree in what is fixed."""
+    read = {column.id for column in columns_of(parts.list)}
+    if parts.list.type.parts != (parts.column.type,) or not read <= _ids(parts.source):
+        raise InternalError("a part is no value of its list")
     if parts.column.table is not None or parts.column.proved or parts.column.id in _ids(parts.source):
         raise InternalError("a part claims to be a stored column")
     nullable = source.nullable | {parts.column.id}

@@ -29,8 +29,8 @@ class Kind(Enum):
     TIME = "TIME"
     INTERVAL = "INTERVAL"  # literals only, as an operand of date arithmetic
     NULL = "NULL"          # the type of a bare NULL
-    LIST = "LIST"          # in a finish only, of released values
-    MAP = "MAP"            # likewise
+    LIST = "LIST"          # of values of one type: a stored column, or released values of a finish
+    MAP = "MAP"            # in a finish only, of released values
 
 
 _INTEGER_NAMES = {8: "TINYINT", 16: "SMALLINT", 32: "INTEGER", 64: "BIGINT", 128: "HUGEINT"}
@@ -52,6 +52,8 @@ class SqlType:
                 return _INTEGER_NAMES[self.width]
             case Kind.DECIMAL:
                 return f"DECIMAL({self.width}, {self.scale})"
+            case Kind.LIST:
+                return f"{self.parts[0]}[]"
             case _:
                 return str(self.kind.value)
 

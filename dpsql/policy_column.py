@@ -16,6 +16,7 @@ from dpsql.schema import INSTANT, ColumnSchema
 def column_policy(node: Node, column: ColumnSchema) -> ColumnPolicy:
     """The declarations of a column of a supported type. PolicyError when they are wrong or contradict each other."""
     assert column.type is not None
+    column = column.inside
     nodes = node.table(("range", "values", "comment"))
     if not nodes:
         raise node.error("declares nothing: write `range = [low, high]` or `values = [...]`, or remove it")

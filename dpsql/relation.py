@@ -44,11 +44,10 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Each row of `source` once for every part of its `text` between separators; none for a NULL."""
+    """Each row of `source` once for every value in its `list`; none for a NULL or an empty one."""
 
     source: Relation
-    text: Scalar
-    separator: str
+    list: Scalar
     column: Column
 
 
@@ -316,7 +315,7 @@ def columns_out(relation: Relation) -> tuple[Column, ...]:
             return columns_out(left) + columns_out(right)
         case Values(columns, _):
             return columns
-        case Mark(source, _, _, column) | Parts(source, _, _, column):
+        case Mark(source, _, _, column) | Parts(source, _, column):
             return (*columns_out(source), column)
         case Window(source, windows):
             return columns_out(source) + tuple(column for column, _ in windows)

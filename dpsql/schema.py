@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from dpsql.expression import BIGINT, DOUBLE, HUGEINT, INTEGER, SMALLINT, TIMESTAMP, VARCHAR, SqlType
+from dpsql.expression import BIGINT, DOUBLE, HUGEINT, INTEGER, SMALLINT, TIMESTAMP, VARCHAR, Kind, SqlType
 
 INSTANT = "TIMESTAMP WITH TIME ZONE"
+LISTED = (Kind.BOOLEAN, Kind.INTEGER, Kind.DECIMAL, Kind.VARCHAR, Kind.DATE, Kind.TIMESTAMP)    # in lists that are read
 ENUM = "ENUM"       # without its values, which may have been read from people's rows
 
 READ_AS = {         # the stored type: the type dpsql reads, by a total cast
@@ -50,6 +51,13 @@ class ColumnSchema:
             return f"{item} AT TIME ZONE 'UTC'"
         same = self.type is None or str(self.type).replace(" ", "") == self.stored.replace(" ", "")
         return item if same else f"CAST({item} AS {self.type})"
+
+    @property
+    def inside(self) -> ColumnSchema:
+        """What is declared of a list is declared of the values in it; of any other column, of itself."""
+        if self.type is None or self.type.kind is not Kind.LIST:
+            return self
+        return replace(self, type=self.type.parts[0], stored=self.stored.removesuffix("[]"))
 
     @property
     def rounded(self) -> bool:

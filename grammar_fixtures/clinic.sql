@@ -68,5 +68,12 @@ SELECT p::INTEGER AS pid, ('00000000-0000-4000-8000-' || lpad(p::VARCHAR, 12, '0
   {'floor': p % 4, 'bed': {'label': chr((65 + p % 3)::INTEGER)}} AS place
 FROM range(1, 121) t(p);
 
+-- What people told: lists, some of them empty or NULL.
+CREATE TABLE surveys AS
+SELECT (1000 + p)::INTEGER AS sid, p::INTEGER AS pid,
+  CASE WHEN p % 11 > 0 THEN list_filter(['pain', 'sleep', 'mood'], lambda x, i: (p + i) % 3 > 0 AND p % 5 > 0) END AS topics,
+  [p % 6, (p * 7) % 6] AS marks, (p * 13 % 40)::INTEGER AS minutes
+FROM range(1, 121) t(p) WHERE p % 4 > 0;
+
 -- What the policy does not name does not exist.
 CREATE TABLE staff AS SELECT 1 AS badge, 'dr. who' AS name;

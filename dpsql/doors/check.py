@@ -173,9 +173,10 @@ class _Check:
                               counts={"beyond": over})
 
     def _column(self, column: ColumnSchema, claim: ColumnPolicy, rows: int) -> Finding:
-        item = self._read(self._schema, column.name, "t0")
-        tests = {"NULL": f"{item} IS NULL"}
-        number = item
+        whole = self._read(self._schema, column.name, "t0")
+        tests = {"NULL": f"{whole} IS NULL"}
+        listed, column = column.type is not None and column.type.kind is Kind.LIST, column.inside
+        number = item = "value" if listed else whole
         if column.type is not None and column.type.kind is Kind.DOUBLE:
             tests["NaN"] = f"isnan({item})"
             number = f"NULLIF({item}, CAST('nan' AS DOUBLE))"
@@ -184,8 +185,12 @@ class _Check:
             tests[f"below {_end(claim.range.low, column)}"] = f"{number} < {low}"
             tests[f"above {_end(claim.range.high, column)}"] = f"{number} > {high}"
         if claim.values is not None:
-            listed = ", ".join(_literal(value, column) for value in claim.values)
-            tests["not among the values"] = f"{item} NOT IN ({listed})"
+            values = ", ".join(_literal(value, column) for value in claim.values)
+            tests["not among the values"] = f"{item} NOT IN ({values})"
+        if listed:      # what is claimed is claimed of every value in it
+            inside = f"(SELECT UNNEST({whole}) AS value)"
+            tests = {name: test if name == "NULL" else f"EXISTS (SELECT 1 FROM {inside} WHERE {test})"
+                     for name, test in tests.items()}
         asked = self._ask("SELECT " + ", ".join(f"COUNT(*) FILTER (WHERE {test})" for test in tests.values())
                           + f" FROM {qualified(self._schema.path)} AS t0")
         counts = dict(zip(tests, asked, strict=True))

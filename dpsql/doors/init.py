@@ -124,6 +124,8 @@ def _column(column: ColumnSchema, use: str | None) -> str:
         return f"{name}: {_string(column.stored)[1:-1][:60]}, which dpsql does not compute with"
     if use:
         return f"{name}: {column.type}, {use}"
+    if column.type.kind is Kind.LIST:
+        return f"{name}: {column.type}; range or values of what is in the lists"
     if column.type.numeric:
         return f"{name} = {{ range = [LOW, HIGH] }}   # {column.type}; for SUM and AVG"
     if column.type.kind is Kind.VARCHAR:

@@ -26,7 +26,7 @@ from dpsql.expression import (
     Kind,
     SqlType,
 )
-from dpsql.schema import ENUM, READ_AS, ColumnSchema, ForeignKey, Schema, TableSchema, text
+from dpsql.schema import ENUM, LISTED, READ_AS, ColumnSchema, ForeignKey, Schema, TableSchema, text
 
 _TYPES = {str(each): each for each in (
     BOOLEAN, TINYINT, SMALLINT, INTEGER, BIGINT, HUGEINT, DOUBLE, VARCHAR, DATE, TIME, TIMESTAMP)} | READ_AS
@@ -57,6 +57,10 @@ def sql_type(stored: str) -> SqlType | None:
     """The type dpsql reads a stored type as, None when it does not compute with it."""
     if decimal := _DECIMAL.fullmatch(stored):
         return SqlType(Kind.DECIMAL, int(decimal[1]), int(decimal[2]))
+    if stored.endswith("[]"):
+        inner = sql_type(stored[:-2])
+        plain = inner is not None and inner.kind in LISTED and f"{inner}[]".replace(" ", "") == stored.replace(" ", "")
+        return SqlType(Kind.LIST, parts=(inner,)) if inner is not None and plain else None
     return _TYPES.get(stored)
 
 
@@ -136,10 +140,11 @@ def _fields(stored: str) -> list[tuple[str, str]]:
 def _without_collations(cursor: DuckDBPyConnection, path: _Path, columns: list[ColumnSchema]) -> list[ColumnSchema]:
     """Columns whose equality is not that of their bytes lose their type: a cast would not take the collation away,
     and which of several equal texts a group shows would depend on the order of rows."""
-    texts = [column for column in columns if column.stored == "VARCHAR"]
+    texts = [column for column in columns if column.stored in ("VARCHAR", "VARCHAR[]")]
     source = qualified(path)
-    tests = [" OR ".join(f"COALESCE((SELECT {column.read()} FROM {source} LIMIT 0), {text(one)}) = {text(other)}"
-                         for one, other in _ALIKE) for column in texts] or [f"EXISTS (FROM {source} LIMIT 0)"]
+    reads = [f"unnest({c.read()})" if c.stored.endswith("[]") else c.read() for c in texts]
+    tests = [" OR ".join(f"COALESCE((SELECT {read} FROM {source} LIMIT 0), {text(one)}) = {text(other)}"
+                         for one, other in _ALIKE) for read in reads] or [f"EXISTS (FROM {source} LIMIT 0)"]
     answers = cursor.execute(f"SELECT {', '.join(tests)}").fetchall()[0]
     collated = [column for column, answer in zip(texts, answers, strict=False) if answer]
     return [replace(column, type=None, stored=_COLLATED) if column in collated else column for column in columns]

@@ -37,6 +37,7 @@ from dpsql.relation import (
     Join,
     JoinKind,
     Mark,
+    Parts,
     Project,
     Relation,
     Scan,
@@ -91,13 +92,14 @@ def public_domain(
     Needs: public tables are the same for neighbours; rows are matched by binary equality and others dropped.
     Source: design.md, section 3, Public values.
     """
+    lists = dict(_unnested(rows))
     pieces = tuple(_components(rows, catalog))
     conditions = tuple(_conditions(rows))
     extended = frozenset(null_extended(rows))
     found: list[Listed | Looked | Dated] = []
     looked: dict[int, list[tuple[int, Scalar]]] = {}
     for index, key in enumerate(keys):
-        listed = _listed(index, key, conditions, extended, catalog, nullable)
+        listed = _listed(index, key, conditions, extended, catalog, nullable, lists)
         if listed is not None:
             never_null = listed.enforced and not nullable(key)
             values = tuple(value for value in listed.values if not (never_null and value is None))
@@ -140,7 +142,7 @@ def _sought(key: Scalar, pieces: tuple[_Piece, ...], conditions: tuple[Scalar, .
 
 def _listed(
     index: int, key: Scalar, conditions: tuple[Scalar, ...], extended: frozenset[int], catalog: Catalog,
-    nullable: Callable[[Scalar], bool],
+    nullable: Callable[[Scalar], bool], lists: dict[int, Column],
 ) -> Listed | None:
     """The values of one key that the text, a type or the policy tells; NULL is one more on a null-extended side."""
     if isinstance(key, Lit):
@@ -149,8 +151,9 @@ def _listed(
         options = _options(condition, key)
         if options is not None:
             return Listed(index, options, True)
-    if isinstance(key, Ref) and key.column.table is not None and key.column.source is not None:
-        values = catalog.column(key.column.table, key.column.source).values
+    stored = lists.get(key.column.id, key.column) if isinstance(key, Ref) else None
+    if isinstance(key, Ref) and stored is not None and stored.table is not None and stored.source is not None:
+        values = catalog.column(stored.table, stored.source).values
         if values is not None:
             null = (None,) if key.column.id in extended else ()
             return Listed(index, (*(_typed(value, key.type) for value in values), *null), False)
@@ -241,6 +244,14 @@ def plain(key: Scalar) -> Scalar:
     if key.type in (DATE, TIMESTAMP, TIME) and not isinstance(key, Lit):
         return scalars.call("plain_date", key)
     return key
+
+
+def _unnested(rows: Relation) -> Iterator[tuple[int, Column]]:
+    """The columns that show the values of a stored list, and the list."""
+    if isinstance(rows, Parts) and isinstance(rows.list, Ref):
+        yield rows.column.id, rows.list.column
+    for source in sources_of(rows):
+        yield from _unnested(source)
 
 
 def _components(rows: Relation, catalog: Catalog) -> Iterator[_Piece]:

@@ -274,7 +274,7 @@ def _kept(group: Group, read: tuple[Scalar, ...], context: Context) -> Group:
     """The part of a group that gives at least every combination of the values read; what narrows it may be left out."""
     used = {column.id for scalar in read for column in columns_of(scalar)}
     marks = tuple(mark for mark in group.marks if isinstance(mark, Split) and mark.column.id in used)
-    used |= {column.id for mark in marks for column in columns_of(mark.text)}
+    used |= {column.id for mark in marks for column in columns_of(mark.list)}
     private = [item for item in group.items if _private(item, context)]
     held = [item for item in private if used <= {column.id for column in item_columns(item)}]
     items = (held[0],) if held and not marks else tuple(

@@ -66,7 +66,7 @@ def assemble(group: Group, context: Context, place: exp.Expr) -> Assembled:
     relation = _chain(ordered, conjuncts)
     for mark in group.marks:
         relation = (
-            Parts(relation, mark.text, mark.separator, mark.column) if isinstance(mark, Split)
+            Parts(relation, mark.list, mark.column) if isinstance(mark, Split)
             else _mark(mark, relation, owner, tuple(conjuncts), context)
         )
     relation = Filter(relation, tested) if tested else relation

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from dpsql.catalog import Catalog
-from dpsql.expression import Column, SqlType
+from dpsql.expression import Column, Kind, SqlType
 from dpsql.limits import tick
 from dpsql.parse import refusal
 from dpsql.program import Ask, Feed
@@ -117,7 +117,8 @@ class Context:
             if stored.type is None:
                 continue
             self.last_id += 1
-            declared = self.catalog.column(table, stored.name).range
+            listed = stored.type.kind is Kind.LIST      # what is declared of a list is said of its values
+            declared = None if listed else self.catalog.column(table, stored.name).range
             columns.append(Column(
                 self.last_id, stored.name, stored.type, table, stored.name, stored.stored, stored.nullable, declared,
             ))

@@ -48,11 +48,10 @@ class Exists:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A column of a group, and a row for each part of a row's own text."""
+    """A column of a group, and a row for each value in a list of the row's own."""
 
     column: Column
-    text: Scalar
-    separator: str
+    list: Scalar
     place: exp.Expr
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from dpsql import scalars
-from dpsql.expression import INTEGER, VARCHAR, Column, Lit, Ref, Scalar, columns_of
+from dpsql.expression import INTEGER, Column, Kind, Lit, Ref, Scalar, columns_of
 from dpsql.lower.around import over_nothing, reads_around, taken_apart
 from dpsql.lower.context import Context, Env, check_args
 from dpsql.lower.exists import correlated_rows
@@ -155,13 +155,13 @@ def with_parts(left: Rows, node: exp.Expr, alias: str, name: str, context: Conte
     split = node.unnest()
     if isinstance(split, exp.Array) and split.expressions:
         return _listed(left, [[each] for each in split.expressions], alias, (name,), node, context)
-    if not isinstance(split, exp.Split):
-        raise refusal("UNNEST is answered for string_split(text, separator) and for [a, b]", node)
-    check_args(split, {"this", "expression"})
-    text, separator = build(split.this, left.scope), build(split.expression, left.scope)
-    if text.type != VARCHAR or not isinstance(separator, Lit) or not isinstance(separator.value, str):
-        raise refusal("string_split takes a text and a literal separator", node)
-    column = context.fresh(name, VARCHAR)
-    mark = Split(column, text, separator.value, node)
-    group = replace(left.group, marks=(*left.group.marks, mark))
+    if isinstance(split, exp.Array):
+        raise refusal("this list is empty", node)
+    values = build(split, left.scope)
+    if values.type.kind is not Kind.LIST:
+        raise refusal(f"UNNEST takes a list, and this is {values.type}", node)
+    column = context.fresh(name, values.type.parts[0])
+    if isinstance(values, Ref) and values.column.table is not None and values.column.source is not None:
+        column = replace(column, declared=context.catalog.column(values.column.table, values.column.source).range)
+    group = replace(left.group, marks=(*left.group.marks, Split(column, values, node)))
     return Rows(group, (*left.scope, Visible(alias, name, Ref(column))))

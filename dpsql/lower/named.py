@@ -1,4 +1,4 @@
-"""Windows that a WINDOW clause names, written out where they are used; and DISTINCT of windows, which comes after."""
+"""What a block says in short, written out: windows by name, DISTINCT of windows, and UNNEST among its items."""
 
 from __future__ import annotations
 
@@ -20,9 +20,29 @@ def named_windows(tree: exp.Query) -> exp.Query:
         for window in list(select.find_all(exp.Window)):
             if window.find_ancestor(exp.Select) is select:
                 _fill(window, known)
+        _unnest(select)
         if _distinct(select):
             _wrap(select)
     return tree
+
+
+def _unnest(select: exp.Select) -> None:
+    """UNNEST(x) among the items of a plain block, as CROSS JOIN UNNEST(x)."""
+    found = [
+        (item, item.this if isinstance(item, exp.Alias) else item) for item in select.expressions
+        if isinstance(item.this if isinstance(item, exp.Alias) else item, exp.Explode)
+    ]
+    plain = not any(select.args.get(name) for name in ("group", "having", "qualify", "distinct"))
+    if len(found) != 1 or select.args.get("from_") is None or not plain or select.find(exp.Window, exp.AggFunc):
+        return
+    (item, call), = found
+    alias = exp.TableAlias(this=exp.to_identifier("unnested", True), columns=[exp.to_identifier("value", True)])
+    lists = exp.Unnest(expressions=[call.this.copy()], alias=alias)
+    lists.meta.update(call.meta)
+    select.append("joins", exp.Join(this=lists, kind="CROSS"))
+    value = exp.column(exp.to_identifier("value", True), table=exp.to_identifier("unnested", True))
+    value.this.meta.update(call.meta)
+    item.replace(exp.alias_(value, item.alias or "unnest", quoted=True))
 
 
 def _distinct(select: exp.Select) -> bool:

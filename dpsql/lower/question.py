@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from dpsql.errors import QueryError
-from dpsql.expression import Ref, Scalar
+from dpsql.expression import Kind, Ref, Scalar
 from dpsql.facts.equalities import classes
 from dpsql.lower.assemble import Assembled, assemble
 from dpsql.lower.context import Context, Env, check_args
@@ -114,6 +114,8 @@ def _keys(
         scalar = build(node, scope, aliases)
         if str(scalar.type) == "INTERVAL":
             raise refusal("an INTERVAL cannot be a grouping key", node)
+        if scalar.type.kind is Kind.LIST:
+            raise refusal("a list cannot be a grouping key", node, "UNNEST it, and group by its values")
         if all(key.scalar != scalar for key in keys):
             keys.append(Key(f"k{len(keys) + 1}", scalar))
     return tuple(keys)

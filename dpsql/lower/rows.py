@@ -165,6 +165,8 @@ def lower_source(node: exp.Expr, context: Context, env: Env) -> Rows:
             rows = Rows(inner.group, renamed(inner.scope, alias, columns, node))
         case exp.Values():
             rows = _values(node, context)
+        case exp.Unnest():
+            raise refusal("UNNEST stands beside the table whose list it takes", node, "or use list_contains(list, x)")
         case _:
             raise refusal("this kind of FROM is not answered", node, "name a table of the policy")
     for join in node.args.get("joins") or ():

@@ -209,10 +209,10 @@ class _Printer:
         return select, names
 
     def _parts(self, parts: Parts, needed: frozenset[int]) -> exp.Select:
-        select, names = self._body(parts.source, needed | _read([parts.text]))
-        split = exp.Split(this=scalars.to_sql(parts.text, by(names)), expression=exp.Literal.string(parts.separator))
+        select, names = self._body(parts.source, needed | _read([parts.list]))
+        each = exp.Explode(this=scalars.to_sql(parts.list, by(names)))
         shown = [_as(names[c.id](), c) for c in columns_out(parts.source) if c.id in needed]
-        select.set("expressions", [*shown, _as(exp.Explode(this=split), parts.column)])
+        select.set("expressions", [*shown, _as(each, parts.column)])
         return select
 
     def _window(self, window: Window, needed: frozenset[int]) -> exp.Select:

@@ -14,6 +14,7 @@ from dpsql.scalars import (  # noqa: F401  (they fill the table)
     dates,
     edits,
     guards,
+    lists,
     logic,
     numeric,
     rungs,

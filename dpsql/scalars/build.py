@@ -17,7 +17,7 @@ from dpsql.expression import (
     Lit,
     Scalar,
 )
-from dpsql.scalars import dialectal, spelling, time_forms, zones
+from dpsql.scalars import dialectal, lists, spelling, time_forms, zones
 from dpsql.scalars.clamps import declared
 from dpsql.scalars.dialectal import apply
 from dpsql.scalars.errors import ScalarError
@@ -238,6 +238,8 @@ def _equal(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     if (listed := _any_of(node)) is not None:
         found = call("in", visit(node.this), *(visit(each) for each in listed))
         return call("not", found) if different else found
+    if isinstance(node.expression, exp.Any) and not different and not isinstance(node.expression.this, exp.Query):
+        return lists.any_of(visit(node.this), visit(node.expression.this))
     if _fields(node.this) is not None or _fields(node.expression) is not None:
         same = _same_rows(node.this, node.expression, visit)
         return call("not", same) if different else same
@@ -349,6 +351,8 @@ def _letters(node: exp.Expr, visit: Callable[[exp.Expr], Scalar]) -> Scalar:
     numbers = [visit(end) for end in ends if end is not None]
     found = [number_.value for number_ in numbers if isinstance(number_, Lit) and type(number_.value) is int]
     value = visit(node.this)
+    if value.type.kind is Kind.LIST:
+        return lists.element(value, place, found)
     several = isinstance(place, exp.Slice)
     stepped = place is None or place.args.get("step") is not None
     if value.type != VARCHAR or len(found) != len(ends) or stepped or (several and min(found) < 1):
@@ -370,5 +374,5 @@ RULES: dict[str, Rule] = {
     "Case": _case, "Chr": _letter, "EQ": _equal, "Escape": _escape, "If": _case, "ILike": _like, "In": _in, "Is": _is,
     "Like": _like, "Literal": _literal, "Log": _log, "Mul": _product, "Neg": _negative, "NEQ": _equal, "Not": _not,
     "Null": _null, "Or": _connected, "Pad": _padded, "Paren": _inside, "RawString": _text, "RegexpILike": _matches,
-    "RegexpLike": _matches, "Trim": _trim, "Try": _tried, **dialectal.RULES, **time_forms.RULES,
+    "RegexpLike": _matches, "Trim": _trim, "Try": _tried, **dialectal.RULES, **lists.RULES, **time_forms.RULES,
 }

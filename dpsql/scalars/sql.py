@@ -53,6 +53,8 @@ _NAMES = {
 
 
 def _data_type(type_: SqlType) -> exp.DataType:
+    if type_.kind is Kind.LIST:
+        return exp.DataType(this=exp.DType.ARRAY, expressions=[_data_type(type_.parts[0])], nested=True)
     if type_.kind is not Kind.DECIMAL:
         return exp.DataType(this=_NAMES[str(type_)], nested=False)
     params = [exp.DataTypeParam(this=exp.Literal.number(number)) for number in (type_.width, type_.scale)]

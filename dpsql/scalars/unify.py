@@ -95,5 +95,5 @@ def castable(source: SqlType, to: SqlType) -> bool:
     if source.kind in NUMBERS and to.kind in NUMBERS:
         return True
     if Kind.VARCHAR in (source.kind, to.kind):
-        return not {source.kind, to.kind} & {Kind.INTERVAL, Kind.NULL}
+        return not {source.kind, to.kind} & {Kind.INTERVAL, Kind.NULL, Kind.LIST, Kind.MAP}
     return {source, to} <= {DATE, TIMESTAMP} or (source, to) == (TIMESTAMP, TIME)

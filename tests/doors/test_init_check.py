@@ -284,3 +284,15 @@ def test_keys_written_in_other_types(checked):
     data += "UPDATE visit SET patient = '00000000-0000-0000-0000-000000000000' WHERE patient = '1'"
     report = checked(data=data)
     assert "owner not in patient    2 (18.18 %)" in report.text(Screen())
+
+
+def test_what_is_claimed_of_lists(checked):
+    data = HOSPITAL + """
+    ALTER TABLE visit ADD COLUMN marks INTEGER[];
+    UPDATE visit SET marks = CASE v WHEN 0 THEN [1, 9] WHEN 1 THEN [NULL, 2] WHEN 2 THEN [] WHEN 3 THEN [-1]
+    ELSE [3] END"""
+    claims = CLAIMS.replace("columns.ward =", "columns.marks = { range = [0, 5] }\ncolumns.ward =")
+    shown = checked(claims, data).text(Screen())
+    assert "1 (9.09 %) below 0" in shown and "1 (9.09 %) above 5" in shown
+    wider = claims.replace("marks = { range = [0, 5]", "marks = { range = [0, 9]")
+    assert "1 (9.09 %) above" not in checked(wider, data).text(Screen())

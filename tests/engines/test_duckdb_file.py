@@ -71,12 +71,12 @@ TYPES = {
     "FLOAT": "DOUBLE", "DOUBLE": "DOUBLE", "DECIMAL(9,2)": "DECIMAL(9, 2)", "DECIMAL(38,0)": "DECIMAL(38, 0)",
     "VARCHAR": "VARCHAR", "ENUM('a', 'b')": "VARCHAR", "UUID": "VARCHAR", "DATE": "DATE", "TIMESTAMP": "TIMESTAMP",
     "TIMESTAMP_NS": "TIMESTAMP", "VARCHAR COLLATE NOCASE": None, "UHUGEINT": None, "TIMESTAMPTZ": "TIMESTAMP",
-    "TIME": "TIME", "INTERVAL": None, "BLOB": None, "BIT": None, "INTEGER[]": None, "STRUCT(a INTEGER)": None,
+    "TIME": "TIME", "INTERVAL": None, "BLOB": None, "BIT": None, "INTEGER[]": "INTEGER[]", "STRUCT(a INTEGER)": None,
     "BIGNUM": None, "MAP(INTEGER, INTEGER)": None, "JSON": None, "TIMESTAMP_S": None, "DATE[2]": None,
     "TIMESTAMP_MS": None,
 }
 UNCAST = {"BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE", "DECIMAL(9,2)", "DECIMAL(38,0)",
-          "VARCHAR", "DATE", "TIMESTAMP", "TIME"}
+          "VARCHAR", "DATE", "TIMESTAMP", "TIME", "INTEGER[]"}
 
 
 def test_every_type(tmp_path):
@@ -94,12 +94,12 @@ def test_every_type(tmp_path):
 def test_a_collation_is_seen_through_views(tmp_path):
     with duckdb.connect(str(tmp_path / "t.duckdb")) as connection:
         connection.execute("CREATE TABLE t (a VARCHAR COLLATE noaccent, b VARCHAR, c INTEGER, d VARCHAR COLLATE nfc)")
-        connection.execute("CREATE VIEW v AS SELECT b, a, a || b AS ab, length(a) AS n FROM t")
+        connection.execute("CREATE VIEW v AS SELECT b, a, a || b AS ab, length(a) AS n, [a] AS la, [b] AS lb FROM t")
     engine = open_engine(tmp_path / "t.duckdb")
     types = {(table.name, column.name): column.type for table in engine.schema.tables for column in table.columns}
     engine.close()
     assert {name for name, type_ in types.items() if type_ is None} == {
-        ("t", "a"), ("t", "d"), ("v", "a"), ("v", "ab")}
+        ("t", "a"), ("t", "d"), ("v", "a"), ("v", "ab"), ("v", "la")}
 
 
 def test_a_broken_view_does_not_exist(tmp_path):

@@ -69,6 +69,7 @@ UNITS = Scan("units", (Column(30, "u", BIGINT, "units", "u"), X))
 PUB = Scan("pub", (Column(40, "p", INTEGER, "pub", "p"),))
 NEW, TEXT, TRUTH = Column(90, "new", BIGINT), Column(91, "text", VARCHAR), Column(92, "is", BOOLEAN)
 STORED = Column(93, "o", BIGINT, "orders", "o")
+LETTERS = scalars.call("string_split", Ref(KIND), Lit(",", VARCHAR))
 
 
 def derived(relation: Relation) -> Callable[[], object]:
@@ -170,7 +171,9 @@ def framed(
 FORGERIES: dict[str, Callable[[], object]] = {
     "derive._scan: a scan of holds what the table does not": derived(Scan("orders", (UNITS.columns[0],))),
     "derive._values: rows of the text read a column": derived(Values((NEW,), ((Ref(V),),))),
-    "derive._parts: a part claims to be a stored column": derived(Parts(ORDERS, Ref(KIND), ",", STORED)),
+    "derive._parts: a part claims to be a stored column":
+        derived(Parts(ORDERS, LETTERS, replace(STORED, type=VARCHAR))),
+    "derive._parts: a part is no value of its list": derived(Parts(ORDERS, LETTERS, NEW)),
     "derive._mark: a mark claims to be a stored column": derived(Mark(ORDERS, PUB, (), STORED)),
     "derive._window: a window reads or shows a column that is not there":
         derived(Window(ORDERS, ((NEW, Over(Fold.ROWS, (), (U, X), (), None)),))),

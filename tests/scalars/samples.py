@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 SAMPLES = {
+    "string_split": "len(string_split(v, 'a')); list_contains(string_split(v, ' '), w)",
+    "list_length": "len(string_split(v, 'a')); array_length(string_split(w, '')); list_length(string_split(v, 'x'))",
+    "list_count": "list_count(string_split(v, 'a'))",
+    "list_contains": "list_contains(string_split(v, 'a'), w); 'a' = ANY(string_split(v, ' ')); "
+    "list_has_any(string_split(v, ' '), ['a', 'b']); string_split(v, ' ') @> ['a']",
+    "list_extract": "string_split(v, 'a')[1]; list_extract(string_split(v, 'a'), -1); string_split(v, '')[70]",
     "+": "i + j; t + 1; b + i; h + b; d15 + d9; 1 + d4; d38 + h; f + i; d18 + 0.5; t + s",
     "-": "i - j; 1 - d15; d4 - d38; f - g; b - 5; h - h",
     "*": "i * j; b * b; h * i; d15 * d15; d15 * 2; d38 * d38; d18 * d9 * d4; f * 2.5; t * t; d38 * 1.0000000000000001;"

@@ -132,5 +132,10 @@ OWNED: dict[str, Shown] = {
     "(SELECT u, COUNT(*) AS c, SUM(v) AS s, MAX(kind) AS k FROM orders GROUP BY u HAVING EXISTS (SELECT 1 FROM units "
     "WHERE units.u = orders.u AND units.n > 1) OR COUNT(*) > (SELECT COUNT(*) FROM items i WHERE i.i = orders.u)) t":
         _S,
+    "items i, UNNEST(i.tags) AS t(tag)": (("tag", "q"), ("tag", "ok"), ("tag > 1", "list_contains(i.tags, 1)")),
+    "(SELECT o, q, UNNEST(tags) AS tag FROM items) t JOIN orders o USING (o)":
+        (("tag", "v"), ("tag", "kind"), ("tag < 3", "v > 0")),
+    "(SELECT o, COUNT(tag) AS c, SUM(tag) AS s, MAX(CASE WHEN ok THEN 'a' END) AS k FROM items i, UNNEST(i.tags) "
+    "AS t(tag) GROUP BY o) t": _S,
     "orders o, UNNEST(string_split(o.kind, 'z')) AS t(part)": (("v",), ("part", "kind"), ("part <> ''", "v > 0")),
 }

@@ -30,7 +30,7 @@ from dpsql.render import render_with
 TABLES = {
     "units": "u BIGINT, grp VARCHAR, x DOUBLE, n INTEGER, home INTEGER, day DATE",
     "orders": "o BIGINT, u BIGINT, kind VARCHAR, v INTEGER, d DECIMAL(10, 2), p INTEGER, ref BIGINT",
-    "items": "i BIGINT, o BIGINT, p INTEGER, q BIGINT, w DOUBLE, ok BOOLEAN",
+    "items": "i BIGINT, o BIGINT, p INTEGER, q BIGINT, w DOUBLE, ok BOOLEAN, tags INTEGER[]",
     "pub": "p INTEGER, cat VARCHAR, size INTEGER",
 }
 POLICY = """
@@ -56,6 +56,7 @@ owner = "o -> orders.o"
 max_rows_per_group = 3
 columns.q = { range = [-2, 1000000] }
 columns.w = { range = [0, 0.75] }
+columns.tags = { values = [1, 2, 3] }
 [tables.pub]
 public = true
 """
@@ -79,7 +80,7 @@ _ROWS = {
     "orders": st.tuples(st.sampled_from([1, 2, 3, 4, 9, None]), _ids, _text, _small, _money, _ids, _ids),
     "items": st.tuples(
         st.sampled_from([1, 2, 3, 4, 5, 6, None]), st.sampled_from([1, 2, 3, 4, 8, None]), _ids, _big, _float,
-        st.sampled_from([True, False, None]),
+        st.sampled_from([True, False, None]), st.sampled_from([None, [], [1], [2, 1, 1], [None, 3], [7, 2**31 - 1]]),
     ),
 }
 Rows = list[tuple[object, ...]]
@@ -190,7 +191,9 @@ def opened(connection: duckdb.DuckDBPyConnection, mode: str) -> World:
 
 
 def plain(value: object) -> object:
-    """A value that equals itself: NaN has a name."""
+    """A value that equals itself and may be counted: NaN has a name, a list is a tuple."""
+    if isinstance(value, list):
+        return tuple(value)
     return "NaN" if isinstance(value, float) and math.isnan(value) else value
 
 

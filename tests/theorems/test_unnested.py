@@ -5,6 +5,7 @@ from __future__ import annotations
 from small_queries import plan_of
 from small_worlds import world
 
+from dpsql import scalars
 from dpsql.derive import derive
 from dpsql.expression import VARCHAR, Column, Lit
 from dpsql.facts.stability import rows_per_group
@@ -16,7 +17,8 @@ def test_no_cap_on_rows_outlives_their_parts() -> None:
     assert plan is not None
     capped = plan.statements[0].sides[0].table.guarded
     assert isinstance(capped, CapRows)
-    parts = Parts(capped, Lit("a,b,c", VARCHAR), ",", Column(-9, "part", VARCHAR))
+    letters = scalars.call("string_split", Lit("a,b,c", VARCHAR), Lit(",", VARCHAR))
+    parts = Parts(capped, letters, Column(-9, "part", VARCHAR))
     keys = frozenset(key.id for key in capped.keys)
     assert rows_per_group(derive(capped, here.catalog), keys) == capped.limit
     assert rows_per_group(derive(parts, here.catalog), keys) is None
