@@ -23,7 +23,7 @@ from dpsql.scalars.noted import unread
 
 DIALECTS = (
     "duckdb", "postgres", "redshift", "snowflake", "bigquery", "spark", "databricks", "tsql", "mysql", "trino",
-    "presto", "sqlite",
+    "presto", "sqlite", "oracle",
 )
 _LIKELY = ("duckdb", "tsql", "bigquery", "spark", "mysql", "snowflake", "postgres")
 _TRIED = 4_000         # characters

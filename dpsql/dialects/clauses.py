@@ -49,7 +49,27 @@ def _selected(node: exp.Expr, dialect: str) -> exp.Expr:
         other = node.args.get("qualify")
         node.set("qualify", exp.Qualify(this=test if other is None else exp.and_(other.this, test, copy=False)))
         node.set("limit", None)
-    return viewed(_median_of_each(node), dialect)
+    return viewed(_median_of_each(_first_rows(node) if dialect == "oracle" else node), dialect)
+
+
+def _first_rows(node: exp.Expr) -> exp.Expr:
+    """Oracle's SELECT ... FROM (...) WHERE ROWNUM <= n, and FROM dual."""
+    source, where = node.args.get("from_"), node.args.get("where")
+    if source is not None and source.this.name.lower() == "dual" and not node.args.get("joins"):
+        node.set("from_", None)
+    counted = [each for each in node.find_all(exp.Column) if each.name.lower() == "rownum" and not each.table]
+    if not counted:
+        return node
+    test = where.this if where is not None else None
+    compared = isinstance(test, exp.LTE | exp.LT) and test.this == counted[0]
+    most = (whole(test.expression) or 0) - isinstance(test, exp.LT) if test is not None and compared else 0
+    alone = len(counted) == 1 and most > 0 and isinstance(source and source.this, exp.Subquery)
+    if not alone or node.args.get("order") or node.args.get("group") or node.find(exp.AggFunc) in node.expressions:
+        raise refusal("ROWNUM is read in SELECT ... FROM (...) WHERE ROWNUM <= n alone", counted[0],
+                      "write FETCH FIRST n ROWS ONLY")
+    node.set("where", None)
+    node.set("limit", exp.Limit(expression=exp.Literal.number(most)))
+    return node
 
 
 def _median_of_each(node: exp.Expr) -> exp.Expr:

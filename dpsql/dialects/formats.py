@@ -24,6 +24,7 @@ _NUMERIC = {                    # of Postgres and Snowflake, in any case; FM lea
     "YYYY": "%Y", "YY": "%y", "IYYY": "%G", "MM": "%m", "DDD": "%j", "DD": "%d", "ID": "%u", "IW": "%V",
     "HH24": "%H", "HH12": "%I", "HH": "%I", "MI": "%M", "SS": "%S", "MS": "%g", "US": "%f",
 }
+_NOT_ORACLE = ("ID", "MS", "US", "IYYY")
 _SNOWFLAKE = {
     "YYYY": "%Y", "YY": "%y", "MMMM": "%B", "MM": "%m", "MON": "%b", "DD": "%d", "DY": "%a", "HH24": "%H",
     "HH12": "%I", "AM": "%p", "PM": "%p", "MI": "%M", "SS": "%S", "FF3": "%g", "FF6": "%f",
@@ -133,13 +134,13 @@ def _pieces(node: exp.Expr, dialect: str) -> list[Piece]:
         return [("", given.this)]               # of MONTHNAME, DATENAME and the like
     if raw is None:
         raise refusal("a format of dates is a literal in the text", node)
-    if dialect in POSTGRES | {"snowflake"} and _OF_NUMBERS.fullmatch(raw):
+    if dialect in POSTGRES | {"snowflake", "oracle"} and _OF_NUMBERS.fullmatch(raw):
         raise refusal("formats of numbers are not read", node, "ROUND(x, 2) cuts it, CAST(x AS VARCHAR) writes it")
     if dialect in SPARK:
         found = _runs(raw, _JAVA, node, dialect)
     elif dialect == "tsql":
         found = _runs(raw, _NET if len(raw) > 1 else {}, node, dialect)
-    elif dialect in POSTGRES:
+    elif dialect in POSTGRES | {"oracle"}:
         found = _templates(raw, node, dialect)
     elif dialect == "snowflake":
         found = _words(raw, node)
@@ -174,14 +175,18 @@ def _runs(raw: str, table: dict[str, str], node: exp.Expr, dialect: str) -> Iter
 
 
 def _templates(raw: str, node: exp.Expr, dialect: str) -> Iterator[Piece]:
-    """The templates of Postgres: a name is written in the case of its template, and filled with blanks but after FM."""
-    words = [*_NAMES, *_NUMERIC, "AM", "PM", "Q", "D"]
+    """The templates of Postgres: a name is written in the case of its template, and filled with blanks but after FM.
+
+    In Oracle FM holds until the next one.
+    """
+    numeric = {key: text for key, text in _NUMERIC.items() if dialect != "oracle" or key not in _NOT_ORACLE}
+    words = [*_NAMES, *numeric, "AM", "PM", "Q", "D"]
     known = "|".join(sorted(words, key=len, reverse=True))
     bare = False
     for part in re.finditer(rf'"([^"]*)"|(FM|TM)|({known})|([^a-zA-Z"])|.', raw, re.I):
         quoted, prefix, word, other = part.groups()
         if prefix is not None:
-            bare = True
+            bare = not bare
             continue
         if quoted is not None or other is not None:
             yield _literal(quoted if other is None else other)
@@ -195,8 +200,8 @@ def _templates(raw: str, node: exp.Expr, dialect: str) -> Iterator[Piece]:
         elif name in ("Q", "D"):
             yield {"Q": "quarter", "D": "weekday"}[name], ""
         else:
-            yield "", _unfilled(_NUMERIC[name]) if bare else _NUMERIC[name]
-        bare = False
+            yield "", _unfilled(numeric[name]) if bare else numeric[name]
+        bare = bare and dialect == "oracle"
 
 
 def _unfilled(text: str) -> str:

@@ -10,8 +10,9 @@ from dpsql.dialects.templates import made
 from dpsql.dialects.texts import substring
 from dpsql.dialects.times import moved
 from dpsql.parse import refusal, written
+from dpsql.scalars.marks import STAYS
 
-_EVERY = frozenset(("postgres", "redshift", "snowflake", "bigquery", "tsql", "mysql", "sqlite")) | SPARK | TRINO
+_EVERY = POSTGRES | SPARK | TRINO | {"snowflake", "bigquery", "tsql", "mysql", "sqlite", "oracle"}
 _SAME = {"make_date", "md5", "date_part"}           # that mean what DuckDB's mean
 _KEPT = {"age": exp.Extract, "regexp_match": exp.Bracket, "string_split": exp.Lateral,
          "ratio_to_report": exp.Window, "all": exp.NEQ}      # under what is read
@@ -34,6 +35,7 @@ _WRITTEN: dict[tuple[str, int], tuple[frozenset[str] | set[str], str]] = {      
     ("total", 1): ({"sqlite"}, "coalesce(sum(CAST(a AS DOUBLE)), 0.0)"),
     ("datetime", 1): ({"sqlite"}, "date_trunc('second', CAST(a AS TIMESTAMP))"),
     ("try_to_timestamp", 1): ({"snowflake"}, "TRY_CAST(a AS TIMESTAMP)"),
+    ("lengthb", 1): ({"oracle"}, "strlen(a)"),
     ("datalength", 1): ({"tsql"}, "strlen(a)"),
     ("period_diff", 2): ({"mysql"}, "(a // 100 - b // 100) * 12 + a % 100 - b % 100"),
 }
@@ -104,6 +106,13 @@ def _pattern_place(node: exp.Expr, dialect: str) -> exp.Expr:
     return made("strpos(lower(x), t)", x=text, t=exp.Literal.string(inner.lower()))
 
 
+def _cut(node: exp.Expr, dialect: str) -> exp.Expr:
+    """TRUNC of one argument: the day of a moment, the whole part of a number."""
+    found = exp.Trunc(this=node.expressions[0])
+    found.meta[STAYS] = True
+    return found
+
+
 def _modified(node: exp.Expr, dialect: str) -> exp.Expr:
     """SQLite's date(d, 'start of month', '+1 day'): the modifiers one by one."""
     date, *steps = node.expressions
@@ -123,6 +132,6 @@ def _modified(node: exp.Expr, dialect: str) -> exp.Expr:
 _RULES: dict[str, tuple[set[str], Rule]] = {
     "choose": ({"tsql"}, _chosen), "field": ({"mysql"}, _field), "mid": ({"mysql"}, _middle),
     "adddate": ({"mysql"}, _days_added), "subdate": ({"mysql"}, _days_added), "format_datetime": (TRINO, _joda),
-    "patindex": ({"tsql"}, _pattern_place), "date": ({"sqlite"}, _modified),
+    "patindex": ({"tsql"}, _pattern_place), "date": ({"sqlite"}, _modified), "trunc": ({"oracle"}, _cut),
 }
 RULES: dict[str, Rule] = {"Anonymous": _named, "Elt": _chosen}

@@ -116,6 +116,13 @@ def _wholly_divided(node: exp.Expr, dialect: str) -> exp.Expr:
     return found
 
 
+def _named(node: exp.Expr, dialect: str) -> exp.Expr:
+    """A column; (+) behind it makes an outer join of the whole WHERE."""
+    if node.args.get("join_mark"):
+        raise refusal("(+) is not read", node, "write LEFT JOIN ... ON")
+    return node
+
+
 def _sum(node: exp.Expr, dialect: str) -> exp.Expr:
     """SAFE_ADD and its like: nothing overflows here anyhow."""
     kind = {"SafeAdd": exp.Add, "SafeSubtract": exp.Sub, "SafeMultiply": exp.Mul}[type(node).__name__]
@@ -171,6 +178,8 @@ def _is_text(node: exp.Expr) -> bool:
 
 def _joined(node: exp.Expr, dialect: str) -> exp.Expr:
     """CONCAT of a NULL is NULL where the dialect says so."""
+    if dialect == "oracle" and len(node.expressions) == 2:
+        return made("nullif(concat(a, b), '')", **dict(zip("ab", node.expressions, strict=True)))
     if (node.args.get("coalesce") and dialect != "redshift") or not node.expressions:
         return node
     texts = [part if _is_text(part) else exp.cast(part, "TEXT", copy=False) for part in node.expressions]
@@ -190,13 +199,14 @@ def _joined_with(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 def _piped(node: exp.Expr, dialect: str) -> exp.Expr:
+    """|| of a NULL is NULL, but in Oracle, where NULL is an empty text."""
     node.set("safe", True)
-    return node
+    return made("nullif(concat(a, b), '')", a=node.this, b=node.expression) if dialect == "oracle" else node
 
 
 def _extreme(node: exp.Expr, dialect: str) -> exp.Expr:
     """GREATEST of a NULL is NULL where the dialect says so."""
-    if node.args.get("ignore_nulls"):
+    if node.args.get("ignore_nulls") and dialect != "oracle":
         return node
     parts = [node.this, *node.expressions]
     tests = [exp.Is(this=exp.paren(part.copy(), copy=False), expression=exp.null()) for part in parts]
@@ -242,7 +252,10 @@ def _tested(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 def _listed(node: exp.Expr, dialect: str) -> exp.Expr:
-    """x = ANY (ARRAY[...]) is x IN (...), and x <> ALL (ARRAY[...]) is x NOT IN (...)."""
+    """x = ANY (ARRAY[...]) is x IN (...), and x <> ALL (ARRAY[...]) is x NOT IN (...). '' is NULL in Oracle."""
+    sides = (node.this, node.expression)
+    if dialect == "oracle" and any(isinstance(side, exp.Literal) and not side.this for side in sides):
+        return made("a = NULL", a=node.this)
     other, kind = node.expression, exp.Any if isinstance(node, exp.EQ) else exp.All
     listed = other.this.unnest() if isinstance(other, kind) else None
     if isinstance(other, exp.Anonymous) and str(other.this).lower() == "all" and isinstance(node, exp.NEQ):
@@ -262,10 +275,10 @@ def _number_written(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 RULES: dict[str, Rule] = {
-    "Avg": _averaged, "Ceil": _stepped, "Coalesce": plain, "Concat": _joined, "ConcatWs": _joined_with,
-    "CountIf": plain, "DecodeCase": _chosen, "Div": _divided, "DPipe": _piped, "EQ": _listed, "EqualNull": _equal,
-    "Floor": _stepped, "Greatest": _extreme, "Hll": _roughly_counted, "In": _among, "IntDiv": _wholly_divided,
-    "Is": _tested, "Least": _extreme, "NEQ": _listed, "NumberToStr": _number_written, "Nvl2": _present,
-    "Round": _rounded, "SafeAdd": _sum, "SafeDivide": _safe_divided, "SafeMultiply": _sum, "SafeSubtract": _sum,
-    "Sum": _summed, "Trunc": _truncated, "Xor": _exclusive,
+    "Avg": _averaged, "Ceil": _stepped, "Coalesce": plain, "Column": _named, "Concat": _joined,
+    "ConcatWs": _joined_with, "CountIf": plain, "DecodeCase": _chosen, "Div": _divided, "DPipe": _piped, "EQ": _listed,
+    "EqualNull": _equal, "Floor": _stepped, "Greatest": _extreme, "Hll": _roughly_counted, "In": _among,
+    "IntDiv": _wholly_divided, "Is": _tested, "Least": _extreme, "NEQ": _listed, "NumberToStr": _number_written,
+    "Nvl2": _present, "Round": _rounded, "SafeAdd": _sum, "SafeDivide": _safe_divided, "SafeMultiply": _sum,
+    "SafeSubtract": _sum, "Sum": _summed, "Trunc": _truncated, "Xor": _exclusive,
 }

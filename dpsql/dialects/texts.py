@@ -13,7 +13,7 @@ from dpsql.parse import refusal
 _ESCAPED = {"mysql", "bigquery"} | POSTGRES | SPARK     # a backslash escapes in LIKE there
 _DOLLAR = {"mysql"} | SPARK | TRINO                     # $1 is a group in a replacement there
 _NULL_UNMATCHED = {"mysql"} | TRINO                     # what matches nothing gives no text there
-_FIRST_AT_ZERO = {"bigquery"} | SPARK                   # letter 0 is the first one there
+_FIRST_AT_ZERO = {"bigquery", "oracle"} | SPARK                   # letter 0 is the first one there
 _MOST_PARTS = 9
 _ALL = 100                      # letters, as people write them who mean the rest
 _WILD = {"%": r"[\s\S]*", "_": r"[\s\S]"}               # of LIKE, in a regular expression
@@ -139,12 +139,13 @@ def _where_matched(node: exp.Expr) -> exp.Expr:
 
 
 def _regexp_part(node: exp.Expr, dialect: str) -> exp.Expr:
-    """MySQL's REGEXP_SUBSTR(x, p) ignores case, as its REGEXP does."""
+    """REGEXP_SUBSTR(x, p); MySQL's ignores case, as its REGEXP does."""
     pattern = node.expression.unnest()
     if len(node.args) > 2 or not isinstance(pattern, exp.Literal):
         raise refusal("REGEXP_SUBSTR takes a text and a literal pattern here", node)
-    any_case = exp.Literal.string(f"(?i:{pattern.this})")
-    return _where_matched(exp.RegexpExtract(this=node.this, expression=any_case, group=exp.Literal.number(0)))
+    text = f"(?i:{pattern.this})" if dialect == "mysql" else pattern.this
+    return _where_matched(
+        exp.RegexpExtract(this=node.this, expression=exp.Literal.string(text), group=exp.Literal.number(0)))
 
 
 def first_match(text: exp.Expr, pattern: exp.Expr, place: exp.Expr) -> exp.Expr:
@@ -267,6 +268,8 @@ def _number(value: int) -> exp.Expr:
 def _position(node: exp.Expr, dialect: str) -> exp.Expr:
     """The place of a text in another; perhaps from a letter on."""
     node.set("clamp_position", None)
+    if whole(node.args.get("occurrence")) == 1:
+        node.set("occurrence", None)
     start = node.args.get("position")
     if start is None:
         return node

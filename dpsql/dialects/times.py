@@ -17,9 +17,9 @@ _UNITS = {
     "MM": "MONTH", "MON": "MONTH", "YYYY": "YEAR", "YY": "YEAR", "Y": "YEAR", "Q": "QUARTER", "QQ": "QUARTER",
     "DD": "DAY", "HH": "HOUR", "MI": "MINUTE", "SS": "SECOND", "ISOWEEK": "WEEK", "ISO_WEEK": "WEEK", "WW": "WEEK",
     "WK": "WEEK", "WEEKISO": "WEEK", "DAYOFWEEKISO": "ISODOW", "DAYOFWEEK_ISO": "ISODOW", "EPOCH_SECOND": "EPOCH",
-    "MS": "MILLISECOND", "DW": "DAYOFWEEK",
+    "MS": "MILLISECOND", "IW": "WEEK", "DW": "DAYOFWEEK",
 }
-_ISO = ("ISOWEEK", "ISO_WEEK", "WEEKISO")
+_ISO = ("ISOWEEK", "ISO_WEEK", "WEEKISO", "IW")
 _FRACTIONS = {"MILLISECOND": 1000, "MICROSECOND": 1_000_000}
 _SMALL = {"HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"}
 
@@ -141,7 +141,9 @@ def _week(node: exp.Expr, dialect: str) -> exp.Expr:
 
 def _truncated(node: exp.Expr, dialect: str) -> exp.Expr:
     unit, stays = _unit(node, dialect), dialect not in POSTGRES
-    if written(node).upper() == "TRUNC":       # Spark's gives a DATE
+    if dialect == "oracle" and node.args["unit"].name.upper() in ("WW", "W", "D", "DY", "DAY"):
+        raise refusal("this unit of oracle starts on a day of its own", node, "IW is the week that starts on Monday")
+    if written(node).upper() == "TRUNC" and dialect in SPARK:       # Spark's gives a DATE
         node.set("this", exp.cast(node.this, "DATE", copy=False))
     if unit == "WEEK":
         return _week_start(node.this, _first(node, dialect), stays)
@@ -302,12 +304,12 @@ def _read(node: exp.Expr, dialect: str) -> exp.Expr:
     if isinstance(node, exp.ParseDatetime) and dialect in TRINO:
         return exp.StrToTime(this=node.this, format=formats.plain(node, "spark"))
     found = exp.StrToTime(this=node.this, format=formats.plain(node, dialect))
-    moment = isinstance(node, exp.StrToTime | exp.ParseDatetime) or (dialect == "mysql" and _hours(found))
+    moment = isinstance(node, exp.StrToTime | exp.ParseDatetime) or (dialect in ("mysql", "oracle") and _hours(found))
     return found if moment else exp.cast(found, "DATE", copy=False)
 
 
 def _hours(node: exp.StrToTime) -> bool:
-    """Whether MySQL reads a moment, not a day."""
+    """Whether a moment is read, not a day."""
     return any(part in node.args["format"].this for part in ("%H", "%I", "%-H", "%-I", "%M", "%S", "%f"))
 
 
@@ -326,12 +328,13 @@ def _named(node: exp.Expr, dialect: str) -> exp.Expr:
 
 RULES: dict[str, Rule] = {
     "Add": _stays, "AddMonths": moved, "AtTimeZone": _in_zone, "Date": _in_zone, "DateAdd": moved, "DateDiff": _between,
-    "DateSub": moved, "DatetimeAdd": moved, "DatetimeDiff": _between, "DatetimeSub": moved, "DatetimeTrunc": _truncated,
-    "DateTrunc": _truncated, "Dayname": _named, "DayOfWeek": _day_of_week, "Extract": _extracted, "LastDay": _last_day,
-    "Monthname": _named, "MonthsBetween": _months_between, "NextDay": _next_day, "ParseDatetime": _read,
-    "StrToDate": _read, "StrToTime": _read, "StrToUnix": _seconds_of_text, "Sub": _stays, "TimestampAdd": moved,
-    "TimestampDiff": _between, "TimestampSub": moved, "TimestampTrunc": _truncated, "TimeStrToTime": _as_moment,
-    "TimeToStr": _written, "ToChar": _written, "TsOrDsAdd": moved, "TsOrDsDiff": _between, "TsOrDsToDate": _as_date,
-    "TsOrDsToDatetime": _as_moment, "TsOrDsToTimestamp": _as_moment, "UnixDate": _days_since, "UnixSeconds": _seconds,
-    "Week": _week, "YearOfWeek": _iso_year, "YearOfWeekIso": _iso_year,
+    "DateStrToDate": _as_date, "DateSub": moved, "DatetimeAdd": moved, "DatetimeDiff": _between, "DatetimeSub": moved,
+    "DatetimeTrunc": _truncated, "DateTrunc": _truncated, "Dayname": _named, "DayOfWeek": _day_of_week,
+    "Extract": _extracted, "LastDay": _last_day, "Monthname": _named, "MonthsBetween": _months_between,
+    "NextDay": _next_day, "ParseDatetime": _read, "StrToDate": _read, "StrToTime": _read, "StrToUnix": _seconds_of_text,
+    "Sub": _stays, "TimestampAdd": moved, "TimestampDiff": _between, "TimestampSub": moved,
+    "TimestampTrunc": _truncated, "TimeStrToTime": _as_moment, "TimeToStr": _written, "ToChar": _written,
+    "TsOrDsAdd": moved, "TsOrDsDiff": _between, "TsOrDsToDate": _as_date, "TsOrDsToDatetime": _as_moment,
+    "TsOrDsToTimestamp": _as_moment, "UnixDate": _days_since, "UnixSeconds": _seconds, "Week": _week,
+    "YearOfWeek": _iso_year, "YearOfWeekIso": _iso_year,
 }

@@ -13,7 +13,7 @@ _DECIMALS = {                       # DECIMAL without digits; in Postgres and SQ
     "trino": (38, 0), "presto": (38, 0), "bigquery": (38, 9), "snowflake": (38, 0),
 }
 _CUTTING = {"tsql", "sqlite"} | SPARK          # a fraction is cut there, and rounded elsewhere
-_ROUNDING = {"snowflake", "bigquery"} | TRINO  # half a DOUBLE goes from zero there, to the even number elsewhere
+_ROUNDING = {"snowflake", "bigquery", "oracle"} | TRINO     # half a DOUBLE goes from zero there, elsewhere to even
 _ZONED = {"bigquery"} | SPARK                  # TIMESTAMP has a zone there; moments here are those of the tables
 _ZONES = {exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMPLTZ}
 _MOMENTS = {exp.DType.DATETIME2}
@@ -89,7 +89,7 @@ def _number(node: exp.Expr, dialect: str) -> exp.Expr:
     if node.args.get("format"):
         raise refusal("formats of numbers are not read", node, "CAST(x AS DECIMAL(18, 2))")
     digits = [each.name for each in (node.args.get("precision"), node.args.get("scale")) if each is not None]
-    kind = f"DECIMAL({', '.join(digits)})" if digits else "DECIMAL(38, 0)"
+    kind = f"DECIMAL({', '.join(digits)})" if digits else "DOUBLE" if dialect == "oracle" else "DECIMAL(38, 0)"
     return exp.TryCast(this=node.this, to=exp.DataType.build(kind))
 
 
