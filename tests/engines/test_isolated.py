@@ -353,3 +353,11 @@ def test_a_child_has_the_settings_of_its_parent(engine: Isolated) -> None:
     assert {name for name in theirs if ours[name] != theirs[name]} <= own and theirs["lock_configuration"] == "true"
     with pytest.raises(ExecutionError):         # `access_mode` is that of an instance; the file is attached read-only
         engine.run("CREATE TABLE data.main.more AS SELECT 1 AS x")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells how many threads a process has")
+def test_what_is_forked_has_one_thread(engine: Isolated) -> None:
+    """A fork copies one thread: what another one held or did would be lost in every child."""
+    server = engine._idle[0]._server
+    status = Path(f"/proc/{server._process.pid}/status").read_text()
+    assert "\nThreads:\t1\n" in status
