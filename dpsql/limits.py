@@ -60,8 +60,9 @@ _CLOSE = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.E
 # sqlglot reads twice what stands in brackets behind a type, and what follows a JOIN without ON; within, again twice.
 _TYPE = Parser.TYPE_TOKENS
 _JOIN = {TokenType.JOIN, TokenType.STRAIGHT_JOIN}
-# A type's name that stands before a sign, or RECURSIVE where no WITH is, is also read as a name, and the rest again.
-_STRAY = {*_TYPE, TokenType.RECURSIVE}
+# A type's name that stands before a sign, RECURSIVE where no WITH is, and LIMIT are also read as names, and the rest
+# again.
+_STRAY = {*_TYPE, TokenType.RECURSIVE, TokenType.LIMIT}
 _TERM = {TokenType.AND, TokenType.OR, TokenType.WHEN, TokenType.THEN, TokenType.ELSE}
 _SHORT = {TokenType.SELECT, TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.FROM}
 _CLAUSE = _SHORT | {
