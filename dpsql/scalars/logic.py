@@ -25,9 +25,10 @@ from dpsql.scalars import intervals
 from dpsql.scalars.conversion import cast_fails, stored
 from dpsql.scalars.errors import ScalarError
 from dpsql.scalars.ranges import enforced
-from dpsql.scalars.rows import Ranges, Row, Taken, add, always, never
+from dpsql.scalars.rows import Ranges, Row, Taken, Takes, add, always, never
 from dpsql.scalars.sql import chained, compared, function, tight
 from dpsql.scalars.unify import cast, common
+from dpsql.schema import ENUM
 
 
 def _together(args: Sequence[Scalar]) -> tuple[tuple[Scalar, ...], SqlType]:
@@ -39,6 +40,14 @@ def _together(args: Sequence[Scalar]) -> tuple[tuple[Scalar, ...], SqlType]:
 
 def _comparable(args: tuple[Scalar, ...]) -> Taken:
     return _together(_adapted(args))[0], BOOLEAN
+
+
+def _ordered(args: tuple[Scalar, ...]) -> Taken:
+    """Comparable, and in the order in which DuckDB compares them: that of an ENUM is its type's, which is not known."""
+    if any(isinstance(arg, Ref) and arg.column.stored == ENUM for arg in args):
+        raise ScalarError("an ENUM has the order of its type, which is not read",
+                          hint="list the values: x IN ('a', 'b')")
+    return _comparable(args)
 
 
 def _adapted(args: Sequence[Scalar]) -> tuple[Scalar, ...]:
@@ -206,17 +215,17 @@ def _is(test: Callable[[], exp.Expr], holds: bool) -> Callable[[Call, Sequence[e
     return printed
 
 
-def _compare(name: str, kind: type[exp.Expr]) -> Row:
-    return Row(name, _comparable, compared(kind), nodes=(f"{kind.__name__} this expression",))
+def _compare(name: str, kind: type[exp.Expr], takes: Takes = _ordered) -> Row:
+    return Row(name, takes, compared(kind), nodes=(f"{kind.__name__} this expression",))
 
 
 add(
-    _compare("=", exp.EQ), _compare("<>", exp.NEQ), _compare("<", exp.LT), _compare("<=", exp.LTE),
-    _compare(">", exp.GT), _compare(">=", exp.GTE),
+    _compare("=", exp.EQ, _comparable), _compare("<>", exp.NEQ, _comparable), _compare("<", exp.LT),
+    _compare("<=", exp.LTE), _compare(">", exp.GT), _compare(">=", exp.GTE),
     Row("is_distinct", _comparable, compared(exp.NullSafeNEQ), nulls=never, nodes=("NullSafeNEQ this expression",)),
     Row("is_not_distinct", _comparable, compared(exp.NullSafeEQ), nulls=never,
         nodes=("NullSafeEQ this expression",)),
-    Row("between", _comparable, _between_sql, nodes=("Between this low high",)),
+    Row("between", _ordered, _between_sql, nodes=("Between this low high",)),
     Row("in", _comparable, _in_sql),
     Row("and", _truths, _joined(exp.And)),
     Row("or", _truths, _joined(exp.Or)),

@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import sqlglot
 from small_worlds import Database, _keep_keys
 from test_facts import (
     check_covers,
@@ -30,8 +31,11 @@ from test_owned import check_combined_rows, check_fixed_rows
 from dpsql import choose, release
 from dpsql.engines.base import Rows
 from dpsql.errors import BudgetError
+from dpsql.expression import TIMESTAMP, Column, Ref
 from dpsql.noise import gain, gaussian, scheme, search, selection, threshold
 from dpsql.probe import parameters
+from dpsql.scalars import build, to_sql
+from dpsql.schema import INSTANT, ColumnSchema
 from dpsql.session import Session
 
 DRAWS = 4000
@@ -79,6 +83,25 @@ def check_plain_keys() -> None:
         here.load(rows(units=[(u, "a", x, 1, 1, None) for u, x in enumerate((first, -first))]))
         ((key, *_),) = here.run(plan.statements[0].sql, plan.statements[0].params)
         assert isinstance(key, float) and math.copysign(1, key) == 1
+
+
+def check_instants() -> None:
+    """Moments at the ends of time are read, and moved to the clocks of a place, whatever the time zone of a session."""
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'America/Los_Angeles'")
+        connection.execute("CREATE TABLE t AS SELECT unnest(['infinity', '-infinity', '290309-12-22 (BC) 00:00:00+00', "
+                           "'294247-01-10 04:00:54+00'])::TIMESTAMPTZ AS tz")
+        read = ColumnSchema("tz", TIMESTAMP, INSTANT, True).read()
+        column = Column(1, "tz", TIMESTAMP, table="t", source="tz", stored=INSTANT)
+        for text in ("tz", "tz AT TIME ZONE 'Asia/Tokyo'"):
+            scalar = build(sqlglot.parse_one(text, dialect="duckdb"), lambda _: Ref(column))
+            printed = to_sql(scalar, lambda _: sqlglot.parse_one(read, dialect="duckdb")).sql(dialect="duckdb")
+            assert len(connection.execute(f"SELECT {printed} FROM t").fetchall()) == 4
+
+
+def cast_instants(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A moment with a time zone is read by a CAST."""
+    return lambda self, table="": f'CAST("{self.name}" AS TIMESTAMP)'
 
 
 def check_plain_folds() -> None:

@@ -75,6 +75,8 @@ GUARDS: tuple[tuple[str, Mutate, Callable[[], object]], ...] = (
     ("skip: the plain form of keys", skipped("guard:plain"), checks.check_plain_keys),
     ("skip: the plain form of folded values", both(
         skipped("lower.folds:plain"), skipped("lower.perunit:plain")), checks.check_plain_folds),
+    ("forget: the clock of UTC", replaced("schema:ColumnSchema.read", checks.cast_instants), checks.check_instants),
+    ("skip: the years of a moment that is moved to a place", skipped("scalars.zones:moment"), checks.check_instants),
     ("skip: the plain form of windows", skipped("lower.windows:plain"), checks.check_plain_folds),
     ("skip: the plain form of sets", skipped("lower.combined:plain"), checks.check_plain_folds),
     # what is known of one unit
