@@ -240,7 +240,7 @@ PRIVATE: dict[str, tuple[Attack, ...]] = {
     ),
     "totals of groups": (
         "SELECT ward, sex, COUNT(*) FROM visits JOIN patients USING (pid) GROUP BY ROLLUP (ward, sex)", "SELECT ward, COUNT(*) FROM visits GROUP BY CUBE (ward)",
-        "SELECT kind, ok, SUM(value), GROUPING(kind) FROM labs GROUP BY CUBE (kind, ok)", "SELECT ward, COUNT(*) FROM visits GROUP BY ROLLUP (ward) HAVING COUNT(*) < 0",
+        "SELECT kind, ok, SUM(value), GROUPING(kind) FROM labs GROUP BY CUBE (kind, ok)", "SELECT ward, COUNT(*) FROM visits GROUP BY ROLLUP (ward) HAVING COUNT(*) < -9999",
     ),
     "dialects": (
         ("SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS (max_groups_contributed = 1000000) ward, COUNT(*) FROM visits GROUP BY ward", "bigquery"),
