@@ -25,6 +25,9 @@ OVER = (
     "MAX({text}) OVER ({whole}) text", "ROW_NUMBER() OVER ({by}) int", "LAG({int}) OVER ({by}) int",
     "FIRST_VALUE({int}) OVER ({by}) int", "NTILE(2) OVER ({by}) int",
     "AVG({num}) OVER ({by} ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) num",
+    "SUM({int}) OVER ({by} GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE TIES) int",
+    "COUNT(*) OVER ({whole} ORDER BY {int} RANGE BETWEEN 2 PRECEDING AND CURRENT ROW EXCLUDE GROUP) int",
+    "MAX({date}) OVER ({whole} ORDER BY {date} DESC RANGE BETWEEN INTERVAL 9 DAY PRECEDING AND CURRENT ROW) date",
 )
 
 
@@ -178,7 +181,20 @@ class OwnedWords(Words):
 
     def _lateral(self, depth: int) -> Source:
         a, alias = self.owned(depth - 1), self.alias()
-        if a.unit is not None and self.chance(50):
+        if self.chance(15):
+            rows = ", ".join(f"({self.scalar('int', a.columns, 1)}, {self.scalar('text', a.columns, 1)})" for _ in "ab")
+            shown = (Shown(f"{alias}.m", "m", "int"), Shown(f"{alias}.k", "k", "text"))
+            return Source(f"{a.sql}, LATERAL (VALUES {rows}) AS {alias}(m, k)", (*a.columns, *shown), a.unit, a.order)
+        if a.unit is not None and self.chance(35):
+            inner = self.base(self.pick(("units", "orders")))
+            on = f"{inner.unit} = {a.unit}"
+            on += f" AND {self.scalar('bool', (*inner.columns, *a.columns), 1)}" if self.chance(50) else ""
+            sql = f"SELECT COUNT(*) AS m, MAX({self.column('text', inner.columns)}) AS k FROM {inner.sql} WHERE {on}"
+            if self.chance(50) and not self.plain:
+                order = self.scalar("int", inner.columns, 1)
+                sql = (f"SELECT {self.column('int', inner.columns)} AS m, {self.column('text', inner.columns)} AS k "
+                       f"FROM {inner.sql} WHERE {on} ORDER BY {order} LIMIT {1 + self.below(2)}")
+        elif a.unit is not None and self.chance(50):
             inner = self.base(self.pick(("units", "orders")))
             sql = (f"SELECT {self.scalar('int', inner.columns, 1)} AS m, {self.column('text', inner.columns)} AS k "
                    f"FROM {inner.sql} WHERE {inner.unit} = {a.unit}")
@@ -190,8 +206,11 @@ class OwnedWords(Words):
 
     def _list(self, depth: int) -> Source:
         a, alias = self.owned(depth - 1), self.alias()
-        value = f"string_split({self.scalar('text', a.columns, 1)}, 'z')"
-        shown = (*a.columns, Shown(f"{alias}.m", "m", "text"))
+        value, kind = f"string_split({self.scalar('text', a.columns, 1)}, 'z')", "text"
+        if self.chance(40):
+            a = self.base("items")
+            value, kind = a.sql.split()[-1] + ".tags", "int"
+        shown = (*a.columns, Shown(f"{alias}.m", "m", kind))
         return Source(f"{a.sql}, UNNEST({value}) AS {alias}(m)", shown, a.unit, a.order)
 
     # blocks that stay owned
@@ -237,6 +256,10 @@ class OwnedWords(Words):
             text, kind = self.filled(form, source.columns)
             items.append((text, f"c{len(items)}", kind))
         having = f" HAVING {self.pick(('COUNT(*) > 1', 'MAX(' + self.column('int', source.columns) + ') > 0'))}"
+        if person is not None and self.chance(30):
+            inner = self.base("items" if person == source.order else "orders")
+            mine = inner.order if person == source.order else inner.unit
+            having = f" HAVING COUNT(*) > (SELECT COUNT(*) FROM {inner.sql} WHERE {mine} = {person})"
         tail = f" GROUP BY {'ALL' if self.chance(10) else keys}" + (having if self.chance(20) else "")
         return self._block(items, f"SELECT {{}} FROM {source.sql}{self.where(source.columns)}{tail}")
 
@@ -252,7 +275,7 @@ class OwnedWords(Words):
 
     def _set(self, depth: int) -> Block:
         kinds = self.some(("int", "text", "num", "bool"), 1, 2)
-        how = self.pick(("UNION ALL", "UNION ALL", "UNION", "INTERSECT", "EXCEPT", "EXCEPT ALL"))
+        how = self.pick(("UNION ALL", "UNION ALL", "UNION", "INTERSECT", "EXCEPT", "EXCEPT ALL", "INTERSECT ALL"))
         sides, named = [], True
         for _ in range(2):
             source = self.owned(depth)

@@ -222,7 +222,15 @@ class QueryWords(OwnedWords):
         mine = inner.order if name == "o" else inner.unit
         on = f"{mine} = {self.pick(outer)}" if outer and mine else self.scalar("bool", (*columns, *inner.columns), 1)
         more = f" AND {self.scalar('bool', (*columns, *inner.columns), 1)}" if self.chance(50) else ""
-        return f"{self.pick(('', 'NOT '))}EXISTS (SELECT 1 FROM {inner.sql} WHERE {on}{more})"
+        if self.left > 0 and self.chance(30):
+            self.left -= 1      # two levels out
+            deep = self.base(self.pick(("orders", "items")))
+            links = [f"{a} = {b}" for a, b in ((deep.order, inner.order), (deep.unit, inner.unit)) if a and b]
+            also = self.scalar("bool", (*columns, *deep.columns), 1)
+            if links:
+                more += f" AND {self.pick(('', 'NOT '))}EXISTS (SELECT 1 FROM {deep.sql} WHERE {links[0]} AND {also})"
+        tail = f" HAVING COUNT(*) {self.pick(('> 1', '= 0', '<> 1'))}" if self.chance(15) else ""
+        return f"{self.pick(('', 'NOT '))}EXISTS (SELECT 1 FROM {inner.sql} WHERE {on}{more}{tail})"
 
     def _in(self, columns: Columns) -> str:
         inner = self.owned(1) if self.chance(70) else self.public()

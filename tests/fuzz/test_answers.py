@@ -55,7 +55,8 @@ def tame(draw: st.DrawFn) -> Database:
                some("0.00", "1.25", None), some(1, 2, None), some(1, 2, 9, None))
               for o in range(draw(st.integers(0, 8)))]
     items = [(i, some(*(row[0] for row in orders)), some(1, 2, None), some(0, 3, 10, None), some(0.0, 0.5, None),
-              some(True, False, None)) for i in range(draw(st.integers(0, 8)) if orders else 0)]
+              some(True, False, None), some(None, [], [1, 2], [2, 2]))
+             for i in range(draw(st.integers(0, 8)) if orders else 0)]
     twins = 100
     return {
         "units": [*units, *((row[0] + twins, *row[1:]) for row in units)],
