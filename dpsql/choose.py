@@ -71,7 +71,9 @@ def _kept(planned: Statement, question: Question, opening: Opening, run: Run) ->
             place, many = row[keys:]
             assert isinstance(place, int) and isinstance(many, int), "a place and a count"
             counts[place] += many
-        tables[i] = kept_at(table, LIMITS[most_gained(counts, LIMITS, groups, opening.probe.width)])
+        place = most_gained(counts, LIMITS, groups, opening.probe.width)
+        # twice as many: noise doubles, but what a limit may lose unseen is worth a dozen times the noise
+        tables[i] = kept_at(table, LIMITS[min(place + 1, len(LIMITS) - 1)])
     return replace(question, tables=tuple(tables))
 
 

@@ -138,7 +138,7 @@ def _open_rows(side: Side, opening: Opening, event: Event) -> str:
     times = f"X{' C' if opening.probe.cap is not None else '' if side.groups == 1 else f' {side.groups}'}"
     scale, margin = event.scale, Fraction(math.log(20) * float(event.scale)).limit_denominator(10**6)
     one, _, where = side.table.kept.value.partition(" in ")
-    chosen = f"X chosen from 1 to {LIMITS[-1]} (epsilon {show(opening.probe.width)})"
+    chosen = f"X chosen from {LIMITS[1]} to {LIMITS[-1]} (epsilon {show(opening.probe.width)})"
     return (f"at most X {one}s{' in ' * bool(where)}{where} per unit and group, {chosen}, "
             f"noise scale {show(scale)} {times}, 95 % within ±{show(margin)} {times}")
 

@@ -30,16 +30,25 @@ def never_null(conjuncts: Iterable[Scalar]) -> frozenset[int]:
     """Columns that are not NULL in any row that passes: bare operands of a comparison or of IS NOT NULL.
 
     Theorem: in no row for which every conjunct is true one of them is NULL. A DOUBLE may still be NaN.
-    Proof: a comparison, IN, BETWEEN or LIKE of NULL is NULL, and a cast of NULL is NULL; neither is true.
+    Proof: a comparison, IN, BETWEEN or LIKE of NULL is NULL, and a cast of NULL is NULL; neither is true. An AND is
+    true when all of its parts are, an OR only when one of them is.
     Needs: the conjuncts are printed; of IN, BETWEEN and LIKE the first operand alone counts.
     Source: SQL.
     """
-    found: set[int] = set()
-    for conjunct in conjuncts:
-        if isinstance(conjunct, Call) and conjunct.name in {*_MIRRORED, "<>", "is_not_null", "in", "between", "like"}:
-            both = conjunct.name in _MIRRORED or conjunct.name == "<>"
-            found |= {column.id for arg in conjunct.args[: 2 if both else 1] if (column := _cast_column(arg))}
-    return frozenset(found)
+    return frozenset().union(*map(_there, conjuncts))
+
+
+def _there(condition: Scalar) -> frozenset[int]:
+    match condition:
+        case Call("and", args):
+            return never_null(args)
+        case Call("or", args):
+            return frozenset.intersection(*map(_there, args))
+        case Call(name, args) if name in {*_MIRRORED, "<>", "is_not_null", "in", "between", "like"}:
+            both = name in _MIRRORED or name == "<>"
+            return frozenset(column.id for arg in args[: 2 if both else 1] if (column := _cast_column(arg)))
+        case _:
+            return frozenset()
 
 
 def _limits(conjunct: Scalar) -> Iterator[tuple[Column, Interval]]:

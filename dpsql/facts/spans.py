@@ -14,6 +14,7 @@ from dpsql.interval import ANY
 
 MAX_DAYS = 10_300     # of a span that is walked day by day: 28 years
 MAX_HOURS = 1_000     # and by the hour
+MAX_SPANS = 100       # that ORs leave
 MAX_LISTED = 1_000    # values of one key
 MAX_WHOLE = 100       # values of a whole number
 
@@ -21,6 +22,9 @@ _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
 _TICK = datetime.timedelta(microseconds=1)
 _HOUR = datetime.timedelta(hours=1)
 _DAY = datetime.timedelta(days=1)
+
+Span = tuple[datetime.datetime, datetime.datetime]
+_EVER: Span = (datetime.datetime.min, datetime.datetime.max)
 
 OfDay = Callable[[datetime.date], Value]
 
@@ -82,40 +86,43 @@ def together(
         if column is not None and of_day is not None:
             found.setdefault(column, {})[place] = of_day
     for column, of_days in found.items():
-        span = _span(column, conditions)
-        if span is None and all(isinstance(key := keys[i], Call) and key.name in _YEARLESS for i in of_days):
-            span = _EVERY_CALENDAR
-        days = _days(*span) if span is not None and len(of_days) > 1 else None
+        spans = _spans(column, conditions)
+        if spans is None and all(isinstance(key := keys[i], Call) and key.name in _YEARLESS for i in of_days):
+            spans = [_EVERY_CALENDAR]
+        days = _days(spans) if spans is not None and len(of_days) > 1 else None
         if days is not None:
             values = dict.fromkeys(tuple(of_day(day) for of_day in of_days.values()) for day in days)
             yield tuple(of_days), tuple(values)
 
 
-def _days(first: datetime.datetime, last: datetime.datetime) -> Iterator[datetime.date] | None:
-    """The days of a span; None where they are too many to walk."""
-    count = (last.date() - first.date()).days + 1
-    return (first.date() + i * _DAY for i in range(count)) if count <= MAX_DAYS else None
+def _days(spans: list[Span]) -> Iterator[datetime.date] | None:
+    """The days of spans; None where they are too many to walk."""
+    counts = [(last.date() - first.date()).days + 1 for first, last in spans]
+    if sum(counts) > MAX_DAYS:
+        return None
+    return (first.date() + i * _DAY for (first, _), count in zip(spans, counts, strict=True) for i in range(count))
 
 
 def _of_time(
     key: Scalar, column: Column, of_day: OfDay | None, conditions: tuple[Scalar, ...],
 ) -> tuple[Value, ...] | None:
-    span = _span(column, conditions)
-    if span is None:
+    spans = _spans(column, conditions)
+    if spans is None:
         return scalars.few_values(key)
-    first, last = span
     if of_day is None:
-        return tuple(_hours(first, last)) if (last - first) / _HOUR <= MAX_HOURS else None
-    if (days := _days(first, last)) is None:
+        hours = sum((last - first) / _HOUR + 1 for first, last in spans)
+        return tuple(dict.fromkeys(_hours(spans))) if hours <= MAX_HOURS else None
+    if (days := _days(spans)) is None:
         return scalars.few_values(key)
     return tuple(dict.fromkeys(of_day(day) for day in days))
 
 
-def _hours(first: datetime.datetime, last: datetime.datetime) -> Iterator[datetime.datetime]:
-    hour = first.replace(minute=0, second=0, microsecond=0)
-    while hour <= last:
-        yield hour
-        hour += _HOUR
+def _hours(spans: list[Span]) -> Iterator[datetime.datetime]:
+    for first, last in spans:
+        hour = first.replace(minute=0, second=0, microsecond=0)
+        while hour <= last:
+            yield hour
+            hour += _HOUR
 
 
 def _dated(key: Scalar) -> tuple[Column, OfDay | None] | None:
@@ -160,18 +167,37 @@ def _base(scalar: Scalar) -> Column | None:
     return scalar.column if isinstance(scalar, Ref) and scalar.column.type in (DATE, TIMESTAMP) else None
 
 
-def _span(column: Column, conditions: tuple[Scalar, ...]) -> tuple[datetime.datetime, datetime.datetime] | None:
-    """The first and the last moment that the conditions and the declared range leave to a column."""
-    lows, highs = [], []
+def _spans(column: Column, conditions: tuple[Scalar, ...]) -> list[Span] | None:
+    """The spans that the conditions and the declared range leave to a column, in order; None where one has no end."""
+    found = [_EVER]
     if column.declared is not None and column.declared.finite:
         low, high = column.declared.ends
-        lows.append(_moment(low))
-        highs.append(_moment(high) + (_DAY - _TICK if column.type == DATE else _TICK * 0))
-    for side, moment in _limits(column, conditions):
-        (lows if side > 0 else highs).append(moment)
-    if not lows or not highs or max(lows) > min(highs):
-        return None
-    return max(lows), min(highs)
+        found = [(_moment(low), _moment(high) + (_DAY - _TICK if column.type == DATE else _TICK * 0))]
+    found = sorted(_met([found, *(_allowed(column, condition) for condition in conditions)]))
+    ends = all(first > _EVER[0] and last < _EVER[1] for first, last in found)
+    return found if found and ends and len(found) <= MAX_SPANS else None
+
+
+def _allowed(column: Column, condition: Scalar) -> list[Span]:
+    """The spans in which a condition can be true."""
+    match condition:
+        case Call("or", args):
+            return [span for arg in args for span in _allowed(column, arg)]
+        case Call("and", args):
+            return _met([_allowed(column, arg) for arg in args])
+        case _:
+            lows, highs = ([moment for of, moment in _limits(column, (condition,)) if of == side] for side in (1, -1))
+            return [(max(lows, default=_EVER[0]), min(highs, default=_EVER[1]))]
+
+
+def _met(each: list[list[Span]]) -> list[Span]:
+    """What lies in a span of each list."""
+    found = [_EVER]
+    for spans in each:
+        found = [(max(a, c), min(b, d)) for a, b in found for c, d in spans if max(a, c) <= min(b, d)]
+        if len(found) > MAX_SPANS:
+            return [_EVER]      # more is allowed than that: rows elsewhere have groups of nobody
+    return found
 
 
 def _moment(days: Fraction) -> datetime.datetime:

@@ -19,7 +19,7 @@ from dpsql.relation import Relation, sources_of
 _U = (("n", "x", "n * 2 + home", "COALESCE(n, 1)", "CASE WHEN n > 0 THEN n END"), ("grp", "home", "day", "u + 0", "x"),
       ("n > 0", "grp = 'a'", "x <> 1", "home IS NOT NULL"))
 _O = (("v", "d", "v * d", "LEAST(GREATEST(o.ref, -1), 3)"), ("kind", "v", "p", "(o)", "ref", "d", "ref IS NULL", "1"),
-      ("v < 4", "kind IN ('a', 'b')", "ref = 1", "d BETWEEN -1 AND 1", "ref = o.u"))
+      ("v < 4", "(v < 1 OR v = 3 AND d > 0)", "kind IN ('a', 'b')", "ref = 1", "d BETWEEN -1 AND 1", "ref = o.u"))
 _I = (("q", "w", "q * w", "CASE WHEN ok THEN q ELSE 0 END"), ("i.p", "ok", "w", "(i)", "q"),
       ("q > -2", "ok", "w < 0.5", "i.p = 1"))
 _P = (("pub.size * 1 + 0 * LEAST(GREATEST(size, 0), 3)",), ("cat", "size", "cat || 'x'", "cat IS NULL"),
@@ -35,7 +35,7 @@ FROMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "orders o": _O,
     "items i": _I,
     "units JOIN orders o ON units.u = o.u": _join(_U, _O),
-    "units JOIN orders o USING (u)": _join(_U, (_O[0], _O[1], _O[2][:3])),
+    "units JOIN orders o USING (u)": _join(_U, (_O[0], _O[1], _O[2][:4])),
     "units, orders o WHERE o.u = units.u": _join(_U, _O),
     "units LEFT JOIN orders o ON units.u = o.u": _join(_U, _O),
     "units LEFT JOIN orders o ON units.u = o.u AND o.v > 1": _join(_U, _O),

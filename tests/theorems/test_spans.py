@@ -29,6 +29,8 @@ KEYS = (
 WHERES = (
     "{c} >= '2023-11-28' AND {c} < '2024-03-02'", "{c} BETWEEN '2020-02-27' AND '2020-03-01'",
     "{c} > '1999-12-30' AND {c} <= '2000-01-02' AND {c} < '2030-01-01'", "'2021-01-01' <= {c} AND {c} < '2021-01-05'",
+    "{c} BETWEEN '2020-02-27' AND '2020-03-01' OR {c} >= '2021-12-30' AND {c} < '2022-01-03'",
+    "({c} < '2003-01-02' OR {c} >= '2010-05-01') AND {c} BETWEEN '2002-12-31' AND '2010-06-02' AND n >= 0",
 )
 
 
@@ -95,7 +97,8 @@ def test_hours() -> None:
 
 
 def test_what_is_not_bounded_is_not_listed() -> None:
-    for where in ("d >= '2024-01-01'", "ts < '2024-01-01'", "d < '2024-01-01' OR d >= '2023-01-01'", "n = 3"):
+    for where in ("d >= '2024-01-01'", "ts < '2024-01-01'", "d < '2024-01-01' OR d >= '2023-01-01'", "n = 3",
+                  "d BETWEEN '2024-01-01' AND '2024-02-01' OR n = 3", "d = '2024-01-01' OR ts = '2024-01-01'"):
         assert listed("date_trunc('month', d)", where) is None
     assert listed("strftime(ts, '%H')", "ts BETWEEN '2024-01-01' AND '2024-01-02'") is None
     assert listed("year(d)", "d BETWEEN '0001-01-01' AND '9999-12-31'") is None
