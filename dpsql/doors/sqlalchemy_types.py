@@ -11,6 +11,7 @@ _PLAIN: dict[str, type[types.TypeEngine[Any]]] = {
     "BIGINT": types.BIGINT, "UTINYINT": types.SMALLINT, "USMALLINT": types.INTEGER, "UINTEGER": types.BIGINT,
     "UBIGINT": types.BIGINT, "FLOAT": types.DOUBLE, "DOUBLE": types.DOUBLE, "VARCHAR": types.VARCHAR,
     "DATE": types.DATE, "TIME": types.TIME, "TIMESTAMP": types.TIMESTAMP, "UUID": types.VARCHAR, "BLOB": types.BLOB,
+    "ENUM": types.VARCHAR, "TIMESTAMP WITH TIME ZONE": types.TIMESTAMP, "TIMESTAMP_NS": types.TIMESTAMP,
 }
 
 

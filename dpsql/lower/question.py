@@ -189,9 +189,12 @@ def _replacement(node: exp.Expr, question: Question, copy: Callable[[exp.Expr], 
     if alias is not None and node.find_ancestor(exp.Alias) is not alias.parent:
         return exp.Paren(this=copy(alias))
     build(node, question.scope)
+    columns = {key.scalar.column.name.lower() for key in question.keys if isinstance(key.scalar, Ref)}
+    shadowed = next((name for name, item in question.aliases.items() if name in columns and node in item.walk()), None)
     raise refusal(
         f"{node.sql()} is neither grouped by nor aggregated", node,
-        f"add it to GROUP BY, or aggregate it: COUNT, SUM or AVG of {node.name}",
+        f"GROUP BY {shadowed} means the column of that name: call the item something else, or group by its position"
+        if shadowed else f"add it to GROUP BY, or aggregate it: COUNT, SUM or AVG of {node.name}",
     )
 
 
