@@ -182,7 +182,7 @@ def _shorter(call: Call, ranges: Ranges) -> Interval:
 def _between(args: tuple[Scalar, ...]) -> Taken:
     if any(arg.type != DATE for arg in args):
         raise ScalarError("the difference of moments is an INTERVAL, which is no number",
-                          hint="write date_diff('second', start, end)")
+                          hint="write date_diff('second', start, end), or compare a - b with an INTERVAL right there")
     return tuple(windowed(arg) for arg in args), BIGINT
 
 
