@@ -60,9 +60,9 @@ _CLOSE = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.E
 # sqlglot reads twice what stands in brackets behind a type, and what follows a JOIN without ON; within, again twice.
 _TYPE = Parser.TYPE_TOKENS
 _JOIN = {TokenType.JOIN, TokenType.STRAIGHT_JOIN}
-# A type's name that stands before a sign, RECURSIVE where no WITH is, and LIMIT are also read as names, and the rest
-# again.
-_STRAY = {*_TYPE, TokenType.RECURSIVE, TokenType.LIMIT}
+# A type's name that stands before a sign, RECURSIVE where no WITH is, LIMIT and OFFSET are also read as names, and the
+# rest again.
+_STRAY = {*_TYPE, TokenType.RECURSIVE, TokenType.LIMIT, TokenType.OFFSET}
 _TERM = {TokenType.AND, TokenType.OR, TokenType.WHEN, TokenType.THEN, TokenType.ELSE}
 _SHORT = {TokenType.SELECT, TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.FROM}
 _CLAUSE = _SHORT | {
@@ -78,11 +78,12 @@ _SIGNS = 3      # characters of the longest sign
 @dataclass(slots=True)
 class _Level:
     """What was counted within one pair of brackets, in the clause that is read; `outer` is how often it is doubled by
-    what stands around, `joins` by the joins before, `stray` by a word of this item."""
+    what stands around, `joins` by the joins before, `stray` by a word of this item. `case` says that END closes it."""
 
     outer: int = 0
     joins: int = 0
     stray: bool = False
+    case: bool = False
     chain: int = 0
     terms: int = 0
     items: int = 1
@@ -118,14 +119,14 @@ def check_tokens(sql: str, tokens: Sequence[Token]) -> None:
         level.joins += before is not None and before.token_type is TokenType.VAR and before.text.upper() == "IF" \
             and kind is not TokenType.L_PAREN       # read as IF x THEN y, and once more as a name
         if kind in _CLOSE:
-            if len(levels) > 1:
+            if len(levels) > 1 and (level.case or kind is not TokenType.END):      # elsewhere END is a name, or nothing
                 levels.pop()
             continue
         if kind in _CLAUSE:
             joins = 0 if kind is TokenType.SELECT else level.joins      # other clauses may be names here
             joins += kind in _JOIN and (before is None or before.token_type is not TokenType.CROSS)
             stray = level.stray and kind is TokenType.EXCEPT            # of a star, perhaps
-            levels[-1] = level = _Level(level.outer, joins, stray, listed=ITEMS if kind in _SHORT else LIST)
+            levels[-1] = level = _Level(level.outer, joins, stray, level.case, listed=ITEMS if kind in _SHORT else LIST)
             blocks += kind is TokenType.SELECT
         elif kind in (TokenType.ON, TokenType.USING):
             level.joins, level.chain = max(0, level.joins - 1), level.chain + 1
@@ -137,7 +138,7 @@ def check_tokens(sql: str, tokens: Sequence[Token]) -> None:
             level.chain += 1
         if kind in _OPEN:
             typed = level.stray or (before is not None and before.token_type in _TYPE)
-            levels.append(_Level(level.outer + level.joins + typed))
+            levels.append(_Level(level.outer + level.joins + typed, case=kind is TokenType.CASE))
         level.stray |= kind in _STRAY and (before is None or before.token_type is not TokenType.WITH)
         passed = level.passed() or levels[-1].passed() or (DEPTH if len(levels) > DEPTH.most + 1 else None)
         if passed or blocks > BLOCKS.most:

@@ -15,7 +15,7 @@ from dpsql.engines.base import Params, Rows, qualified
 from dpsql.engines.catalog import read_schema
 from dpsql.engines.stop import attended
 from dpsql.errors import ExecutionError, OpenError
-from dpsql.schema import Schema, TableSchema, quote
+from dpsql.schema import Schema, TableSchema, quote, text
 
 PARTS = 8   # a key is grouped in so many parts, one after the other, to take little memory
 
@@ -71,21 +71,19 @@ class DuckDB:
         self.name, self.default_ledger, self.identity, self.files = name, ledger, identity, files
         self.verifies_keys = identity is not None
         self._connection, self._owned, self._closed = connection, owned, False
-        self._lock, self._home = threading.Lock(), home
-        self.schema = schema or read_schema(self._cursor())
+        self._lock = threading.Lock()
+        self.home = home or _home(connection)
+        # the engine's own functions first: a macro of the database may have the name of one, SUM even
+        self._names = f"SET search_path = {text(f'system.main,{quote(self.home)}.main')}"
+        self.schema = schema or read_schema(self._cursor(), self.home)
         _open.add(self)
-
-    @property
-    def home(self) -> str:
-        """The database that names without one mean."""
-        return self._home or str(self.run("SELECT current_database()").values[0][0])
 
     def _cursor(self) -> DuckDBPyConnection:
         with self._lock:
             if self._closed:
                 raise duckdb.ConnectionException("closed")
             cursor = self._connection.cursor()
-        return cursor if self._home is None else cursor.execute(f"USE {quote(self._home)}")
+        return cursor.execute(self._names)
 
     def run(self, sql: str, params: Params = ()) -> Rows:
         """Run one statement and fetch everything. Any failure at all is ExecutionError, without cause or context."""
@@ -129,6 +127,11 @@ class DuckDB:
             if not self._closed and self._owned:
                 self._connection.close()
             self._closed = True
+
+
+def _home(connection: DuckDBPyConnection) -> str:
+    with connection.cursor() as cursor:
+        return str(cursor.execute("SELECT current_database()").fetchall()[0][0])
 
 
 def _fetched(cursor: DuckDBPyConnection, sql: str, params: Params) -> Rows:

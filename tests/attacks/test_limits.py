@@ -54,6 +54,8 @@ PASSED: dict[str, tuple[Limit, str]] = {
     "stars without types": (limits.TWICE, "SELECT " + "EXCEPT ( ARRAY * " * 20 + "a" + ")" * 20 + " FROM t"),
     "a stray RECURSIVE": (limits.TWICE, "SELECT a FROM t WHERE " + "RECURSIVE LIMIT f (" * 20 + "a" + ")" * 20),
     "LIMIT as a name": (limits.TWICE, "SELECT a FROM t " + "FIRST LIMIT f(" * 20 + "a" + ")" * 20),
+    "OFFSET": (limits.TWICE, "SELECT a FROM t GROUP BY " + "OFFSET PARTITION % (SELECT b " * 20 + "a" + ")" * 20),
+    "END of nothing": (limits.TWICE, "SELECT " + "ARRAY[ END LIKE " * 20 + "a" + "]" * 20),
     "LIMIT and a dot": (limits.TWICE, "SELECT a FROM t " + "LIMIT a.(" * 20 + "a" + ")" * 20),
     "natural joins": (limits.TWICE, "SELECT 1 FROM t" + " NATURAL LEFT JOIN t" * 40),
     "joins in joins": (limits.TWICE, "SELECT 1 FROM " + "t JOIN t JOIN (SELECT 1 FROM " * 14 + "t" + ")" * 14),

@@ -167,7 +167,7 @@ OUTSIDE = [
     "SELECT * FROM '{file}'", "SELECT * FROM read_parquet('{file}')", "SELECT * FROM glob('{folder}/*')",
     "COPY data.main.people TO '{folder}/out.csv'", "COPY (SELECT 1) TO '/dev/stdout'",
     "EXPORT DATABASE '{folder}/export'", "IMPORT DATABASE '{folder}'", "ATTACH '{folder}/other.duckdb' AS other",
-    "ATTACH '{folder}/data.duckdb' AS again", "ATTACH ':memory:' AS other", "DETACH data", "INSTALL httpfs",
+    "ATTACH '{folder}/data.duckdb' AS again", "ATTACH ':memory:' AS other", "INSTALL httpfs",
     "LOAD '{file}'", "SET threads = 1", "SET GLOBAL threads = 1", "SET SESSION error_on_division_by_zero = true",
     "RESET threads", "PRAGMA threads = 1", "PRAGMA disable_optimizer", "SET enable_external_access = true",
     "SET lock_configuration = false", "SET disabled_filesystems = ''", "SET allowed_directories = ['/']",
