@@ -28,6 +28,7 @@ _WRITTEN: dict[tuple[str, int], tuple[frozenset[str] | set[str], str]] = {      
     ("isnull", 1): (SPARK, "a IS NULL"),
     ("isnull", 2): ({"redshift"}, "coalesce(a, b)"),
     ("isnotnull", 1): (SPARK, "NOT a IS NULL"),
+    ("std", 1): (SPARK, "stddev(a)"),
     ("pmod", 2): (SPARK, "((a % b) + b) % b"),
     ("gcd", 2): (POSTGRES, "gcd(a, b)"),
     ("unix_timestamp", 1): ({"mysql"}, "CAST(floor(epoch(a)) AS BIGINT)"),

@@ -219,7 +219,7 @@ def _extreme(node: exp.Expr, dialect: str) -> exp.Expr:
 
 def _rounded(node: exp.Expr, dialect: str) -> exp.Expr:
     node.set("casts_non_integer_decimals", None)
-    node.meta[EVEN] = dialect == "postgres" and not node.args.get("decimals")
+    node.meta[EVEN] = dialect in ("postgres", "mysql") and not node.args.get("decimals")
     cut = node.args.get("truncate")
     if cut is None:
         return node
