@@ -149,7 +149,11 @@ def check_params(params: Sequence[object] | Mapping[str, object] | None) -> None
     """Raises QueryError for too many values, or one too long to be a literal."""
     if params is not None and len(params) > TOKENS.most:
         raise QueryError(f"more than {TOKENS.most} parameters are given", hint=LIST.hint)
-    for value in (params.values() if isinstance(params, Mapping) else params or ()):
+    given = list(params.values() if isinstance(params, Mapping) else params or ())
+    listed = [each for value in given if isinstance(value, list | tuple) for each in value]
+    if len(listed) > LIST.most:
+        raise LIST.error()
+    for value in (*given, *listed):
         match value:
             case str():
                 size = len(value)

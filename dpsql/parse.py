@@ -310,7 +310,7 @@ def _literal_tokens(value: object, hole: Token, sql: str) -> list[Token]:
     if literal is None:
         raise QueryError(
             f"a parameter of type {type(value).__name__} (or not finite) cannot be used",
-            hint="pass None, bool, int, Decimal, finite float, str, date, time or datetime",
+            hint="pass None, bool, int, Decimal, finite float, str, date, time, datetime, or some of them in a list",
             sql=sql, start=hole.start, end=hole.end,
         )
     made = sqlglot.tokenize(exp.Paren(this=literal).sql("duckdb"), read="duckdb")
@@ -335,6 +335,9 @@ def _literal(value: object) -> exp.Expr | None:
             return exp.cast(exp.Literal.string(repr(value)), "DOUBLE")
         case str():
             return exp.Literal.string(value)
+        case list() | tuple() if value and not any(isinstance(each, list | tuple) for each in value):
+            parts = [_literal(each) for each in value]
+            return exp.Array(expressions=parts) if None not in parts else None
         case datetime.datetime():
             try:
                 moment = value if value.tzinfo is None else value.astimezone(datetime.UTC).replace(tzinfo=None)

@@ -49,8 +49,8 @@ def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
     if name != "duckdb":
         formats.mark(tree, sql, name)
         return listed(translated(tree, name), name)
-    for node in list(tree.find_all(exp.Anonymous, exp.Limit, exp.Fetch)):
-        known = names.renamed(node) if isinstance(node, exp.Anonymous) else clauses.limited(node, name)
+    for node in list(tree.find_all(exp.Anonymous, exp.Limit, exp.Fetch, exp.EQ, exp.NEQ, exp.In)):
+        known = names.renamed(node) if isinstance(node, exp.Anonymous) else _RULES[type(node).__name__](node, name)
         if known is not node:
             _take(node, known)
     written_out(tree)

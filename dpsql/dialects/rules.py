@@ -143,12 +143,12 @@ def _stepped(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 def _among(node: exp.Expr, dialect: str) -> exp.Expr:
-    """x IN UNNEST([...]) is x IN (...)."""
-    unnest = node.args.get("unnest")
-    listed = unnest.expressions[0] if isinstance(unnest, exp.Unnest) and len(unnest.expressions) == 1 else None
-    if not isinstance(listed, exp.Array):
+    """x IN UNNEST([...]), and x IN a parameter that is a list, are x IN (...)."""
+    given = node.args.get("unnest") or node
+    values = given.expressions[0].unnest() if len(given.expressions) == 1 else None
+    if not isinstance(values, exp.Array) or not values.expressions:
         return node
-    return exp.In(this=node.this, expressions=listed.expressions)
+    return exp.In(this=node.this, expressions=values.expressions)
 
 
 def _exclusive(node: exp.Expr, dialect: str) -> exp.Expr:
@@ -251,18 +251,23 @@ def _tested(node: exp.Expr, dialect: str) -> exp.Expr:
     return exp.Not(this=exp.Is(this=node.this, expression=node.expression))
 
 
-def _listed(node: exp.Expr, dialect: str) -> exp.Expr:
-    """x = ANY (ARRAY[...]) is x IN (...), and x <> ALL (ARRAY[...]) is x NOT IN (...). '' is NULL in Oracle."""
+def listed(node: exp.Expr, dialect: str) -> exp.Expr:
+    """x = ANY (ARRAY[...]) is x IN (...), and x <> ALL (ARRAY[...]) is x NOT IN (...). '' is NULL in Oracle.
+
+    Drivers of Postgres write a list of texts as '{a,b}'.
+    """
     sides = (node.this, node.expression)
     if dialect == "oracle" and any(isinstance(side, exp.Literal) and not side.this for side in sides):
         return made("a = NULL", a=node.this)
     other, kind = node.expression, exp.Any if isinstance(node, exp.EQ) else exp.All
-    listed = other.this.unnest() if isinstance(other, kind) else None
+    values = other.this.unnest() if isinstance(other, kind) else None
     if isinstance(other, exp.Anonymous) and str(other.this).lower() == "all" and isinstance(node, exp.NEQ):
-        listed = other.expressions[0] if len(other.expressions) == 1 else None
-    if not isinstance(listed, exp.Array) or not listed.expressions:
+        values = other.expressions[0].unnest() if len(other.expressions) == 1 else None
+    if dialect in POSTGRES and isinstance(values, exp.Literal) and re.fullmatch(r"\{[^{}\"\\]+\}", values.this):
+        values = exp.Array(expressions=[exp.Literal.string(each.strip()) for each in values.this[1:-1].split(",")])
+    if not isinstance(values, exp.Array) or not values.expressions:
         return node
-    found = exp.In(this=node.this, expressions=listed.expressions)
+    found = exp.In(this=node.this, expressions=values.expressions)
     return found if isinstance(node, exp.EQ) else exp.Not(this=found)
 
 
@@ -276,9 +281,9 @@ def _number_written(node: exp.Expr, dialect: str) -> exp.Expr:
 
 RULES: dict[str, Rule] = {
     "Avg": _averaged, "Ceil": _stepped, "Coalesce": plain, "Column": _named, "Concat": _joined,
-    "ConcatWs": _joined_with, "CountIf": plain, "DecodeCase": _chosen, "Div": _divided, "DPipe": _piped, "EQ": _listed,
+    "ConcatWs": _joined_with, "CountIf": plain, "DecodeCase": _chosen, "Div": _divided, "DPipe": _piped, "EQ": listed,
     "EqualNull": _equal, "Floor": _stepped, "Greatest": _extreme, "Hll": _roughly_counted, "In": _among,
-    "IntDiv": _wholly_divided, "Is": _tested, "Least": _extreme, "NEQ": _listed, "NumberToStr": _number_written,
+    "IntDiv": _wholly_divided, "Is": _tested, "Least": _extreme, "NEQ": listed, "NumberToStr": _number_written,
     "Nvl2": _present, "Round": _rounded, "SafeAdd": _sum, "SafeDivide": _safe_divided, "SafeMultiply": _sum,
     "SafeSubtract": _sum, "Sum": _summed, "Trunc": _truncated, "Xor": _exclusive,
 }

@@ -302,7 +302,8 @@ class Block:
                 return self.opaque(node.copy(), BOOLEAN)
             case exp.In() if node.args.get("query") is not None:
                 return self._among(node, "query", node.args["query"])
-            case exp.Binary() if isinstance(node, _COMPARED) and isinstance(node.expression, exp.Any | exp.All):
+            case exp.Binary() if isinstance(node, _COMPARED) and isinstance(node.expression, exp.Any | exp.All) \
+                    and isinstance(unwrapped(node.expression.this), exp.Query):
                 return self._among(node, "expression", node.expression.this)
             case exp.Array() | exp.Map():
                 return self._listed(node)

@@ -60,6 +60,22 @@ def test_psycopg_sends_every_type(served: Served, binary: bool) -> None:
         assert connection.execute(sql, values).fetchone() == (1,)
 
 
+@pytest.mark.parametrize("binary", [False, True])
+def test_psycopg_sends_lists(served: Served, binary: bool) -> None:
+    """x = ANY (%s) and x <> ALL (%s), the types of the lists told or not."""
+    sql = "SELECT COUNT(*) AS n FROM wards WHERE ward = ANY (%s) AND floor = ANY (%s) AND ward <> ALL (%s)"
+    asked = sql.replace("%s", "%b") if binary else sql
+    with connected(served) as connection:
+        for floors in ([3, 4], [3, 70_000_000_000]):
+            values = (["surgery", "it's", 'a"b,{}'], floors, ["cardiology"])
+            assert connection.execute(asked, values).fetchone() == (1,)
+        for age in ([3, 4], [5]):
+            found = connection.execute("SELECT COUNT(*) AS n FROM patients WHERE age = ANY (%s)", (age,)).fetchone()
+            assert found is not None and abs(found[0] - 22 * len(age)) < 60
+        with pytest.raises(psycopg.ProgrammingError, match="cannot be used"):
+            connection.execute(sql, ([], [3], ["a"]))
+
+
 def test_a_value_can_never_become_sql(served: Served) -> None:
     evil = "x'; DROP TABLE wards; --"
     with connected(served) as connection:

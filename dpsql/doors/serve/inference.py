@@ -45,6 +45,8 @@ _ASIDE = (exp.Binary, exp.Between, exp.In, exp.Tuple, exp.Paren, exp.Neg, exp.Co
 
 def sample(oid: int) -> object:
     """A value of a type, to plan with; NULL for a type nothing is planned with."""
+    if oid in of.ARRAYS:
+        return (sample(of.ARRAYS[oid]),)
     return SAMPLES.get(oid, "a" if oid in of.TEXTS else None)
 
 
@@ -129,6 +131,8 @@ def _expected(node: exp.Expr, columns: dict[str, set[int]]) -> int | None:
             return of.INT8
         if isinstance(above, exp.Like | exp.ILike | exp.RegexpLike | exp.SimilarTo):
             return of.TEXT
+        if isinstance(above, exp.Any | exp.All) or str(above.this).lower() == "all":
+            return _listed(above, columns)
         if not isinstance(above, _ASIDE):
             return None
         for beside in above.iter_expressions():
@@ -137,6 +141,13 @@ def _expected(node: exp.Expr, columns: dict[str, set[int]]) -> int | None:
                 return oid
         node, above = above, above.parent
     return None
+
+
+def _listed(node: exp.Expr, columns: dict[str, set[int]]) -> int | None:
+    """The type of the list in x = ANY (...) and x <> ALL (...)."""
+    test = node.parent
+    element = _type(test.this, columns) if isinstance(test, exp.Binary) else None
+    return next((array for array, each in of.ARRAYS.items() if each == element), None)
 
 
 def _type(node: exp.Expr, columns: dict[str, set[int]]) -> int | None:

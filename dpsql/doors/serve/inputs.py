@@ -141,11 +141,11 @@ def _bit(data: bytes) -> bool:
     return data == b"\1"
 
 
-def _array(data: bytes) -> list[Value]:
+def _array(data: bytes) -> tuple[Value, ...]:
     """An array of one dimension."""
     dimensions, _, oid = struct.unpack_from("!iiI", data)
     if dimensions == 0:
-        return []
+        return ()
     count, _ = struct.unpack_from("!ii", data, 12)
     if dimensions != 1 or not 0 <= count <= len(data):
         raise ValueError
@@ -158,10 +158,10 @@ def _array(data: bytes) -> list[Value]:
             raise ValueError
         found.append(None if size == -1 else _BINARY[oid](data[at : at + size]))
         at += max(size, 0)
-    return found
+    return tuple(found)
 
 
-def _items(text: str, oid: int) -> list[Value]:
+def _items(text: str, oid: int) -> tuple[Value, ...]:
     """The items of `{a,"b c",NULL}`."""
     if not re.fullmatch(r'\{\s*(?:(?:"(?:[^"\\]|\\.)*"|[^",{}]*)\s*,?)*\}', text, re.S):
         raise ValueError
@@ -169,7 +169,7 @@ def _items(text: str, oid: int) -> list[Value]:
     for quoted, bare in re.findall(r'"((?:[^"\\]|\\.)*)"|([^",{}\s]+)', text):
         item = bare or re.sub(r"\\(.)", r"\1", quoted, flags=re.S)
         found.append(None if bare.upper() == "NULL" else _TEXT[oid](item.encode()))
-    return found
+    return tuple(found)
 
 
 _WORDS = dict.fromkeys((*of.TEXTS, of.CHAR), decoded)

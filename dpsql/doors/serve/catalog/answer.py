@@ -184,7 +184,7 @@ class Catalog:
 
     def _shown(self, value: object, oid: int, asker: Asker) -> object:
         if value is None or oid not in NAMED:
-            if not isinstance(value, list):
+            if not isinstance(value, list | tuple):
                 return value
             if oid in (INT2VECTOR, OIDVECTOR):
                 return Vector(value)
