@@ -55,7 +55,8 @@ def _arrow_type(pyarrow: Any, type_: str, values: Sequence[object]) -> Any:
         return pyarrow.map_(*inner) if len(inner) == 2 else pyarrow.list_(*inner)
     known = {
         "BOOLEAN": pyarrow.bool_(), "TINYINT": pyarrow.int8(), "SMALLINT": pyarrow.int16(),
-        "INTEGER": pyarrow.int32(), "BIGINT": pyarrow.int64(), "FLOAT": pyarrow.float32(),
+        "INTEGER": pyarrow.int32(), "BIGINT": pyarrow.int64(), "UBIGINT": pyarrow.uint64(),
+        "FLOAT": pyarrow.float32(),
         "DOUBLE": pyarrow.float64(), "VARCHAR": pyarrow.string(), "DATE": pyarrow.date32(),
         "TIME": pyarrow.time64("us"), "TIMESTAMP": pyarrow.timestamp("us"), "INTERVAL": pyarrow.duration("us"),
         "NULL": pyarrow.null(),

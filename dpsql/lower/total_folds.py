@@ -125,7 +125,7 @@ def _name(node: exp.Expr) -> str:
 
 def is_fold(node: exp.Expr) -> bool:
     """Whether a node is an aggregate, with what stands behind it."""
-    return isinstance(node, exp.Filter | exp.WithinGroup) or _name(node) in _FOLDS
+    return isinstance(node, exp.Filter | exp.WithinGroup | exp.AnonymousAggFunc) or _name(node) in _FOLDS
 
 
 def folded(node: exp.Expr, block: Block) -> Scalar:
@@ -143,6 +143,12 @@ def _call(node: exp.Expr) -> exp.Expr:
 
 def _fold(node: exp.Expr, block: Block) -> tuple[exp.Expr, SqlType]:
     match node:
+        case exp.AnonymousAggFunc() if len(node.expressions) == 1:
+            of = block.value(node.expressions[0])
+            shown = exp.AnonymousAggFunc(this=node.this, expressions=[block.sql(of)])
+            return shown, SqlType(Kind.MAP, parts=(of.type, BIGINT))
+        case exp.AnonymousAggFunc():
+            raise refusal("HISTOGRAM takes one value here", node, "GROUP BY a CASE, or width_bucket")
         case exp.Filter():
             inner, type_ = _fold(node.this, block)
             where = exp.Where(this=block.condition(node.expression.this))

@@ -42,7 +42,7 @@ def _classes() -> frozenset[str]:
 @cache
 def _names() -> frozenset[str]:
     of_rows = {name for row in ROWS.values() for name in row.names}
-    return frozenset(of_rows | set(NAMED))
+    return frozenset(of_rows | set(NAMED) | {"histogram"})
 
 
 def admitted_in_finish(node: exp.Expr) -> bool:
@@ -51,7 +51,7 @@ def admitted_in_finish(node: exp.Expr) -> bool:
     Nodes the parser knows are judged by class, functions it keeps by name by that name; all others are refused. The
     caller judges clauses, and walks the children.
     """
-    if isinstance(node, exp.Anonymous):
+    if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc):
         return isinstance(node.this, str) and node.this.lower() in _names()
     if isinstance(node, exp.Escape):
         return isinstance(node.this, (exp.Like, exp.ILike))

@@ -89,7 +89,7 @@ FOLDS = (
     "MEDIAN({})", "QUANTILE_CONT({}, 0.3)", "QUANTILE_DISC({}, 0.3)", "CORR({}, s)", "COVAR_SAMP({}, n)",
     "REGR_SLOPE({}, n)", "SUM({}) FILTER (WHERE n > 0)", "SUM(DISTINCT {})", "COUNT_IF({} > 0)", "BOOL_AND({} > 0)",
     "fsum({})", "mean({})", "QUANTILE_CONT({}, n)", "PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY {})", "MAX({}, 3)",
-    "STRING_AGG({})", "LIST({})", "REGR_R2({}, s)", "SUM({} * {})",
+    "STRING_AGG({})", "LIST({})", "REGR_R2({}, s)", "HISTOGRAM({})", "SUM({} * {})",
 )
 PLACES = (
     "SUM({}) OVER ()", "RANK() OVER (ORDER BY {})", "LAG({}) OVER (ORDER BY n)", "LAG({}, 1, 0) OVER (ORDER BY n)",
