@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from dpsql.parse import refusal
 from dpsql.program import Ask, Feed
 from dpsql.relation import Scan
 from dpsql.scalars.marks import USUAL
+from dpsql.schema import TableSchema
 
 if TYPE_CHECKING:
     from dpsql.lower.feeds import Stages
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _WRITTEN = {"order": "ORDER BY", "group": "GROUP BY", "pivots": "PIVOT", "laterals": "LATERAL VIEW",
             "windows": "WINDOW", "locks": "FOR UPDATE"}
+_SHOWN = 12     # tables named in a hint
 _FEWER = "of each person, QUALIFY ROW_NUMBER() OVER (PARTITION BY the person ORDER BY ...) <= n keeps some rows"
 _INSTEAD = {
     "order": _FEWER, "limit": _FEWER, "offset": _FEWER,
@@ -133,14 +136,32 @@ class Context:
                 "name a table of the policy; generate_series and range take literals, UNNEST a list of literals",
             )
         name = f"{node.db}.{node.name}" if node.db else node.name
-        found = None if node.args.get("catalog") else self.catalog.find(name)
+        found = self.catalog.find(name)
+        if found is not None and node.catalog and node.catalog.lower() != self.catalog.table(found).path[0].lower():
+            found = None
         if found is None and node.meta.get(USUAL):
             found = self.catalog.find(node.name)
         if found is None:
-            known = ", ".join(sorted(self.catalog.names()))
             shown = ".".join(part.name for part in node.parts)
-            raise refusal(f"there is no table {shown}", node, f"the tables are {known}")
+            raise refusal(f"there is no table {shown}", node, _tables(node.name, self.catalog))
         return found
+
+
+def _tables(wanted: str, catalog: Catalog) -> str:
+    """The tables there are, as a query names them: one of that name elsewhere, or one that is spelt much like it."""
+    tables = [catalog.table(name) for name in sorted(catalog.names())]
+    near = get_close_matches(wanted.lower(), [table.path[-1].lower() for table in tables], 1)
+    for table in tables:
+        if table.path[-1].lower() in near:
+            return f"did you mean {_in_sql(table)}?"
+    called = [_in_sql(table) for table in tables]
+    more = f" and {len(called) - _SHOWN} more" if len(called) > _SHOWN else ""
+    return "the tables are " + ", ".join(called[:_SHOWN]) + more
+
+
+def _in_sql(table: TableSchema) -> str:
+    parts = table.path[-1:] if table.path[-2] == "main" else table.path[-2:]
+    return ".".join(exp.to_identifier(part).sql("duckdb") for part in parts)
 
 
 def order_only(select: exp.Select) -> set[str]:
