@@ -143,7 +143,7 @@ def segments(bench: Bench) -> None:
     means = [statistics.fmean(100 * people / true for people, true in run) for run in off]
     least = statistics.fmean(100 / true for true in exact.values()) / math.sinh(1)
     bench.line("customers by nation and segment, COUNT %, mean of 125", statistics.median(means), 0.075,
-               f"asked .07; no mechanism below {least:.4f}; SmartNoise .09, DPSQL+ .45, Qrlew .64")
+               f"asked .07; on average none is below {least:.4f}; SmartNoise .09, DPSQL+ .45, Qrlew .64")
     bench.line("   people that a group is off by, median", statistics.median(n for run in off for n, _ in run), 1,
                f"1 is least; {100 / statistics.median(exact.values()):.3f} %")
 
