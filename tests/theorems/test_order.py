@@ -20,7 +20,7 @@ INSERT INTO units SELECT i, ['a', 'b', NULL][1 + i % 3], (i * 37 % 1000) / 7.0 -
   FROM range(700) t(i) ORDER BY hash(i + {seed});
 INSERT INTO orders SELECT i, i * 13 % 700, ['a', 'b', 'zzz', 'A'][1 + i % 4], i % 5, i % 400 / 100, i % 4, i % 7
   FROM range(4000) t(i) ORDER BY hash(i + {seed});
-INSERT INTO items SELECT i, i * 7 % 4000, i % 5, i % 11, (i * 31 % 1009) / 1009.0, i % 3 = 0
+INSERT INTO items SELECT i, i * 7 % 4000, i % 5, i % 11, (i * 31 % 1009) / 1009.0, i % 3 = 0, [i % 4, i % 3]
   FROM range(12000) t(i) ORDER BY hash(i + {seed});
 """
 
