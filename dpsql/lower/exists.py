@@ -21,6 +21,9 @@ from dpsql.lower.sources import aggregated, extended, one_group
 from dpsql.parse import output_name, refusal, unwrapped
 
 _HIDDEN = "\0is"        # the table name of columns that stand for a subquery: no analyst can write it
+_COMPARED: dict[type[exp.Expr], str] = {
+    exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
+}
 _PLAIN = {"expressions", "from_", "joins", "where", "with_", "kind", "distinct", "order", "limit"}
 
 
@@ -63,7 +66,8 @@ def plain_tests(select: exp.Select, parts: list[exp.Expr], context: Context, env
     of a UNION that reads the rows around it, by each of its sides."""
     for node in [found for part in parts for found in _tests(part)]:
         query = unwrapped(_query(node) or node)
-        if isinstance(node, exp.NEQ) or any(query.args.get(name) for name in ("limit", "offset", "qualify")):
+        asks = isinstance(node, exp.Exists) or (_is_member(node) and not isinstance(node, exp.NEQ))
+        if not asks or any(query.args.get(name) for name in ("limit", "offset", "qualify")):
             continue
         if isinstance(node, exp.Exists) and isinstance(query, exp.Select) and one_group(query):
             having = query.args.get("having")
@@ -112,8 +116,8 @@ def _query(node: exp.Expr) -> exp.Expr | None:
             found = node.this
         case exp.In():
             found = node.args.get("query")
-        case exp.EQ(args={"expression": exp.Any(this=inner)}) | exp.NEQ(args={"expression": exp.All(this=inner)}):
-            found = inner
+        case exp.Binary() if type(node) in _COMPARED and isinstance(node.expression, exp.Any | exp.All):
+            found = node.expression.this
         case _:
             return None
     return found if isinstance(found, exp.Query) else None
@@ -126,13 +130,44 @@ def _scalar(
     assert query is not None, "only tests of a query come here"
     found = unwrapped(query)
     assert isinstance(found, exp.Query), "a subquery holds a query"
-    sought = [] if isinstance(node, exp.Exists) else _fields(node.this)
+    sought = _fields(node.this) if _is_member(node) else []
     inner = _inner(found, sought, rows, known, context, env)
-    if not sought:
+    if isinstance(node, exp.Exists):
         column, rows = _with(inner, (), rows, node, context)
         return Ref(column), rows
+    if not sought:
+        return _compared(node, inner, rows, never_null(known), context)
     scalar, rows = _member(node, sought, inner, rows, never_null(known), context)
     return scalars.call("not", scalar) if isinstance(node, exp.NEQ) else scalar, rows
+
+
+def _is_member(node: exp.Expr) -> bool:
+    """Whether a test is IN or NOT IN, in whatever words."""
+    if isinstance(node, exp.EQ | exp.NEQ):
+        return isinstance(node.expression, exp.Any) is isinstance(node, exp.EQ)
+    return isinstance(node, exp.In)
+
+
+def _compared(
+    node: exp.Expr, inner: Inner, rows: Rows, there: frozenset[int], context: Context,
+) -> tuple[Scalar, Rows]:
+    """`x > ANY (SELECT y ...)`: whether it is true of some y; of ALL, whether it is not untrue of any."""
+    if len(inner.items) != 1:
+        raise refusal(f"this compares a value with {len(inner.items)} columns", node)
+    value, other = build(node.this, rows.scope), inner.items[0].scalar
+    try:
+        found = scalars.call(_COMPARED[type(node)], value, other)
+    except scalars.ScalarError as error:
+        raise refusal(error.reason, node, error.hint) from None
+    unknown = _nullable(value, there, context) or _nullable(other, never_null(inner.group.conjuncts), context)
+    if unknown and not _only_true_matters(node):
+        raise refusal(
+            "what may be NULL is compared with ANY or ALL in conditions of WHERE only", node, "write [NOT] EXISTS",
+        )
+    every = isinstance(node.expression, exp.All)
+    test = scalars.call("not", scalars.call("is_true", found)) if every else found
+    column, rows = _with(inner, (test,), rows, node, context)
+    return scalars.call("not", Ref(column)) if every else Ref(column), rows
 
 
 def _inner(
@@ -289,4 +324,4 @@ def _only_true_matters(node: exp.Expr) -> bool:
     parent = node.parent
     while isinstance(parent, exp.And | exp.Or | exp.Paren):
         parent = parent.parent
-    return isinstance(parent, exp.Where) and not isinstance(node, exp.NEQ)
+    return isinstance(parent, exp.Where) and not (isinstance(node, exp.NEQ) and _is_member(node))

@@ -41,7 +41,8 @@ OWNED: dict[str, Shown] = {
         "EXISTS (SELECT 1 FROM items i JOIN pub ON i.p = pub.p WHERE i.o = o.o)",
         "EXISTS (SELECT 1 FROM units WHERE units.u = o.ref)",
         "v >= (SELECT AVG(b.v) FROM orders b WHERE b.u = o.u AND b.o <> o.o)",
-        "(SELECT x FROM units WHERE units.u = o.u) > v",
+        "(SELECT x FROM units WHERE units.u = o.u) > v", "v >= ALL (SELECT b.v FROM orders b WHERE b.u = o.u)",
+        "d < ANY (SELECT i.q FROM items i WHERE i.o = o.o AND i.q <> o.v)",
     ),
     "items i": _with(
         _I, "EXISTS (SELECT 1 FROM items j WHERE j.o = i.o AND j.i <> i.i)",
