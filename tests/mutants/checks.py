@@ -42,7 +42,7 @@ DRAWS = 4000
 _MANY: Database = rows(
     units=[(1, "a", 0.5, 1, 1, None), (2, "b", -0.5, 2, 1, None), (3, "a", 1.0, 1, 2, None)],
     orders=[order(i, 1 + i % 2, kind, i % 4) for i, kind in enumerate("abcdabcdab")] + [order(90, None), order(91, 3)],
-    items=[(i, i % 10, 1 + i % 2, i, 0.5, True) for i in range(25)], mode="keyed",
+    items=[(i, i % 10, 1 + i % 2, i, 0.5, True, [i % 3]) for i in range(25)], mode="keyed",
 )
 MANY = {name: _keep_keys(name, found) if name in ("orders", "items") else found for name, found in _MANY.items()}
 FACTS = (

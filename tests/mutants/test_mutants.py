@@ -95,7 +95,7 @@ def check_joins() -> None:
     """Owners are equal in every joined row, though the equality that the text states is another one."""
     two = rows(
         units=[(1, "a", 1.0, 1, 1, None), (2, "b", 1.0, 1, 1, None)], orders=[order(5, 1), order(5, 2)],
-        items=[(1, 5, 1, 1, 0.5, True), (2, 5, 1, 1, 0.5, True)],
+        items=[(1, 5, 1, 1, 0.5, True, None), (2, 5, 1, 1, 0.5, True, [1])],
     )
     for text in ("SELECT COUNT(*) FROM items i JOIN items j ON i.o = j.o",
                  "SELECT COUNT(*) FROM orders o LEFT JOIN items i ON i.o = o.o"):
@@ -382,7 +382,7 @@ def test_mutant_charge_after_run_is_caught(tmp_path: Path, monkeypatch: Patch) -
 
 def test_the_check_of_owners_sees_rows() -> None:
     here, found = made("SELECT COUNT(*) FROM orders o JOIN items i ON i.o = o.o")
-    database = rows(orders=[order(5, 1), order(6, 2)], items=[(1, 5, 1, 1, 0.5, True), (2, 6, 1, 1, 0.5, True)])
+    database = rows(orders=[order(5, 1), order(6, 2)], items=[(1, 5, 1, 1, 0.5, True, None), (2, 6, 1, 1, 0.5, True, [1])])
     asked = found.statements[0].question.ask.rows
     here.load(database)
     assert len(here.rows(asked)) == 2

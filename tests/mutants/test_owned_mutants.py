@@ -20,7 +20,7 @@ from dpsql.relation import Over, Window
 TWO: Database = rows(
     units=[(1, "a", 1.0, 1, 1, None), (2, "b", 1.0, 1, 1, None)],
     orders=[order(5, 1), order(6, 2), order(7, 1, v=3), order(8, 2, "b")],
-    items=[(1, 5, 1, 1, 0.5, True), (2, 6, 1, 1, 0.5, True)],
+    items=[(1, 5, 1, 1, 0.5, True, None), (2, 6, 1, 1, 0.5, True, [1])],
 )
 
 
