@@ -382,7 +382,8 @@ def test_mutant_charge_after_run_is_caught(tmp_path: Path, monkeypatch: Patch) -
 
 def test_the_check_of_owners_sees_rows() -> None:
     here, found = made("SELECT COUNT(*) FROM orders o JOIN items i ON i.o = o.o")
-    database = rows(orders=[order(5, 1), order(6, 2)], items=[(1, 5, 1, 1, 0.5, True, None), (2, 6, 1, 1, 0.5, True, [1])])
+    items = [(1, 5, 1, 1, 0.5, True, None), (2, 6, 1, 1, 0.5, True, [1])]
+    database = rows(orders=[order(5, 1), order(6, 2)], items=items)
     asked = found.statements[0].question.ask.rows
     here.load(database)
     assert len(here.rows(asked)) == 2
