@@ -173,7 +173,7 @@ def _naming(node: Node, table: TableSchema, name: str) -> ColumnSchema:
     if column.rounded:
         raise node.error(f"{table.name}.{column.name} is of type {column.stored}, read in microseconds: "
                          "two people could be taken for one")
-    if column.type is not None and column.type.kind is Kind.DOUBLE:
+    if column.type is not None and column.type.kind in (Kind.DOUBLE, Kind.LIST):
         raise node.error(f"{table.name}.{column.name} is of type {column.stored}, of which no two values are surely "
                          "equal: make a view with the whole number, or the text, that names a person")
     return column
