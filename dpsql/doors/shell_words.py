@@ -25,9 +25,9 @@ SINGLE = frozenset(word for phrase in KEYWORDS for word in phrase.split())
 
 # Rows of the table that are written as operators or clauses, not as functions.
 _FORMS = frozenset((
-    "and", "between", "case", "cast", "days_between", "dow", "doy", "ilike", "ilike_escape", "in", "is_distinct",
-    "is_false", "is_not_distinct", "is_not_null", "is_null", "is_true", "like", "like_escape", "neg", "not", "or",
-    "switch",
+    "and", "at_zone", "between", "case", "cast", "days_between", "dow", "doy", "ilike", "ilike_escape", "in",
+    "is_distinct", "is_false", "is_not_distinct", "is_not_null", "is_null", "is_true", "like", "like_escape",
+    "list_length", "moved", "neg", "not", "or", "switch", "through",
 ))
 _NAME = re.compile(r'"(?:[^"]|"")*"?|[A-Za-z_][A-Za-z0-9_]*')
 _AFTER_FROM = re.compile(r"\b(?:from|join)\s+(?:[\w\". ]+,\s*)*$", re.IGNORECASE)

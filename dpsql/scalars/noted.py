@@ -11,6 +11,7 @@ _NOTED: dict[str, tuple[tuple[type[exp.Expr], ...], str, str]] = {      # who re
     "hours": ((), _ZONE, "add an INTERVAL"),
     "minutes": ((), _ZONE, "add an INTERVAL"),
     "collation": ((), "a collation is not read", "compare lower(x)"),
+    "null_safe": ((), "a list's NULLs are no common values here", "write list_has_any"),
     "charset": ((), "a character set is not read", "leave it out: texts are of Unicode"),
 }
 
