@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from decimal import Decimal
 
@@ -174,6 +175,22 @@ def test_planning_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch
         with pytest.raises(QueryError, match="takes more than 1 second to plan"):
             tick()
     tick()
+
+
+def test_collecting_garbage_is_no_work_on_a_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutant: the collector's time counts, and a large program around refuses plain queries."""
+    monkeypatch.setattr(limits, "SECONDS", Limit(0.2, "too long: {}", ""))
+    heap = [[i] for i in range(500_000)]
+    with planning():
+        began = time.thread_time()
+        while time.thread_time() < began + 0.4:
+            gc.collect()
+        tick()
+        began = time.thread_time()
+        with pytest.raises(QueryError, match="too long"):
+            while time.thread_time() < began + 5:
+                tick()
+    assert len(heap) == 500_000, "it was there to be walked through"
 
 
 def test_names_are_counted_where_they_are_seen() -> None:
