@@ -19,7 +19,7 @@ from dpsql.noise import quantile
 from dpsql.noise.laplace import laplace_event
 from dpsql.noise.scheme import USUAL, Cell, Chosen, Noise, promised, scheme
 from dpsql.parse import refusal
-from dpsql.probe import SEARCHES, Probe, capped_at, counted, probe, values_counted
+from dpsql.probe import SEARCHES, Probe, capped_at, counted, kept_counted, probe, values_counted
 from dpsql.relation import Aggregate, Fold
 from dpsql.render import render_with
 from dpsql.sensitivity import constant, groups_touched, magnitudes, rows_counted
@@ -188,8 +188,11 @@ def _opened(
         prefer = None if free else "gaussian" if made.gaussian else "laplace"
         bought = (_given(made.noises, served), made.chosen, promised(cells, totals, rest.delta, least, prefer))
     sql, params = counted(question, searches, catalog)
-    if searches.cap is not None and searches.searched:      # what runs then can be printed, or nothing is charged
+    # what is counted after that can be printed, or nothing is charged
+    if searches.cap is not None and searches.searched:
         values_counted(capped_at(question, searches.cap[-1]), searches, catalog)
+    for i in searches.tables:
+        kept_counted(question.tables[i], catalog)
     noises, chosen, events = bought
     opening = Opening(searches, sql, params, rest, prefer, catalog)
     return opening, (noises, chosen, (*searches.events, *events)), sides

@@ -158,7 +158,6 @@ class Event:
         """
         return Event("exponential", width, ZERO, sensitivity, sensitivity / width, ranged(width), ZERO)
 
-
     @staticmethod
     def either(ways: Sequence[Sequence[Event]]) -> Event:
         """One of several ways to answer, each with its events; which of them is not known yet, but public when it is.

@@ -8,15 +8,7 @@ from functools import cache, reduce
 
 from sqlglot import exp
 
-from dpsql.expression import (
-    BOOLEAN,
-    INTEGER,
-    NULL,
-    VARCHAR,
-    Kind,
-    Lit,
-    Scalar,
-)
+from dpsql.expression import BOOLEAN, INTEGER, NULL, VARCHAR, Kind, Lit, Scalar
 from dpsql.scalars import dialectal, lists, spelling, time_forms, zones
 from dpsql.scalars.clamps import declared
 from dpsql.scalars.dialectal import apply

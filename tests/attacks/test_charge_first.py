@@ -13,8 +13,11 @@ from typing import Any
 import duckdb
 import pytest
 
+from dpsql import render
 from dpsql.engines.base import Rows
 from dpsql.errors import ExecutionError, QueryError
+from dpsql.limits import Limit
+from dpsql.probe import kept_counted
 from dpsql.session import Session
 
 POLICY = """
@@ -121,4 +124,20 @@ def test_what_is_too_long_once_bounds_are_chosen_is_not_charged(session: Session
     many = ", ".join(f"AVG(x * {i + 1})" for i in range(90))
     with pytest.raises(QueryError, match=r"would run as a statement of|takes more than"):
         session.query(f"SELECT k, {many} FROM people GROUP BY k", epsilon=100)
+    assert charges(tmp_path) == 0
+
+
+def test_what_counts_for_a_limit_on_rows_is_printed_before_the_charge(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is longer than the statement that is run below the limit chosen. Mutant: that one alone is printed."""
+    sql = "SELECT COUNT(DISTINCT x) FROM people"
+    (statement,) = session.plan(sql).statements
+    assert statement.opening is not None
+    (table,) = statement.question.tables
+    longest = max(len(side.sql) for side in statement.sides)
+    assert len(kept_counted(table, statement.opening.catalog)[0]) > longest
+    monkeypatch.setattr(render, "PRINTED", Limit(longest, "too long: {}", ""))
+    with pytest.raises(QueryError, match="too long"):
+        session.query(sql, epsilon=2)
     assert charges(tmp_path) == 0
