@@ -18,6 +18,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from dpsql.errors import QueryError
 from dpsql.limits import check_params, check_text, check_tokens, check_tree
 from dpsql.privacy_clause import Stated, taken
+from dpsql.surplus import check_arguments
 from dpsql.trial import tried
 
 Params = Sequence[object] | Mapping[str, object] | None
@@ -62,6 +63,7 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
         tree = next(tree for tree in tried(_trees, _filled(sql, tokens, params), sql, dialect) if tree is not None)
         tree = _selected(tree)
         check_tree(tree)
+        check_arguments(sql, tokens, dialect)
     except RecursionError:
         raise QueryError("the query is nested too deeply", hint="split it with WITH") from None
     except SqlglotError as error:
@@ -124,6 +126,8 @@ def _require_whole(sql: str, tree: exp.Expr, dialect: str) -> None:
     """Refuses what the parser lets pass half written: a SELECT of nothing, a JOIN without its condition."""
     if empty := next((select for select in tree.find_all(exp.Select) if not select.expressions), None):
         raise refusal("this SELECT asks for nothing", empty.args.get("from_"), "name what to select").at(sql)
+    if twice := next((group for group in tree.find_all(exp.Group) if group.args.get("all") is False), None):
+        raise refusal("GROUP BY DISTINCT is not read", twice, "write each of the GROUPING SETS once").at(sql)
     if dialect not in _CROSSED and (bare := next(filter(_bare, tree.find_all(exp.Join)), None)):
         raise refusal(
             "this JOIN does not say which rows belong together", bare.this,

@@ -20,7 +20,7 @@ def collated(tree: exp.Query, catalog: Catalog, dialect: str) -> tuple[str, ...]
     if dialect.lower() not in _NO_CASE:
         return ()
     texts = _texts(tree, catalog)
-    for column, others in (*_comparisons(tree), *((each, []) for each in _grouped(tree))):
+    for column, others in (*_comparisons(tree, dialect.lower()), *((each, []) for each in _grouped(tree))):
         values = texts.get(column.name.lower())
         if values is not None and not _known(values, others):
             return (f"{column.name} is compared letter by letter, as the tables store it, though {dialect.lower()} "
@@ -53,8 +53,9 @@ def _known(values: frozenset[str], others: list[exp.Expr]) -> bool:
     )
 
 
-def _comparisons(tree: exp.Query) -> Iterator[tuple[exp.Column, list[exp.Expr]]]:
-    for node in tree.find_all(*_COMPARED, exp.In, exp.Case, exp.StrPosition, exp.Replace):
+def _comparisons(tree: exp.Query, dialect: str) -> Iterator[tuple[exp.Column, list[exp.Expr]]]:
+    searches = (exp.StrPosition, exp.Replace) if dialect == "tsql" else (exp.StrPosition,)
+    for node in tree.find_all(*_COMPARED, exp.In, exp.Case, *searches):
         if isinstance(node, exp.Case):
             sides = [node.this, *(branch.this for branch in node.args["ifs"])] if node.this is not None else []
         elif isinstance(node, exp.In):

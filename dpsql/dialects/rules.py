@@ -93,7 +93,7 @@ def _averaged(node: exp.Expr, dialect: str) -> exp.Expr:
     if dialect in ("tsql", "redshift"):
         node.meta[GIVES] = "whole"
     if dialect in ("mysql", "sqlite") and not isinstance(node.this, exp.Distinct):
-        cast = exp.cast(node.this, "INT", copy=False)
+        cast = exp.Cast(this=node.this, to=exp.DataType.build("INT"))
         cast.meta[TRUTHS] = True
         node.set("this", cast)
     return node

@@ -8,10 +8,14 @@ from dpsql.dialects import formats
 from dpsql.dialects.rules import POSTGRES, SPARK, TRINO, Rule, added, whole
 from dpsql.dialects.templates import made
 from dpsql.parse import refusal, written
-from dpsql.scalars.marks import STAYS
+from dpsql.scalars.marks import NUMERALS, STAYS
 
 _SUNDAY_FIRST = {"mysql", "bigquery", "tsql"} | SPARK       # DAYOFWEEK is 1 on Sunday there; 0 in DuckDB
 _OTHER_WEEKS = {"mysql", "bigquery", "tsql"}                # weeks start on Sunday there
+_NUMERALS = {                                               # + and - take dates as numbers there
+    "mysql": "DATEDIFF(a, b) counts days, and d + INTERVAL 1 DAY moves a date",
+    "sqlite": "julianday(a) - julianday(b) counts days, and date(d, '+1 day') moves a date",
+}
 _ELAPSED = TRINO | SPARK                                    # a difference counts whole units that passed there
 _UNITS = {
     "MM": "MONTH", "MON": "MONTH", "YYYY": "YEAR", "YY": "YEAR", "Y": "YEAR", "Q": "QUARTER", "QQ": "QUARTER",
@@ -216,6 +220,7 @@ def _stays(node: exp.Expr, dialect: str) -> exp.Expr:
     """A DATE and an interval of days or longer are a DATE there."""
     if dialect in SPARK | TRINO | {"mysql"} and isinstance(node.expression, exp.Interval):
         node.meta[STAYS] = _unit(node.expression, dialect) not in _SMALL
+    node.meta[NUMERALS] = _NUMERALS.get(dialect)
     return added(node, dialect) if isinstance(node, exp.Add) else node
 
 

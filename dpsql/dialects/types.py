@@ -6,13 +6,14 @@ from sqlglot import exp
 
 from dpsql.dialects.rules import SPARK, TRINO, Rule, whole
 from dpsql.parse import refusal
-from dpsql.scalars.marks import CUTS, DIGITS, OF_DATE, ROUNDS
+from dpsql.scalars.marks import CUTS, DIGITS, OF_DATE, READS, ROUNDS
 
 _DECIMALS = {                       # DECIMAL without digits; in Postgres and SQLite it keeps them all
     "tsql": (18, 0), "redshift": (18, 0), "mysql": (10, 0), "spark": (10, 0), "databricks": (10, 0),
     "trino": (38, 0), "presto": (38, 0), "bigquery": (38, 9), "snowflake": (38, 0),
 }
 _CUTTING = {"tsql", "sqlite"} | SPARK          # a fraction is cut there, and rounded elsewhere
+_READING = {"mysql", "sqlite"} | SPARK         # '2.7' is read there, and cut; elsewhere it is no whole number
 _ROUNDING = {"snowflake", "bigquery", "oracle"} | TRINO     # half a DOUBLE goes from zero there, elsewhere to even
 _ZONED = {"bigquery"} | SPARK                  # TIMESTAMP has a zone there; moments here are those of the tables
 _ZONES = {exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMPLTZ}
@@ -56,6 +57,7 @@ def _cast(node: exp.Expr, dialect: str) -> exp.Expr:
         return _text(node, to)
     elif to.is_type(*exp.DataType.INTEGER_TYPES):
         node.meta[CUTS], node.meta[ROUNDS] = dialect in _CUTTING, dialect in _ROUNDING
+        node.meta[READS] = dialect in _READING
     return node
 
 

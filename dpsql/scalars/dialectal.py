@@ -24,10 +24,10 @@ from dpsql.scalars import spelling
 from dpsql.scalars.clamps import declared
 from dpsql.scalars.conversion import through
 from dpsql.scalars.errors import ScalarError
-from dpsql.scalars.marks import CUTS, DIGITS, EVEN, JOINS, OF_DATE, ROUNDS, STAYS, TRUTHS
+from dpsql.scalars.marks import CUTS, DIGITS, EVEN, JOINS, NUMERALS, OF_DATE, READS, ROUNDS, STAYS, TRUTHS
 from dpsql.scalars.rows import ROWS, Row, call
 from dpsql.scalars.time_forms import moved
-from dpsql.scalars.unify import as_decimal, cast
+from dpsql.scalars.unify import MAX_DIGITS, as_decimal, cast, decimal
 
 Visit = Callable[[exp.Expr], Scalar]
 Rule = Callable[[exp.Expr, Visit], Scalar]
@@ -49,7 +49,9 @@ def _cast(node: exp.Expr, visit: Visit) -> Scalar:
     if stand_in is not None:
         return through(declared(value), stand_in)
     to = _exact(value, node) if DIGITS in node.meta else spelling.type_of(node.args["to"])
-    if node.meta.get(CUTS) and value.type.kind in (Kind.DOUBLE, Kind.DECIMAL):
+    if node.meta.get(READS) and value.type == VARCHAR and not (isinstance(value, Lit) and "." not in str(value.value)):
+        value = apply(ROWS["trunc"], [cast(value, decimal(MAX_DIGITS, MAX_DIGITS // 2))])
+    elif node.meta.get(CUTS) and value.type.kind in (Kind.DOUBLE, Kind.DECIMAL):
         value = apply(ROWS["trunc"], [value])
     elif node.meta.get(ROUNDS) and value.type.kind is Kind.DOUBLE:
         value = apply(ROWS["round"], [value])
@@ -95,6 +97,9 @@ def _added(node: exp.Expr, visit: Visit) -> Scalar:
     left, right = visit(node.this), visit(node.expression)
     if node.meta.get(JOINS) and VARCHAR in (left.type, right.type) and {left.type, right.type} <= {VARCHAR, NULL}:
         return call("||", left, right)
+    if node.meta.get(NUMERALS) and {left.type, right.type} & {DATE, TIMESTAMP} and Kind.INTERVAL not in (
+            left.type.kind, right.type.kind):
+        raise ScalarError(f"{sign} of dates takes them as numbers here, not as days", node, node.meta[NUMERALS])
     found = apply(ROWS[sign], [left, right])
     return cast(found, DATE) if node.meta.get(STAYS) and left.type == DATE else found
 

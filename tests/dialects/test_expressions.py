@@ -142,7 +142,7 @@ spark | weekday(dt) | isodow(dt) - 1
 spark | date_format(ts, 'yyyy-MM') | strftime(ts, '%Y-%m')
 tsql | CAST(2.7 AS int) | CAST(trunc(2.7) AS INTEGER)
 spark | CAST(f AS int) | CAST(trunc(f) AS INTEGER)
-spark | CAST(v AS int) | CAST(v AS INTEGER)
+spark | CAST(v AS int) | CAST(trunc(CAST(v AS DECIMAL(38, 19))) AS INTEGER)
 spark | CAST(v AS decimal) | v::DECIMAL(10, 0)
 spark | regexp_replace(v, '(a)b', '$1') | regexp_replace(v, '(a)b', '\\1', 'g')
 spark | regexp_extract(v, '(a)b') | regexp_extract(v, '(a)b', 1)
@@ -187,7 +187,7 @@ mysql | v LIKE 'A%' | v ILIKE 'A%'
 mysql | `i` | i
 mysql | "abc" | 'abc'
 mysql | truncate(f, 2) | trunc(f, 2)
-mysql | CAST(v AS signed) | CAST(v AS BIGINT)
+mysql | CAST(v AS signed) | CAST(trunc(CAST(v AS DECIMAL(38, 19))) AS BIGINT)
 mysql | if(p, 1, 2) | if(p, 1, 2)
 trino | i / j | i // j
 trino | date_diff('day', ts, tt) | date_sub('day', ts, tt)
