@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dpsql.ends import ends
 from dpsql.engines.scratch import Scratch, Table
-from dpsql.errors import DatabaseError
 from dpsql.plan import Plan
 from dpsql.release import ReleasedTable
 from dpsql.render import checked
 
 Ends = tuple[object, object] | None
+Loaded = tuple[Table, Sequence[tuple[object, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +40,35 @@ def finish(plan: Plan, released: Sequence[ReleasedTable], scratch: Scratch) -> F
     within a few points of 95 % for sums and ratios of independent ones. Others (windows, aggregates of released
     values, DISTINCT) have none. Raises ExecutionError when the engine fails.
     """
-    block, loaded = ends(plan.program.finish), [(Table(table.name, table.columns), table.rows) for table in released]
+    loaded = [(Table(table.name, table.columns), table.rows) for table in released]
     try:
-        found = None if block is None else scratch.run(checked(block.query), loaded, plan.program.public)
-    except DatabaseError:           # what is paid for does not fail for its intervals
-        block = found = None
-    names, quoted, rows = found or scratch.run(plan.finish, loaded, plan.program.public)
-    types = [type_.strip('"') for type_ in quoted]      # DuckDB writes the type of a bare NULL in quotes
+        found = _with_ends(plan, loaded, scratch)
+    except Exception:               # what is paid for does not fail for its intervals
+        found = None
+    if found is not None:
+        return found
+    names, quoted, rows = scratch.run(plan.finish, loaded, plan.program.public)
+    nothing, noisy = (None,) * len(names), bool(plan.statements)
+    return Finished(
+        tuple(names), _types(quoted), tuple(map(tuple, rows)), tuple(nothing for _ in rows), (noisy,) * len(names))
+
+
+def _with_ends(plan: Plan, loaded: Sequence[Loaded], scratch: Scratch) -> Finished | None:
+    """The rows with their intervals; None where rows do not pass through one by one."""
+    block = ends(plan.program.finish)
     if block is None:
-        noisy = bool(plan.statements)
-        return Finished(
-            tuple(names), tuple(types), tuple(tuple(row) for row in rows),
-            tuple((None,) * len(names) for _ in rows), (noisy,) * len(names),
-        )
+        return None
+    names, quoted, rows = scratch.run(checked(block.query), loaded, plan.program.public)
     width, shape = len(block.outputs), [output.ends for output in block.outputs]
     return Finished(
-        tuple(names[:width]), tuple(types[:width]), tuple(tuple(row[:width]) for row in rows),
+        tuple(names[:width]), _types(quoted[:width]), tuple(tuple(row[:width]) for row in rows),
         tuple(_ends(row, shape) for row in rows), tuple(of is None or bool(of) for of in shape),
     )
+
+
+def _types(quoted: Sequence[str]) -> tuple[str, ...]:
+    """DuckDB writes the type of a bare NULL in quotes."""
+    return tuple(type_.strip('"') for type_ in quoted)
 
 
 def _ends(row: Sequence[object], shape: Sequence[Mapping[int, object] | None]) -> tuple[Ends, ...]:
@@ -87,6 +99,6 @@ def _combined(value: object, ends: list[tuple[object, object]]) -> Ends:
         pairs = [(float(a), float(b)) for a, b in ends]  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
-    down = sum(max(0.0, centre - min(pair)) ** 2 for pair in pairs) ** 0.5
-    up = sum(max(0.0, max(pair) - centre) ** 2 for pair in pairs) ** 0.5
+    down = math.hypot(*(max(0.0, centre - min(pair)) for pair in pairs))
+    up = math.hypot(*(max(0.0, max(pair) - centre) for pair in pairs))
     return (centre - down, centre + up)

@@ -239,6 +239,12 @@ def _collected(phase: str, info: dict[str, int]) -> None:
 gc.callbacks.append(_collected)
 
 
+def check_printed(text: str) -> None:
+    """Raises QueryError for a statement too long to run; but what is paid for is not refused, and little longer."""
+    if _end.get() is not None and len(text) > PRINTED.most:
+        raise PRINTED.error()
+
+
 def tick() -> None:
     """Raises QueryError when planning took too long; called wherever planning does a piece of work."""
     end = _end.get()

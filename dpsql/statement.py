@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 from dpsql.aggregates import MAX_COUNT_NOISE, MAX_NOISE, Lookup
 from dpsql.bound import Question
@@ -17,7 +18,7 @@ from dpsql.expression import BIGINT, Column, Ref
 from dpsql.guard import MOST_GROUPS
 from dpsql.noise import quantile
 from dpsql.noise.laplace import laplace_event
-from dpsql.noise.scheme import USUAL, Cell, Chosen, Noise, promised, scheme
+from dpsql.noise.scheme import USUAL, Cell, Chosen, Noise, Scheme, promised, scheme
 from dpsql.parse import refusal
 from dpsql.probe import SEARCHES, Probe, capped_at, counted, kept_counted, probe, values_counted
 from dpsql.relation import Aggregate, Fold
@@ -137,7 +138,7 @@ def statement(
             bought, sides = _bought(question, domain, found, same, groups, catalog, share, prefer)
             opening = None
         else:
-            opening, bought, sides = _opened(question, domain, searches, same, catalog, share, prefer)
+            opening, bought, sides = _opened(question, domain, searches, found, same, catalog, share, prefer)
     except ValueError:
         raise _too_small(question) from None
     sql, params = _total(question, same, catalog) if question.partials or domain is None else ("", frozenset())
@@ -157,35 +158,51 @@ def _bought(
     sides = tuple(_side(table, domain, catalog, one) for table in question.tables)
     if not cells and domain is not None:
         return ((), None, ()), sides
-    made = scheme(cells, groups, totals, share.delta, _least(domain, catalog), prefer, _counted(question, served))
+    make = partial(_typed, question, served, totals, share.delta, _least(domain, catalog))
+    try:
+        made = make(cells, groups, prefer)
+    except ValueError:
+        if prefer is not None:
+            raise
+        made = make(cells, groups, "laplace")       # where Gaussian noise was taken, but is too large
+    return (_given(made.noises, served), made.chosen, made.events), sides
+
+
+def _typed(
+    question: Question, served: Sequence[bool], epsilon: Fraction, delta: Fraction, least: int | None,
+    cells: Sequence[Cell], groups: int, prefer: str | None,
+) -> Scheme:
+    """The scheme of the cells. ValueError when there is none, or its noise might leave the types of measures."""
+    made = scheme(cells, groups, epsilon, delta, least, prefer, _counted(question, served))
     given = _given(made.noises, served)
     for type_, uses in zip(question.types, question.uses, strict=True):
         largest = max((noise.steps for use in uses if (noise := given[use]) is not None), default=Fraction(0))
         if largest > (MAX_COUNT_NOISE if type_ == BIGINT else MAX_NOISE):
             raise ValueError("the noise might leave its type")
-    return (given, made.chosen, made.events), sides
+    return made
 
 
 def _opened(
-    question: Question, domain: tuple[Group, ...] | None, searches: Probe, same: tuple[bool, ...], catalog: Catalog,
-    share: Cost, prefer: str | None,
+    question: Question, domain: tuple[Group, ...] | None, searches: Probe, found: list[int], same: tuple[bool, ...],
+    catalog: Catalog, share: Cost, prefer: str | None,
 ) -> tuple[Opening, Bought, tuple[Side, ...]]:
     """The searches, and a promise of what comes after them: noise for bounds of one step, events that cost no less.
 
-    Whether noise is Laplace or Gaussian is settled here; but while groups are open, which is better is not known, and
-    either is promised, if a delta allows: Gaussian noise grows with the root of their number, and is shown as such.
+    ValueError unless there is noise for the widest bounds too: what is charged is never refused for what was chosen.
     """
     rest = Cost(share.epsilon * (1 - SEARCHES), share.delta)
     cells, served = _cells(question, domain, [1] * len(same), same)
     totals, one = _parts(question, len(cells) + (domain is None), rest)
-    least, groups = _least(domain, catalog), searches.groups
-    sides = tuple(_side(table, domain, catalog, one, promise=groups is None or table.open) for table in question.tables)
+    least, groups, most = _least(domain, catalog), searches.groups, _most_groups(searches, domain)
+    sides = tuple(
+        _side(table, domain, catalog, one, most if groups is None or table.open else None) for table in question.tables
+    )
     bought: Bought = ((), None, ())
-    free = prefer is None and groups is None and rest.delta > 0
     if cells or domain is None:
-        shown = "gaussian" if free else prefer
-        made = scheme(cells, groups or 1, totals, rest.delta, least, shown, _counted(question, served))
-        prefer = None if free else "gaussian" if made.gaussian else "laplace"
+        tops = [each if rungs is None else rungs[-1] for each, rungs in zip(found, searches.rungs, strict=True)]
+        wide, _ = _cells(question, domain, tops, same)
+        make = partial(_typed, question, served, totals, rest.delta, least)
+        prefer, made = _settled(partial(make, cells, groups or 1), partial(make, wide, most), prefer, groups is None)
         bought = (_given(made.noises, served), made.chosen, promised(cells, totals, rest.delta, least, prefer))
     sql, params = counted(question, searches, catalog)
     # what is counted after that can be printed, or nothing is charged
@@ -196,6 +213,42 @@ def _opened(
     noises, chosen, events = bought
     opening = Opening(searches, sql, params, rest, prefer, catalog)
     return opening, (noises, chosen, (*searches.events, *events)), sides
+
+
+def _most_groups(searches: Probe, domain: tuple[Group, ...] | None) -> int:
+    """No unit touches more groups, whatever is chosen."""
+    if searches.cap is None:
+        return searches.groups or 1
+    return searches.cap[-1] if domain is None else max(1, min(searches.cap[-1], len(domain)))
+
+
+def _settled(
+    narrow: Callable[[str | None], Scheme], wide: Callable[[str | None], Scheme], prefer: str | None, free: bool,
+) -> tuple[str | None, Scheme]:
+    """The mechanism of totals whose bounds are open, and its scheme for the narrowest bounds; each argument makes one.
+
+    It is settled here; but while groups are open (`free`), which is better is not known, and either is promised (None),
+    if a delta allows: Gaussian noise grows with the root of their number, and is shown as such. One that serves the
+    widest bounds serves all, for noise grows with them. ValueError when none does.
+    """
+    if free and prefer is None and _made(wide, "laplace") is not None:
+        found = _made(narrow, "gaussian")
+        if found is not None:
+            return None, found
+    best = narrow(prefer)
+    first = "gaussian" if best.gaussian else "laplace"
+    for name in dict.fromkeys((first, "laplace", "gaussian")) if prefer is None else (first,):
+        found = best if name == first else _made(narrow, name)
+        if found is not None and _made(wide, name) is not None:
+            return name, found
+    raise ValueError("no noise for the widest bounds that may be chosen")
+
+
+def _made(make: Callable[[str | None], Scheme], name: str) -> Scheme | None:
+    try:
+        return make(name)
+    except ValueError:
+        return None
 
 
 def _cells(
@@ -254,10 +307,11 @@ def _least(domain: tuple[Group, ...] | None, catalog: Catalog) -> int | None:
 
 
 def _side(
-    table: Tabulated, domain: tuple[Group, ...] | None, catalog: Catalog, epsilon: Fraction, promise: bool = False,
+    table: Tabulated, domain: tuple[Group, ...] | None, catalog: Catalog, epsilon: Fraction, most: int | None = None,
 ) -> Side:
-    """The statement of a table, each of its lookups for `epsilon`; as a promise, with events that never cost less."""
-    facts = derive(table.guarded, catalog)
+    """The statement of a table, each of its lookups for `epsilon`; as a promise, with events that never cost less,
+    where bounds are open and a unit may touch `most` groups. ValueError when `epsilon` is too small for so many."""
+    facts, promise = derive(table.guarded, catalog), most is not None
     groups = 1 if promise else groups_touched(table.keys, domain, facts)
     rows = rows_counted(table, facts)
     choices = []
@@ -269,6 +323,7 @@ def _side(
             event = Event.laplace(1, 1 / epsilon) if promise else laplace_event(groups * rows, epsilon, groups)
             choices.append(Choice(lookups, None, event))
             continue
+        quantile.rank(first.fraction, rows, epsilon / (most or groups), first.grid.places)
         rank = quantile.rank(first.fraction, rows, epsilon / groups, first.grid.places)
         choices.append(Choice(lookups, rank, quantile.choice_event(rank, groups)))
     grid = table.lookups[0].grid

@@ -16,7 +16,7 @@ from dpsql import scalars
 from dpsql.catalog import Catalog
 from dpsql.errors import InternalError
 from dpsql.expression import Call, Column, Ref, Scalar, columns_of
-from dpsql.limits import PRINTED, tick
+from dpsql.limits import check_printed, tick
 from dpsql.relation import (
     Aggregate,
     CapGroups,
@@ -79,8 +79,7 @@ def _said(tree: exp.Expr) -> str:
     meant = type(tree), hash(tree)      # as sqlglot compares two trees: all nodes and arguments are in the hash
     text = tree.sql("duckdb", copy=False, comments=False, unsupported_level=ErrorLevel.RAISE)
     tick()
-    if len(text) > PRINTED.most:
-        raise PRINTED.error()
+    check_printed(text)
     try:
         again = meaning(text)
     except SqlglotError:

@@ -30,6 +30,7 @@ epsilon = 3e-10
 delta = 1e-4
 [tables.people]
 unit = "id"
+keys = ["id"]
 columns.x = { range = [-1000000000000, 1000000000000] }
 columns.d = { range = [0, 1000000] }
 columns.r = { range = [0, 1e12] }
