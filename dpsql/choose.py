@@ -21,6 +21,8 @@ from dpsql.tabulate import kept_at
 Run = Callable[[str, frozenset[str]], Rows]
 Row = tuple[object, ...]
 
+LOST = 8, 1000      # below so many steps, or such a part of one, a search of undeclared values found nothing
+
 
 def choose(planned: Statement, run: Run) -> tuple[Statement, Rows]:
     """The statement with its bounds chosen, and the exact rows of its totals.
@@ -54,7 +56,7 @@ def choose(planned: Statement, run: Run) -> tuple[Statement, Rows]:
     }
     most = [_rungs(probe, i)[chosen[i]] if i in chosen else None for i in range(len(question.partials))]
     question = _kept(planned, clipped_at(question, most), opening, run)
-    closed = _closed(planned, opening, question)
+    closed = replace(_closed(planned, opening, question), lost=_lost(question, most))
     if probe.keyed and probe.searched:
         return closed, Rows(("exact",), _totals(closed, probe, rows, chosen))
     return closed, run(closed.sql, closed.params) if closed.sql else Rows((), [])
@@ -75,6 +77,15 @@ def _kept(planned: Statement, question: Question, opening: Opening, run: Run) ->
         # twice as many: noise doubles, but what a limit may lose unseen is worth a dozen times the noise
         tables[i] = kept_at(table, LIMITS[min(place + 1, len(LIMITS) - 1)])
     return replace(question, tables=tuple(tables))
+
+
+def _lost(question: Question, most: Sequence[int | None]) -> frozenset[int]:
+    """The partials nobody stated a range of for which a size was chosen that few data have: too few people spoke."""
+    steps, part = LOST
+    return frozenset(
+        i for i, (partial, t) in enumerate(zip(question.partials, most, strict=True))
+        if t is not None and partial.whole > 1 and t < max(steps, partial.whole // part)
+    )
 
 
 def _rungs(probe: Probe, i: int) -> Rungs:

@@ -61,6 +61,8 @@ def release(statement: Statement, rows: Rows, *tables: Rows) -> ReleasedTable:
         if lookup is None:
             partials = tuple(question.partials[use] for use in uses)
             released = FAMILIES[measure.family].finish(partials, tuple(noisy[use] for use in uses), type_)
+            if not statement.lost.isdisjoint(uses):     # how much the cut took is not known at all
+                released = _bare(released.values)
         else:
             released = _read(looked[lookup], lookup, type_, statement.level)
         cells.append(released.values)
@@ -144,8 +146,13 @@ def _read(found: tuple[Fraction, list[int]], lookup: Lookup, type_: SqlType, lev
     scale, values = found
     if lookup.grid is None:
         return FAMILIES["count"].finish((), (Noisy(values, Noise(False, scale), Fraction(1), level),), type_)
+    return _bare([value_at(place, lookup.grid, type_) for place in values])
+
+
+def _bare(values: Sequence[object]) -> Released:
+    """Values without intervals."""
     nothing: list[object] = [None] * len(values)
-    return Released([value_at(place, lookup.grid, type_) for place in values], nothing, nothing)
+    return Released(values, nothing, nothing)
 
 
 def named(key: Row) -> Row:

@@ -77,13 +77,14 @@ class Opening:
 class Statement:
     """One question as it runs: its SQL, its noise, and what the released table will look like.
 
-    Rows come as (keys, one total per partial that is not a constant, units). `constant` marks partials that every unit
-    sets to 1: their total is the number of units. `groups` is L0, the groups one unit may touch. `domain` lists the
-    public groups (None: private keys, chosen by `chosen`). `params` are what the SQL takes: the salt, and released
-    values of earlier stages. `noises` are in the order of the partials; one that is None is released by the choice of
-    groups itself. `events` are what totals, choice and searches cost. `sql` is empty where no total and no choice of
-    groups is needed. `sides` count single rows. With an `opening`, sensitivities, noises and SQL hold for the widest
-    bounds that may be chosen, and `dpsql.choose` gives the statement that runs.
+    Rows come as (keys, one total per partial that is not a constant, units). `constant` marks partials that every
+    unit sets to 1: their total is the number of units. `groups` is L0, the groups one unit may touch. `domain`
+    lists the public groups (None: private keys, chosen by `chosen`). `params` are what the SQL takes: the salt, and
+    released values of earlier stages. `noises` are in the order of the partials; one that is None is released by
+    the choice of groups itself. `events` are what totals, choice and searches cost. `sql` is empty where no total
+    and no choice of groups is needed. `sides` count single rows. `lost` are partials whose size was sought and not
+    found. With an `opening`, sensitivities, noises and SQL hold for the widest bounds that may be chosen, and
+    `dpsql.choose` gives the statement that runs.
     """
 
     question: Question
@@ -99,6 +100,7 @@ class Statement:
     sides: tuple[Side, ...] = ()
     opening: Opening | None = None
     level: float = USUAL        # the confidence of its intervals
+    lost: frozenset[int] = frozenset()
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:

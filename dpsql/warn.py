@@ -21,7 +21,6 @@ from dpsql.statement import Side, Statement
 
 USUAL, LOOSE = 40, 10**4      # how large a bound is that a search finds: of counts, of undeclared values
 FEWER = ": of people with more, some are left out"
-LOST = 8, 1000                # below so many steps, or such a part of one, a search of undeclared values found nothing
 
 
 def warn(statements: Sequence[Statement], catalog: Catalog) -> tuple[str, ...]:
@@ -59,12 +58,12 @@ def cut(planned: Statement, closed: Statement) -> tuple[str, ...]:
                      "people are in more, and some of theirs are left out")
     cuts = [(i, rungs, closed.sensitivities[i] // closed.groups) for i in of.searched if (rungs := of.rungs[i])]
     partials = planned.question.partials
-    steps, part = LOST
-    if lost := [i for i, _, t in cuts if t < max(steps, partials[i].whole // part) and partials[i].whole > 1]:
-        found.append(f"no size was found for {', '.join(_users(planned, i) for i in lost)}, which was cut to almost 0: "
-                     "all that people add is nearly 0, or they are too few, and what is shown means nothing; declare a "
-                     "range, or ask with more epsilon")
-    if cuts := [(i, rungs, t) for i, rungs, t in cuts if i not in lost and rungs[0] <= t < rungs[-1]]:
+    if closed.lost:
+        names = ", ".join(_users(planned, i) for i in sorted(closed.lost))
+        found.append(f"no size was found for {names}, which was cut to almost 0: all that people add is nearly 0, or "
+                     "they are too few, and what is shown means nothing and has no interval; declare a range, or ask "
+                     "with more epsilon")
+    if cuts := [(i, rungs, t) for i, rungs, t in cuts if i not in closed.lost and rungs[0] <= t < rungs[-1]]:
         sizes = [f"{_users(planned, i)} at {_size(planned, i, t):.6g}" for i, _, t in cuts]
         most = max(
             passing(rungs, t, closed.groups, of.width, planned.level, partials[i].whole) for i, rungs, t in cuts
@@ -72,7 +71,7 @@ def cut(planned: Statement, closed: Statement) -> tuple[str, ...]:
         each, who = ("a person and group", "pairs of a person and a group") if planned.question.keys else (
             "a person", "people")
         found.append(f"what {each} adds was cut where it was chosen privately, {', '.join(sizes)}: {sure} at most "
-                     f"{most} {who} had more{' of each' * (len(cuts) > 1)}")
+                     f"{most} {who} had more{' of each' * (len(cuts) > 1)}; intervals are of the noise alone")
     return (*found, *(f"{_left_out(closed, closed.sides[i])}, as chosen privately{FEWER}" for i in of.tables))
 
 

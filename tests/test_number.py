@@ -73,22 +73,43 @@ def test_the_answer_says_where_it_was_cut_and_how_much(session: Session) -> None
     answer = session.query("SELECT COUNT(*) FROM row", epsilon=Fraction(100))
     (note,) = [warning for warning in answer.warnings if " was cut " in warning]
     found = re.fullmatch(r"what a person adds was cut where it was chosen privately, COUNT at (\d+): with 95 % at most "
-                         r"(\d+) people had more", note)
+                         r"(\d+) people had more; intervals are of the noise alone", note)
     assert found is not None
     assert int(found[1]) >= 2
     assert int(found[2]) < 10
     assert session.query("SELECT COUNT(*) FROM row", epsilon=Fraction(100)).warnings == answer.warnings
 
 
-def test_the_answer_says_where_no_size_was_found(session: Session) -> None:
-    """An epsilon for which 4,000 people are far too few."""
-    answers = [session.query("SELECT SUM(x * 1000 + 1e6) FROM row", epsilon=Fraction(1, 1000), fresh=True)
-               for _ in range(5)]
-    said = [any(warning.startswith("no size was found for SUM, which was cut ") for warning in answer.warnings)
-            for answer in answers]
-    assert sum(said) >= 3
-    answer = session.query("SELECT SUM(x * 1000 + 1e6) FROM row", epsilon=Fraction(100))
-    assert not any("no size was found" in warning for warning in answer.warnings)
+LOST = "no size was found for "
+
+
+def test_the_answer_says_where_no_size_was_found_and_has_no_interval_there(session: Session) -> None:
+    """An epsilon for which 4,000 people are far too few: intervals of the noise would hold nothing."""
+    sql = ("SELECT SUM(x * 1000 + 1e6) AS s, AVG(x * 1000 + 1e6) AS a, COUNT(*) AS n, 2 * SUM(x * 1000 + 1e6) "
+           "FROM row")
+    told = 0
+    for _ in range(5):
+        answer = session.query(sql, epsilon=Fraction(1, 1000), fresh=True)
+        said = any(warning.startswith(f"{LOST}SUM/AVG, which was cut ") for warning in answer.warnings)
+        assert [pair is None for pair in answer.intervals[0]] == [said, said, False, said]
+        told += said
+    assert told >= 3
+    answer = session.query(sql, epsilon=Fraction(100))
+    assert not any(LOST in warning for warning in answer.warnings)
+    assert None not in answer.intervals[0]
+
+
+def test_few_people_in_many_groups_have_no_false_interval(session: Session) -> None:
+    """200 people in 7 private groups: at epsilon 1 no size is found, and no interval pretends that one was."""
+    told = 0
+    for _ in range(5):
+        answer = session.query("SELECT x, SUM(x * 1000 + 1e6) FROM row WHERE id < 200 GROUP BY x", fresh=True,
+                               delta=Fraction(1, 1000))
+        said = any(LOST in warning for warning in answer.warnings)
+        assert answer.rows
+        assert all((pairs[1] is None) == said for pairs in answer.intervals)
+        told += said
+    assert told >= 3
 
 
 def test_the_answer_says_how_many_groups_of_a_person_count(session: Session) -> None:
