@@ -31,9 +31,10 @@ UNREAD = "the query does not parse"
 _CROSSED = {"mysql", "sqlite", "spark", "databricks", "snowflake"}     # JOIN without ON is CROSS JOIN there
 _HOLES = (TokenType.PLACEHOLDER, TokenType.QDCOLON)
 _QUERIES = {"SELECT", "WITH", "FROM", "TABLE", "(", "PIVOT", "UNPIVOT"}
+_GIVE = "pass params=[...] for ? and $1, params={...} for $name; `dpsql query` takes --param"
 _TABLES = "session.tables() and session.describe(table) tell what can be asked; in the shell \\d and \\d TABLE"
 _ASIDE = dict.fromkeys(("SHOW", "DESCRIBE", "DESC", "SUMMARIZE", "PRAGMA"), _TABLES) | {
-    "EXPLAIN": "session.explain(sql) tells what would run and cost; in the shell \\explain",
+    "EXPLAIN": "session.explain(sql) and `dpsql explain` tell what would run and cost; in the shell \\explain",
 }
 _WRITES = {"INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "COPY", "TRUNCATE", "REPLACE"}
 
@@ -49,7 +50,7 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
     if isinstance(params, str) or not isinstance(params, Sequence | Mapping | None):
         raise QueryError(
             f"params is a list or a mapping, not {type(params).__name__}",
-            hint="pass params=[...] for ? and $1, params={...} for $name",
+            hint=_GIVE,
         )
     check_text(sql)
     check_params(params)
@@ -71,7 +72,7 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
     except (AttributeError, LookupError, TypeError, ValueError):    # a function lacks what sqlglot expects of it
         raise QueryError(f"{UNREAD}: a function has other arguments than it takes") from None
     if hole := tree.find(exp.Placeholder, exp.Parameter, exp.SessionParameter):
-        raise refusal(f"no value was given for parameter {hole.name}", hole, "pass params=[...] or {...}").at(sql)
+        raise refusal(f"no value was given for parameter {hole.name}", hole, _GIVE).at(sql)
     _require_whole(sql, tree, dialect)
     for node in [n for n in tree.find_all(exp.Anonymous) if str(n.this).lower() in HISTOGRAMS]:
         node.replace(exp.AnonymousAggFunc(this=str(node.this).lower(), expressions=node.expressions))
@@ -304,7 +305,7 @@ def _value(sql: str, token: Token, key: str, params: Params) -> object:
     elif params is not None and key.isdigit() and 1 <= int(key) <= len(params):
         return params[int(key) - 1]
     raise QueryError(
-        f"no value was given for parameter {key}", hint="pass params=[...] for ? and $1, params={...} for $name",
+        f"no value was given for parameter {key}", hint=_GIVE,
         sql=sql, start=token.start, end=token.end,
     )
 

@@ -103,7 +103,7 @@ def _tables(node: Node, schema: Schema) -> dict[str, TablePolicy]:
     found: dict[str, tuple[Node, TableSchema]] = {}
     for place, table in _declared(node, "", schema):
         if table.name in found:
-            raise place.error(f"is the table {table.name}, which stands here already (letter case is nothing)")
+            raise place.error(f"is the table {table.name}, which stands here already (letter case does not matter)")
         found[table.name] = (place, table)
     if not found:
         raise node.error(f"names no table: add `[tables.NAME]` for each that may be asked about; "
@@ -196,7 +196,7 @@ def _columns(node: Node, table: TableSchema) -> dict[str, ColumnPolicy]:
     for name, place in node.table().items():
         column = _usable(place, table, name)
         if column.name in columns:
-            raise place.error(f"is the column {column.name}, which stands here already (letter case is nothing)")
+            raise place.error(f"is the column {column.name}, which stands here already (letter case does not matter)")
         columns[column.name] = column_policy(place, column)
     return columns
 

@@ -71,7 +71,8 @@ class Node:
     def whole(self, low: int, high: int) -> int:
         """A whole number from `low` to `high`."""
         if isinstance(self.value, bool) or not isinstance(self.value, int):
-            raise self.error(f"must be a whole number, not {kind(self.value)}")
+            found = str(self.value) if isinstance(self.value, Decimal) else kind(self.value)
+            raise self.error(f"must be a whole number, not {found}")
         if not low <= self.value <= high:
             raise self.error(f"must be from {low} to {high}")
         return self.value
@@ -95,7 +96,7 @@ def read(path: Path) -> Node:
     except OSError as error:
         raise OpenError(f"no policy at {path} ({error.strerror}): `dpsql init DATABASE` writes one") from None
     except UnicodeDecodeError:
-        raise PolicyError(f"{path.name}: is not a text in UTF-8") from None
+        raise PolicyError(f"{path.name}: is no text in UTF-8, and a policy is a TOML file") from None
     try:
         return Node(path.name, (), tomllib.loads(content, parse_float=Decimal))
     except tomllib.TOMLDecodeError as error:

@@ -27,7 +27,7 @@ from dpsql.engines.keys import verify_keys
 from dpsql.engines.resources import Resources
 from dpsql.engines.scratch import BindError, Table
 from dpsql.engines.stop import Stop, Watch, padded, stopped
-from dpsql.errors import BudgetError, ExecutionError, LedgerError, OpenError, QueryError
+from dpsql.errors import BudgetError, ExecutionError, InterfaceError, LedgerError, OpenError, QueryError
 from dpsql.explain import Explanation, explain
 from dpsql.expression import NULL, SqlType
 from dpsql.finish import finish, tables
@@ -70,7 +70,9 @@ class Session:
         isolated: bool = False, deadline: float | None = None, memory: int | None = None, pad: float | None = None,
     ) -> None:
         resources = Resources(isolated, deadline, memory, pad)
-        self.engine = resources.engine(database)
+        if not isinstance(policy, (str, os.PathLike)):
+            raise OpenError(f"a policy is the path of a TOML file, not {type(policy).__name__}")
+        self.engine, self._closed = resources.engine(database), False
         try:
             self.policy = load_policy(Path(policy), self.engine.schema)
             self.schema = self.engine.schema
@@ -137,6 +139,8 @@ class Session:
         level: Amount = USUAL,
     ) -> Plan:
         """What would happen, without touching private data or the budget. Raises QueryError, BudgetError."""
+        if self._closed:
+            raise InterfaceError("the session is closed")
         if error is not None and epsilon is not None:
             raise QueryError("say what the query may cost (epsilon) or how right it must be (error), not both")
         self._require_analyst(analyst)
@@ -198,6 +202,7 @@ class Session:
 
     def close(self) -> None:
         """Closes the engine and the ledger. Safe to call twice."""
+        self._closed = True
         self._scratch.close()
         self.engine.close()
         self.ledger.close()
@@ -243,9 +248,10 @@ class Session:
         if known is None:
             return
         if analyst is None:
-            raise BudgetError("the policy gives each analyst a budget: say who asks (analyst=..., or DPSQL_ANALYST)")
+            raise BudgetError("the policy gives each analyst a budget: say who asks "
+                              "(analyst=..., --analyst or DPSQL_ANALYST)")
         if analyst not in known:
-            raise BudgetError(f"the policy names no analyst {analyst}")
+            raise BudgetError(f"the policy names no analyst {analyst}: the data owner adds them under [analysts]")
 
     def _read_public(self, sql: str, tables: tuple[str, ...], most: int) -> Sequence[tuple[object, ...]]:
         """Rows of public tables, remembered for the session."""

@@ -179,7 +179,7 @@ WRONG = {  # text -> (key path, words of the message)
     # limits
     BASE + "[limits]\nmax_groups = 0\n": ("limits.max_groups", "from 1 to"),
     BASE + "[limits]\nmax_groups = 3000000000\n": ("limits.max_groups", "from 1 to 2147483648"),
-    BASE + "[limits]\nmax_rows_per_group = 1.5\n": ("limits.max_rows_per_group", "whole number, not a number"),
+    BASE + "[limits]\nmax_rows_per_group = 1.5\n": ("limits.max_rows_per_group", "whole number, not 1.5"),
     BASE + "[limits]\nmin_units = 0\n": ("limits.min_units", "from 1"),
     BASE + "[limits]\nmax_group = 1\n": ("limits.max_group", "did you mean max_groups?"),
     BASE + "max_rows_per_group = true\n": ("tables.customer.max_rows_per_group", "whole number"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dpsql.doors import options as of
 from dpsql.doors.parameters import parameters
 from dpsql.doors.place import place
-from dpsql.errors import Error, QueryError
+from dpsql.errors import Error, OpenError, QueryError
 
 if TYPE_CHECKING:
     import duckdb
@@ -133,8 +133,11 @@ def _init(options: argparse.Namespace) -> int:
     with _engine(Path(options.database)) as engine:
         text = init_text(engine.schema)
     if options.output is not None:
-        with open(options.output, "x", encoding="utf-8") as file:      # never over a policy that is there
-            file.write(text)
+        try:
+            with open(options.output, "x", encoding="utf-8") as file:      # never over a policy that is there
+                file.write(text)
+        except FileExistsError:
+            raise OpenError(f"{options.output} is there already: name another file, or remove it first") from None
     if options.json:
         print(dumped({"policy": text, "written": options.output}))
     elif options.output is None:

@@ -20,7 +20,7 @@ def files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--database", "-d", metavar="PATH", help="a DuckDB file or a folder of Parquet or CSV files")
     parser.add_argument("--policy", "-p", metavar="FILE", help="the owner's policy (TOML)")
     parser.add_argument("--ledger", "-l", metavar="FILE", help="the budget's file (default: beside the database)")
-    parser.add_argument("--analyst", "-a", metavar="NAME", help="whose budget is charged")
+    parser.add_argument("--analyst", "-a", metavar="NAME", help="who asks: whose budget it is")
 
 
 def price(parser: argparse.ArgumentParser) -> None:

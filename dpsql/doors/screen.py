@@ -107,6 +107,14 @@ class Screen:
         return "\n".join(lines)
 
 
+    def listed(self, rows: Sequence[tuple[str, str]]) -> str:
+        """Terms beside what is said of them, or above it where the screen is too narrow for both."""
+        beside = max(len(term) for term, _ in rows) + 2
+        if self.width is not None and self.width < beside + 2 * NARROW:
+            return "\n".join(f"{term}\n{self.fold(text, '    ')}" for term, text in rows)
+        return "\n".join(self.grid((" " * (beside - 2), ""), [row]).split("\n", 2)[2] for row in rows)
+
+
 def screen(stream: TextIO) -> Screen:
     """The screen behind a stream. NO_COLOR and TERM=dumb are respected."""
     if not stream.isatty():

@@ -124,10 +124,14 @@ class Shell:
         left = self.session.balance(self.analyst).epsilon_left
         print(self.screen.fold(explained.bounds))
         price = self.screen.fold(f"{explained.cost}, unless the answer was bought before; epsilon {left:.6g} is left")
-        if self.ask(f"{price}\ncharge it? [y/N] "):
-            return True
-        print("not asked, nothing charged\n")
-        return False
+        try:
+            agreed = self.ask(f"{price}\ncharge it? [y/N] ")
+        except KeyboardInterrupt:
+            agreed = False
+            print()
+        if not agreed:
+            print("not asked, nothing charged\n")
+        return agreed
 
     @property
     def bare(self) -> bool:

@@ -188,8 +188,10 @@ def settings(shell: Shell, argument: str) -> None:
             shell.fresh = _switch(value, "\\set fresh", True)
         case "epsilon" | "delta" | "confirm" | "timing" | "format" | "dialect" as known if value:
             COMMANDS["\\" + known].run(shell, value)
+        case known if known in (each.lower() for each, _ in _settings(shell)):
+            raise ProgrammingError(f"write \\set {name} VALUE")
         case _:
-            raise ProgrammingError("write \\set NAME VALUE, as \\set epsilon 0.5; \\set alone lists the names")
+            raise ProgrammingError(f"no setting {name}; there are {', '.join(each for each, _ in _settings(shell))}")
 
 
 def _settings(shell: Shell) -> tuple[tuple[str, str], ...]:
@@ -205,10 +207,7 @@ def help_(shell: Shell, argument: str) -> None:
     rows = [("SELECT ...;", "a private answer, with its cost")]
     rows += [(command.usage, command.help) for command in dict.fromkeys(COMMANDS.values())]
     rows += [("\\q", "leave (also Ctrl-D); Ctrl-C drops what is typed, or cancels what runs")]
-    width = max(len(usage) for usage, _ in rows)
-    for usage, text in rows:
-        folded = shell.screen.grid((" " * width, ""), [(usage, text)]).splitlines()[2:]
-        print("\n".join(folded))
+    print(shell.screen.listed(rows))
 
 
 def _last(shell: Shell) -> Answer:

@@ -60,6 +60,15 @@ def test_an_error_fits_the_screen_and_its_carets_stand_under_the_piece() -> None
     assert Screen().told(FileNotFoundError(2, "No such file", "x.toml")) == "error: x.toml: No such file"
 
 
+def test_a_list_stands_above_its_words_where_it_has_no_room_beside() -> None:
+    rows = [("\\a [one|two|three]", "what the first one does " * 3), ("\\b", "short")]
+    narrow, wide = (Screen(width).listed(rows).splitlines() for width in (40, 80))
+    assert narrow[0] == "\\a [one|two|three]" and narrow[-2:] == ["\\b", "    short"]
+    assert all(len(line) <= 40 for line in narrow) and all(line.startswith("    what") for line in narrow[1:2])
+    assert wide[0].startswith("\\a [one|two|three]  what") and wide[-1] == "\\b                  short"
+    assert Screen().listed(rows).count("\n") == 1
+
+
 def test_a_grid_folds_its_last_column() -> None:
     shown = Screen(40).grid(("name", "what"), [("a", "word " * 12), ("b", "")]).splitlines()
     assert shown[0] == "name  what" and all(len(line) <= 40 for line in shown) and shown[-1] == "b"

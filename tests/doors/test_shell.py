@@ -61,6 +61,14 @@ def test_a_wrong_setting_asks_nothing(session: Any, wrong: str, monkeypatch: pyt
     assert piped(session, "SELECT 1;", monkeypatch, [wrong]) == FAILED and not session.asked
 
 
+def test_what_is_no_setting_is_said_with_those_there_are(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    talk = Shell(session)
+    talk.feed("\\set colour blue")
+    talk.feed("\\set epsilon")
+    said = capsys.readouterr().err
+    assert "no setting colour; there are epsilon, delta, confirm" in said and "write \\set epsilon VALUE" in said
+
+
 def test_quitting_skips_the_rest(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert piped(session, "SELECT 1;\n\\q\nSELECT secret;\n", monkeypatch) == 0
     assert len(session.asked) == 1
@@ -204,6 +212,13 @@ def test_confirming(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert "cost: epsilon 1" in asked[0] and "epsilon 2 is left" in asked[0]
     talk.feed("SELECT 1;")          # free: no question
     assert len(asked) == 2 and len(session.asked) == 2
+
+    def leave(question: str) -> bool:
+        raise KeyboardInterrupt
+
+    talk.ask, talk.failed = leave, False
+    talk.feed("SELECT 2;")
+    assert "not asked, nothing charged" in capsys.readouterr().out and not talk.failed and len(session.asked) == 2
 
 
 def test_a_terminal(

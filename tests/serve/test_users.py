@@ -46,6 +46,18 @@ def test_odd_names_and_passwords_are_refused(tmp_path: Path, name: str, password
     assert not (tmp_path / "users").exists()
 
 
+def test_what_cannot_be_added_is_said_before_a_password_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())       # no terminal, nothing in the pipe
+    for name, file, said in (("ann", "users", "--password-stdin reads it"), ("a b", "users", "without white space"),
+                             ("ann", "no/users", "there is no folder")):
+        assert main(["user", "add", name, "--users", str(tmp_path / file)]) == 1
+        assert said in capsys.readouterr().err
+    assert main(["user", "list", "--users", str(tmp_path / "none")]) == 1
+    assert "(No such file or directory); `dpsql user add" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["ann", "ann secret", "ann SCRAM-SHA-256$1:AA$AA:AA", "ann b c"])
 def test_a_damaged_file_is_refused_with_its_line(tmp_path: Path, text: str) -> None:
     file = tmp_path / "users"

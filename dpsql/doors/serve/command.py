@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dpsql.doors.serve.config import read_config
 from dpsql.doors.serve.log import Log
-from dpsql.doors.serve.users import add_user, read_users, remove_user
+from dpsql.doors.serve.users import add_user, read_users, remove_user, require_place
 from dpsql.errors import InterfaceError, OpenError
 
 
@@ -46,6 +46,7 @@ def run_user(options: argparse.Namespace) -> int:
         remove_user(path, options.name)
         print(f"removed {options.name}; a server that runs forgets them at SIGHUP")
         return 0
+    require_place(path, options.name)
     new = add_user(path, options.name, _password(options.password_stdin))
     print(f"{'added' if new else 'gave a new password to'} {options.name}; a server that runs hears of it at SIGHUP")
     return 0
@@ -54,6 +55,8 @@ def run_user(options: argparse.Namespace) -> int:
 def _password(piped: bool) -> str:
     if piped:
         return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise InterfaceError("there is no terminal to ask for a password: --password-stdin reads it from a pipe")
     password = getpass.getpass("password: ")
     if getpass.getpass("once more: ") != password:
         raise OpenError("the two passwords differ")

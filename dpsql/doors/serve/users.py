@@ -23,7 +23,8 @@ def read_users(path: Path) -> dict[str, Verifier]:
         text = path.read_text(encoding="utf-8")
         mode = path.stat().st_mode
     except (OSError, UnicodeDecodeError) as error:
-        raise OpenError(f"the users' file {path} cannot be read ({type(error).__name__}); `dpsql user add NAME "
+        why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise OpenError(f"the users' file {path} cannot be read ({why}); `dpsql user add NAME "
                         f"--users {path}` makes one") from None
     if mode & 0o077:
         raise OpenError(f"others may read the users' file {path}: chmod 600 {path}")
@@ -39,10 +40,16 @@ def read_users(path: Path) -> dict[str, Verifier]:
     return found
 
 
-def add_user(path: Path, name: str, password: str) -> bool:
-    """Add a user, or give one a new password; returns whether the user is new. OpenError says what is wrong."""
+def require_place(path: Path, name: str) -> None:
+    """OpenError when `add_user` could not write there, or would not take the name: before a password is asked for."""
     if not _NAME.fullmatch(name):
         raise OpenError("a user's name is 1 to 63 characters without white space, quotes, backslashes or a # in front")
+    _lock(path)
+
+
+def add_user(path: Path, name: str, password: str) -> bool:
+    """Add a user, or give one a new password; returns whether the user is new. OpenError says what is wrong."""
+    require_place(path, name)
     if not SHORTEST <= len(password) <= LONGEST or "\0" in password:
         raise OpenError(f"a password has {SHORTEST} to {LONGEST} characters")
     made = verifier(password)
