@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
-from duckdb import DuckDBPyConnection
+from duckdb import DuckDBPyConnection, StatementType
 
 from dpsql.engines.base import Params, Rows, qualified
 from dpsql.engines.catalog import read_schema
@@ -135,8 +135,17 @@ def _home(connection: DuckDBPyConnection) -> str:
 
 
 def _fetched(cursor: DuckDBPyConnection, sql: str, params: Params) -> Rows:
-    cursor.execute(sql, dict(params) if isinstance(params, Mapping) else list(params))
+    selected(cursor, sql, params)
     return Rows(tuple(column[0] for column in cursor.description or ()), cursor.fetchall())
+
+
+def selected(cursor: DuckDBPyConnection, sql: str, params: Params = ()) -> DuckDBPyConnection:
+    """Run a text that is one SELECT. ValueError for any other: a locked instance still admits DETACH, BEGIN, PREPARE,
+    CREATE TEMP and SET VARIABLE, and what follows a semicolon."""
+    statements = cursor.extract_statements(sql)
+    if [statement.type for statement in statements] != [StatementType.SELECT]:
+        raise ValueError("nothing but one SELECT is run")
+    return cursor.execute(statements[0], dict(params) if isinstance(params, Mapping) else list(params))
 
 
 class _Stream:

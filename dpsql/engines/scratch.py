@@ -14,7 +14,7 @@ import numpy as np
 from duckdb import DuckDBPyConnection
 
 from dpsql.engines.base import qualified
-from dpsql.engines.duckdb import LOCK_DOWN, NO_FILES, PINNED, configure
+from dpsql.engines.duckdb import LOCK_DOWN, NO_FILES, PINNED, configure, selected
 from dpsql.engines.stop import attended
 from dpsql.errors import DatabaseError, ExecutionError, InternalError, OpenError
 from dpsql.schema import TableSchema, quote
@@ -78,8 +78,8 @@ class Scratch:
             with self._cursor(_BLANK) as cursor:
                 for table in tables:
                     self._create(cursor, table)
-                return tuple((str(row[0]), str(row[1])) for row in cursor.execute(f"DESCRIBE {sql}").fetchall())
-        except duckdb.Error as error:
+                return tuple((str(row[0]), str(row[1])) for row in selected(cursor, f"DESCRIBE {sql}").fetchall())
+        except (duckdb.Error, ValueError) as error:
             reason = str(error).partition("\n")[0]
         raise BindError(reason)
 
@@ -136,7 +136,7 @@ class Scratch:
 
 
 def _fetched(cursor: DuckDBPyConnection, sql: str) -> tuple[Names, Names, list[tuple[object, ...]]]:
-    cursor.execute(sql)
+    selected(cursor, sql)
     described = cursor.description or ()
     return tuple(c[0] for c in described), tuple(str(c[1]) for c in described), cursor.fetchall()
 

@@ -10,7 +10,7 @@ import pytest
 
 from dpsql.engines.base import open_engine
 from dpsql.engines.duckdb import LOCK_DOWN, NO_FILES, PINNED, DuckDB
-from dpsql.engines.scratch import Scratch
+from dpsql.engines.scratch import BindError, Scratch
 from dpsql.errors import ExecutionError
 
 smuggled = [("Zoe",)]       # what a replacement scan of Python variables would find
@@ -41,6 +41,15 @@ WRITES = (
     "INSERT INTO people VALUES (2, 'x')", "DELETE FROM people", "UPDATE people SET name = 'x'", "DROP TABLE people",
     "CREATE TABLE copied AS SELECT * FROM people", "ALTER TABLE people ADD COLUMN x INTEGER",
 )
+# what a locked instance admits, and the engine does not run: it runs one SELECT
+STATE = (
+    "DETACH data", "DETACH DATABASE IF EXISTS data", "DETACH \"dpsql data\"", "USE data", "SELECT 1; DETACH data",
+    "SET VARIABLE kept = 1", "CREATE TEMP TABLE kept AS SELECT 1", "CREATE TEMP MACRO kept() AS 1", "CHECKPOINT",
+    "CREATE TEMP VIEW people AS SELECT 2", "PREPARE kept AS SELECT 1", "SET search_path = 'temp'", "EXPLAIN SELECT 1",
+    "EXPLAIN ANALYZE SELECT * FROM people", "PRAGMA storage_info('people')", "CALL pragma_version()", "VACUUM",
+    "SELECT 1; SELECT 2", "BEGIN", "COMMIT", "EXECUTE kept", "DEALLOCATE kept", "ATTACH ':memory:' AS fresh",
+    "PIVOT people ON id",
+)
 Attempt = Callable[[str], object]
 
 
@@ -61,16 +70,19 @@ def locked(file: Path) -> Iterator[DuckDB]:
     engine.close()
 
 
-@pytest.mark.parametrize("sql", FILES + CODE + SETTINGS + VARIABLES + WRITES)
+@pytest.mark.parametrize("sql", FILES + CODE + SETTINGS + VARIABLES + WRITES + STATE)
 def test_nothing_escapes_a_file(locked: DuckDB, file: Path, sql: str) -> None:
-    before = sorted(file.parent.iterdir())
+    before, text = sorted(file.parent.iterdir()), sql.format(file=file.parent / "secret.csv", folder=file.parent)
     with pytest.raises(ExecutionError):
-        locked.run(sql.format(file=file.parent / "secret.csv", folder=file.parent))
+        locked.run(text)
+    if sql not in STATE:        # nor would the lock admit it
+        with pytest.raises(duckdb.Error):
+            locked._cursor().execute(text)
     assert sorted(file.parent.iterdir()) == before
     assert locked.run("SELECT * FROM people").values == [(1, "Zoe")]
 
 
-@pytest.mark.parametrize("sql", FILES + CODE + SETTINGS + VARIABLES)
+@pytest.mark.parametrize("sql", FILES + CODE + SETTINGS + VARIABLES + STATE)
 def test_nothing_escapes_a_folder(file: Path, tmp_path: Path, sql: str) -> None:
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "people.csv").write_text("id,name\n1,Zoe\n")
@@ -81,11 +93,18 @@ def test_nothing_escapes_a_folder(file: Path, tmp_path: Path, sql: str) -> None:
     engine.close()
 
 
-@pytest.mark.parametrize("sql", FILES + CODE + SETTINGS + VARIABLES)
+@pytest.mark.parametrize("sql", FILES + CODE + SETTINGS + VARIABLES + STATE)
 def test_nothing_escapes_the_finish(file: Path, sql: str) -> None:
     scratch = Scratch([], lambda table: table)
+    text = sql.format(file=file.parent / "secret.csv", folder=file.parent)
     with pytest.raises(ExecutionError):
-        scratch.run(sql.format(file=file.parent / "secret.csv", folder=file.parent), (), ())
+        scratch.run(text, (), ())
+    if sql not in STATE:
+        with pytest.raises(duckdb.Error):
+            scratch._cursor("dpsql data").execute(text)
+    assert scratch.run("SELECT 7", (), ())[2] == [(7,)]
+    with pytest.raises(BindError):
+        scratch.describe(f"SELECT 1; {sql}", ())
     scratch.close()
 
 
@@ -101,10 +120,10 @@ def test_the_settings_are_what_they_were_set_to(locked: DuckDB) -> None:
 
 
 def test_what_one_statement_leaves_behind_the_next_does_not_see(locked: DuckDB) -> None:
-    """The engine itself admits these, so only what `render` prints may reach it; still no state is shared."""
+    """DuckDB itself admits these; no state is shared even so."""
     for sql in ("CREATE TEMP TABLE kept AS SELECT 1", "PREPARE kept AS SELECT 1", "BEGIN", "SET VARIABLE kept = 1",
                 "CREATE TEMP MACRO kept() AS 1", "SET search_path = 'temp'"):
-        locked.run(sql)
+        locked._cursor().execute(sql)
         for probe in ("SELECT * FROM kept", "EXECUTE kept", "SELECT kept()", "COMMIT"):
             with pytest.raises(ExecutionError):
                 locked.run(probe)
