@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 
 import sqlglot
 from sqlglot import exp
@@ -36,6 +37,8 @@ _TABLES = "session.tables() and session.describe(table) tell what can be asked; 
 _ASIDE = dict.fromkeys(("SHOW", "DESCRIBE", "DESC", "SUMMARIZE", "PRAGMA"), _TABLES) | {
     "EXPLAIN": "session.explain(sql) and `dpsql explain` tell what would run and cost; in the shell \\explain",
 }
+_KEYWORDS = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "JOIN", "UNION", "QUALIFY", "WINDOW",
+             "VALUES", "BETWEEN")
 _WRITES = {"INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "COPY", "TRUNCATE", "REPLACE"}
 
 
@@ -127,6 +130,8 @@ def _require_whole(sql: str, tree: exp.Expr, dialect: str) -> None:
     """Refuses what the parser lets pass half written: a SELECT of nothing, a JOIN without its condition."""
     if empty := next((select for select in tree.find_all(exp.Select) if not select.expressions), None):
         raise refusal("this SELECT asks for nothing", empty.args.get("from_"), "name what to select").at(sql)
+    if any(not any(group.args.values()) for group in tree.find_all(exp.Group)):
+        raise QueryError("this GROUP BY names nothing", hint="name what to group by, or leave GROUP BY out")
     if twice := next((group for group in tree.find_all(exp.Group) if group.args.get("all") is False), None):
         raise refusal("GROUP BY DISTINCT is not read", twice, "write each of the GROUPING SETS once").at(sql)
     if dialect not in _CROSSED and (bare := next(filter(_bare, tree.find_all(exp.Join)), None)):
@@ -155,6 +160,11 @@ def refusal(reason: str, node: exp.Expr | None, hint: str | None = None) -> Quer
     """A refusal that points at a node; the text is added by the pipeline."""
     start, end = span(node) if node is not None else (None, None)
     return QueryError(reason, hint=hint, start=start, end=end)
+
+
+def no_item(place: exp.Expr) -> QueryError:
+    """The refusal of a position, in GROUP BY or ORDER BY, where no select item stands."""
+    return refusal(f"there is no select item {place.name}", place, "count from 1, or write the expression out")
 
 
 def written(function: exp.Expr) -> str:
@@ -251,12 +261,23 @@ def _syntax(sql: str, error: SqlglotError) -> QueryError:
         what = "this function takes fewer arguments"
     elif what == "Invalid expression / Unexpected token":
         what = "this is not expected here"
+    elif what.startswith("Expecting "):
+        what = f"{what.removeprefix('Expecting ')} is expected here"
     if not (isinstance(highlight, str) and isinstance(line, int) and isinstance(column, int)):
         start = max(sql.rfind(mark) for mark in ("'", '"', "/*", "$$"))     # what is not closed is mostly the last
         return QueryError(f"{UNREAD}: {what}", sql=sql, start=start if start >= 0 else None)
     begin = sum(len(text) + 1 for text in sql.split("\n")[: line - 1])
     start = max(0, begin + column - max(1, len(highlight)))
-    return QueryError(f"{UNREAD}: {what}", sql=sql, start=start, end=start + len(highlight) - 1)
+    return QueryError(f"{UNREAD}: {what}", hint=_keyword(sql[:start], highlight), sql=sql, start=start,
+                      end=start + len(highlight) - 1)
+
+
+def _keyword(before: str, found: str) -> str | None:
+    """The keyword that a word at the place of an error, or the one before it, is spelt much like."""
+    for word in (found, *before.split()[-1:]):
+        if word.upper() not in _KEYWORDS and (near := get_close_matches(word.upper(), _KEYWORDS, 1, 0.7)):
+            return f"did you mean {near[0]} where {word} stands?"
+    return None
 
 
 def _filled(sql: str, tokens: list[Token], params: Params) -> list[Token]:

@@ -13,7 +13,7 @@ from itertools import combinations, product
 from sqlglot import exp
 
 from dpsql.lower.sources import has_aggregate
-from dpsql.parse import output_name, refusal
+from dpsql.parse import no_item, output_name, refusal
 
 MAX_SETS = 32       # grouping sets of one block: each is a question, and they share the epsilon
 
@@ -188,7 +188,9 @@ def _outputs(select: exp.Select) -> tuple[list[exp.Expr], exp.Order | None]:
 
 def _output(node: exp.Expr, select: exp.Select, items: list[exp.Expr]) -> str | None:
     """The name of the output that an ORDER BY item means."""
-    if isinstance(node, exp.Literal) and node.is_int and 1 <= int(node.name) <= len(select.expressions):
+    if isinstance(node, exp.Literal) and node.is_int:
+        if not 1 <= int(node.name) <= len(select.expressions):
+            raise no_item(node)
         return items[int(node.name) - 1].alias
     for item in items:
         if item.this == node or (isinstance(node, exp.Column) and not node.table
@@ -241,7 +243,7 @@ def _keys(node: exp.Expr, select: exp.Select) -> Keys:
     node = node.unnest()
     if isinstance(node, exp.Literal) and node.is_int:
         if not 1 <= int(node.name) <= len(select.expressions):
-            raise refusal(f"there is no select item {node.name}", node, "count from 1, or write the expression out")
+            raise no_item(node)
         item = select.expressions[int(node.name) - 1]
         return (item.this if isinstance(item, exp.Alias) else item,)
     return (node,)

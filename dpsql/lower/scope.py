@@ -155,7 +155,7 @@ def starred(star: exp.Expr, scope: Scope) -> list[Visible]:
     left_out = {each.name.lower() for each in inner.args.get("except_") or ()}
     shown = [v for v in there if v.name.lower() not in left_out]
     if not shown:
-        raise refusal("there are no columns for this *", star)
+        raise refusal("there are no columns for this *", star, "write FROM, and a table behind it")
     return shown
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from dpsql.lower.context import Context, Cte, Env, Origin, check_args
-from dpsql.parse import refusal, unwrapped
+from dpsql.parse import no_item, refusal, unwrapped
 
 
 def extended(query: exp.Query, context: Context, env: Env) -> Env:
@@ -152,7 +152,7 @@ def grouped_by(select: exp.Select) -> list[exp.Expr]:
     for node in [one for each in members for one in each]:
         if isinstance(node, exp.Literal) and not node.is_string:
             if not node.is_int or not 1 <= int(node.name) <= len(outputs):
-                raise refusal(f"there is no select item {node.name}", node, "count from 1, or write the expression out")
+                raise no_item(node)
             found.append(outputs[int(node.name) - 1])
         else:
             found.append(node)

@@ -37,7 +37,7 @@ from dpsql.lower.sources import one_row
 from dpsql.lower.total_folds import folded, is_fold, placed
 from dpsql.lower.total_sources import joined, seen
 from dpsql.lower.untried import untried
-from dpsql.parse import refusal, unwrapped
+from dpsql.parse import no_item, refusal, unwrapped
 from dpsql.scalars.logic import truth
 from dpsql.scalars.rows import call
 from dpsql.scalars.unify import cast, common, merge
@@ -220,7 +220,11 @@ class Block:
         if (order := query.args.get("order")) is not None:
             for each in order.expressions:
                 inner = each.this if isinstance(each, exp.Ordered) else each
-                stays = isinstance(inner, exp.Var) or (isinstance(inner, exp.Literal) and inner.is_int)
+                placed = isinstance(inner, exp.Literal) and inner.is_int
+                count = len(query.selects) if isinstance(query, exp.Query) and not query.is_star else _MOST
+                if placed and not 1 <= int(inner.name) <= count:
+                    raise no_item(inner)
+                stays = placed or isinstance(inner, exp.Var)
                 named = isinstance(inner, exp.Column) and not inner.table and self.named(inner.name.lower()) is not None
                 if not stays and not named:
                     inner.replace(self.sql(self.value(inner)))

@@ -151,7 +151,7 @@ def _never(problem: ScalarError) -> Scalar:
     raise problem
 
 
-_MIXED = "where texts and numbers meet, write CAST(... AS VARCHAR) around the numbers"
+_MIXED = "write a number; where texts and numbers shall meet, CAST(... AS VARCHAR) around the numbers"
 _EXAMPLES = {
     Kind.INTEGER: _MIXED, Kind.DECIMAL: _MIXED, Kind.DOUBLE: _MIXED,
     Kind.TIME: "write it as '12:30:00'", Kind.DATE: "write it as '1998-09-02'",

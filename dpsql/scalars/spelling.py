@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
@@ -29,6 +31,8 @@ _TYPES = {
     "DOUBLE": DOUBLE, "TEXT": VARCHAR, "VARCHAR": VARCHAR, "CHAR": VARCHAR, "DATE": DATE, "TIMESTAMP": TIMESTAMP,
     "TIMESTAMPNTZ": TIMESTAMP, "DATETIME": TIMESTAMP, "TIME": TIME,
 }
+_USUAL = ("BOOLEAN", "INTEGER", "BIGINT", "DECIMAL(p, s)", "DOUBLE", "VARCHAR", "DATE", "TIME", "TIMESTAMP")
+_NAMES = ("SMALLINT", "TINYINT", "HUGEINT", "DECIMAL", "TEXT", "FLOAT", *(name for name in _USUAL if name.isalpha()))
 _STAND_INS = {"TIMESTAMPTZ": INSTANT, "UINT": "UINTEGER", **{name: name for name in STAND_INS}}
 _MOMENTS = {"TIME", "TIMETZ", "DATETIME", "TIMESTAMP", "TIMESTAMPNTZ", "TIMESTAMPTZ", "TIMESTAMPLTZ"}
 _MICROS = 6            # digits of a second
@@ -51,14 +55,18 @@ def type_of(node: exp.Expr) -> SqlType:
         return _decimal(node)
     found = _TYPES.get(name)
     if found is None or node.args.get("nested"):
-        hint = "use " + ", ".join(
-            ("BOOLEAN", "INTEGER", "BIGINT", "DECIMAL(p, s)", "DOUBLE", "VARCHAR", "DATE", "TIME", "TIMESTAMP"))
-        raise ScalarError(f"the type {node.sql(dialect='duckdb')} is not admitted", node, hint)
+        raise ScalarError(f"the type {node.sql(dialect='duckdb')} is not admitted", node, f"use {', '.join(_USUAL)}")
     return found
 
 
 def _require_plain(node: exp.Expr) -> None:
     """Refuses what stands in a type and is not read: fewer digits of a second, which would round, and collations."""
+    if node.this == exp.DType.USERDEFINED:
+        called = node.args.get("kind")
+        shown = called.name if isinstance(called, exp.Expr) else str(called)
+        near = get_close_matches(shown.upper(), _NAMES, 1)
+        raise ScalarError(f"there is no type {shown[:_LONGEST]}", node,
+                          f"did you mean {near[0]}?" if near else f"use {', '.join(_USUAL)}")
     digits = node.expressions[0].name if node.expressions else ""
     if str(node.this).rpartition(".")[2] in _MOMENTS and digits and (not digits.isdigit() or int(digits) < _MICROS):
         raise ScalarError("moments are kept to the microsecond: fewer digits are not answered", node,
