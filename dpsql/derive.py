@@ -14,7 +14,7 @@ from dpsql.facts.base import Facts, Pending
 from dpsql.facts.keys import equated, joined_fixed, joined_unique, pinned
 from dpsql.facts.order import require_exact_fold, require_frame, require_order
 from dpsql.facts.ownership import combined_owner, joined_owner, require_by_unit, require_marked
-from dpsql.facts.ranges import narrowed, never_null
+from dpsql.facts.ranges import narrowed, never_null, stated
 from dpsql.facts.stability import NEVER_NULL, combined_rows, fixed_rows, folded_interval, joined_rows, window_interval
 from dpsql.interval import ANY, Interval
 from dpsql.limits import tick
@@ -227,7 +227,7 @@ def _project(project: Project, source: Facts) -> Facts:
             raise InternalError(f"{column.name} is computed but claims to be stored")
         if column.proved is not None and not scalars.enforced(scalar).within(column.proved):
             raise InternalError(f"{column.name} claims a range that its expression does not prove")
-        interval = scalars.bounds(scalar, lambda c: source.intervals.get(c.id, ANY))
+        interval = stated(scalar, source.intervals)
         if interval != ANY:
             intervals[column.id] = interval
         if scalars.nullable(scalar, lambda c: c.id in source.nullable):

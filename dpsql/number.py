@@ -10,8 +10,9 @@ from sqlglot import exp
 
 from dpsql import scalars
 from dpsql.aggregates import Cells, Number, summed
-from dpsql.expression import BIGINT, DOUBLE, INTEGER, VARCHAR, Column, Kind, Lit, Scalar, SqlType, columns_of
+from dpsql.expression import BIGINT, DOUBLE, INTEGER, VARCHAR, Kind, Lit, Scalar, SqlType
 from dpsql.facts.base import Facts
+from dpsql.facts.ranges import YEARS, stated
 from dpsql.interval import ANY, Interval
 from dpsql.parse import refusal
 from dpsql.program import Measure
@@ -22,7 +23,6 @@ COARSE_BITS = 24          # of a number that is squared: 2^24 steps from end to 
 CELLS_BITS, GROUPED_BITS = 20, 12    # of the grids that quantiles are chosen from: of all groups together, of one
 LONGEST = 400_000         # days that are told apart by their seconds; in more, minutes are
 FREE_BITS = 34            # of a grid of minutes over all times
-ALL_DAYS = (Fraction(-719_162), Fraction(2_932_896))      # the years 1 to 9999
 GROUPED_POWER = 9         # places of a doubling in groups: 2^9, or .14 % each
 DOUBLE_OCTAVES = (-64, 192)
 LOOSE_BITS, LOOSE_PLACES = 40, 20    # a DOUBLE without a stated range is summed up to 2^40, in steps of 2^-20
@@ -36,9 +36,9 @@ def number(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> N
 
     Raises QueryError at `place` when the range is too large.
     """
-    stated = _stated(scalar, facts)
-    believed = stated if stated is not None else _widest(scalar, facts)
-    loose = stated is None
+    known = _stated(scalar, facts)
+    believed = known if known is not None else _widest(scalar, facts)
+    loose = known is None
     if scalar.type.kind is Kind.DOUBLE:
         bits = LOOSE_BITS + LOOSE_PLACES if loose else GRID_BITS
         return replace(_on_grid(scalar, believed, believed.magnitude, bits, place), loose=loose)
@@ -132,8 +132,8 @@ def cells(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure, group
 def _days(scalar: Scalar, facts: Facts, bits: int) -> Cells:
     """Dates by the day; moments by the finest unit that keeps the grid small. `release` moves rows into the range."""
     believed = scalars.bounds(scalar, lambda c: facts.intervals.get(c.id, ANY))
-    low, high = (end if known is None else max(ALL_DAYS[0], min(ALL_DAYS[1], known))
-                 for known, end in zip((believed.low, believed.high), ALL_DAYS, strict=True))
+    low, high = (end if known is None else max(YEARS.ends[0], min(YEARS.ends[1], known))
+                 for known, end in zip((believed.low, believed.high), YEARS.ends, strict=True))
     if scalar.type.kind is Kind.DATE:
         return Cells(scalar, math.floor(low), math.ceil(high), Fraction(1), scalar.type)
     if high - low > LONGEST:
@@ -148,21 +148,10 @@ _UNITS = (
 )
 
 
-def _believed(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> Interval:
-    """The range of an expression that somebody stated. Raises QueryError where nobody did."""
-    stated = _stated(scalar, facts)
-    if stated is None:
-        raise _unbounded(_loose(scalar, facts), place, measure)
-    return stated
-
-
 def _stated(scalar: Scalar, facts: Facts) -> Interval | None:
     """The range of an expression, where it is one that somebody stated."""
-    believed = scalars.bounds(scalar, lambda c: facts.intervals.get(c.id, ANY))
-    loose = _loose(scalar, facts)
-    if not believed.finite or _rests_on(scalar, facts, loose, believed) or _only_typed(scalar, facts, believed):
-        return None
-    return believed
+    believed = stated(scalar, facts.intervals)
+    return believed if believed.finite else None
 
 
 def _widest(scalar: Scalar, facts: Facts) -> Interval:
@@ -195,52 +184,3 @@ def _on_grid(scalar: Scalar, to: Interval, reach: Fraction, bits: int, place: ex
 
 def _log2(value: Fraction) -> int:
     return max(-900, math.ceil(math.log2(value))) if float(value) else -900
-
-
-def _loose(scalar: Scalar, facts: Facts) -> list[Column]:
-    """The numeric columns an expression reads of which only the type is known: of tables, or folds of such."""
-    return [c for c in dict.fromkeys(columns_of(scalar)) if c.type.numeric and _typed(c, facts)]
-
-
-def _typed(column: Column, facts: Facts) -> bool:
-    known, whole = facts.intervals.get(column.id, ANY), column.type.range
-    if not known.finite:
-        return True
-    wide = column.type.kind is Kind.DECIMAL or column.type.width >= 64
-    return not column.table and wide and whole.finite and (known.low == whole.low or known.high == whole.high)
-
-
-def _rests_on(scalar: Scalar, facts: Facts, loose: list[Column], believed: Interval) -> bool:
-    """Whether the bounds come from the mere types of these columns: half the type's range would change them."""
-
-    def halved(column: Column) -> Interval:
-        if column not in loose or not column.type.range.finite:
-            return facts.intervals.get(column.id, ANY)
-        low, high = column.type.range.ends
-        return facts.intervals.get(column.id, ANY).meet(Interval(low / 2, high / 2))
-
-    return scalars.bounds(scalar, halved) != believed
-
-
-def _only_typed(scalar: Scalar, facts: Facts, believed: Interval) -> bool:
-    """Whether the bounds are the ends of a wide type and nobody declared them: such noise is of no use to anybody."""
-    whole = scalar.type.range
-    wide = scalar.type.kind is Kind.DECIMAL or scalar.type.width >= 64
-    declared = not any(_typed(c, facts) for c in columns_of(scalar))
-    return whole.finite and wide and not declared and (believed.low == whole.low or believed.high == whole.high)
-
-
-def _unbounded(loose: list[Column], place: exp.Expr, measure: Measure) -> Exception:
-    name, loose = measure.family.upper(), [c for c in loose if c.table]
-    if not loose:
-        return refusal(
-            f"{name} needs a finite range, and none is known of this expression", place,
-            "bound it, as in LEAST(GREATEST(x, 0), 100)",
-        )
-    named = " and ".join(f"{c.table}.{c.source}" for c in loose)
-    first = loose[0]
-    return refusal(
-        f"{name} needs a finite range, and none is declared for {named}", place,
-        f"the owner can declare [tables.{first.table}] columns.{first.source} = {{ range = [low, high] }}, or bound it "
-        "here: LEAST(GREATEST(x, 0), 100), or WHERE x BETWEEN 0 AND 100",
-    )

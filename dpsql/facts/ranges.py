@@ -9,12 +9,70 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 
-from dpsql.expression import DATE, TIMESTAMP, Call, Column, Lit, Ref, Scalar, SqlType
+from dpsql.expression import DATE, TIMESTAMP, Call, Column, Kind, Lit, Ref, Scalar, SqlType, columns_of
 from dpsql.interval import ANY, Interval, point
-from dpsql.scalars.ranges import days
+from dpsql.scalars.ranges import bounds, days, of_literal
+from dpsql.scalars.rows import interval_of
 
 _DATED = (DATE, TIMESTAMP)
+YEARS = Interval(Fraction(-719_162), Fraction(2_932_896))     # the years 1 to 9999, in days since 1970
+_TEXTUAL = (Kind.VARCHAR, Kind.LIST)
+_FAR = 1 << 15          # as far as no text or list reaches, but the type of an answer about it
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
+
+
+def stated(scalar: Scalar, intervals: Mapping[int, Interval]) -> Interval:
+    """What is believed of an expression, its ends unknown where they come from mere types: of columns nobody declared,
+    or of functions of texts. Half of such a range would change them."""
+    whole = bounds(scalar, lambda column: intervals.get(column.id, ANY))
+    if whole == ANY or not isinstance(scalar, Ref | Call):
+        return whole
+    half = _halved(scalar, intervals)
+    return Interval(whole.low if whole.low == half.low else None, whole.high if whole.high == half.high else None)
+
+
+def _halved(scalar: Scalar, intervals: Mapping[int, Interval]) -> Interval:
+    """The range of an expression, were every mere type half as wide."""
+    match scalar:
+        case Ref(column):
+            known = intervals.get(column.id, ANY)
+            typed = YEARS if column.type in _DATED else column.range
+            return known.meet(column.range).meet(Interval(
+                typed.low / 2 if known.low is None and typed.low is not None else None,
+                typed.high / 2 if known.high is None and typed.high is not None else None,
+            ))
+        case Lit():
+            return of_literal(scalar)
+        case Call(_, args):
+            ranges = tuple(_halved(arg, intervals) for arg in args)
+            return _halved_ends(scalar, ranges, interval_of(scalar, ranges), intervals)
+
+
+def _halved_ends(
+    call: Call, ranges: tuple[Interval, ...], found: Interval, intervals: Mapping[int, Interval]
+) -> Interval:
+    """The range of a call, half of it where only the type of its answer says how far it goes."""
+    read = [(arg, range_) for arg, range_ in zip(call.args, ranges, strict=True) if not isinstance(arg, Lit)]
+    if read and all(arg.type.kind in _TEXTUAL and range_ == ANY for arg, range_ in read):
+        written = [_number(arg) for arg in call.args]
+        ends = [end / 2 if end is not None and abs(end) >= _FAR and end not in written else end
+                for end in (found.low, found.high)]
+    elif _wide(call.type) and any(_typed(column, intervals) for column in columns_of(call)):
+        whole = call.type.range
+        ends = [end / 2 if end is not None and end in (whole.low, whole.high) else end
+                for end in (found.low, found.high)]
+    else:
+        return found
+    return Interval(*ends)
+
+
+def _wide(type_: SqlType) -> bool:
+    return type_.kind is Kind.DECIMAL or type_.width >= 64
+
+
+def _typed(column: Column, intervals: Mapping[int, Interval]) -> bool:
+    """Whether a column is a number of which an end is known from its type alone."""
+    return column.type.numeric and not intervals.get(column.id, ANY).finite
 
 
 def narrowed(intervals: Mapping[int, Interval], conjuncts: Iterable[Scalar]) -> dict[int, Interval]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from dpsql import scalars
 from dpsql.expression import Scalar
 from dpsql.facts.base import Facts
 from dpsql.facts.keys import Ids, covers
+from dpsql.facts.ranges import stated
 from dpsql.interval import ANY, Interval
 from dpsql.relation import Fold, JoinKind, Over, Place, Quantile, SetKind
 
@@ -148,7 +148,7 @@ def folded_interval(fold: Fold | Quantile, scalar: Scalar | None, rows: Facts) -
     """
     if scalar is None or fold in NEVER_NULL:
         return Interval(Fraction(0), None)
-    one = scalars.bounds(scalar, lambda column: rows.intervals.get(column.id, ANY))
+    one = stated(scalar, rows.intervals)
     if fold is not Fold.SUM:
         return one
     return Interval(
@@ -163,5 +163,5 @@ def window_interval(over: Over, rows: Facts) -> Interval:
         return folded_interval(over.function, over.args[0] if over.args else None, rows)
     if over.function in NEVER_NULL:
         return Interval(Fraction(0), None)
-    bounds = [scalars.bounds(arg, lambda column: rows.intervals.get(column.id, ANY)) for arg in over.args]
+    bounds = [stated(arg, rows.intervals) for arg in over.args]
     return bounds[0] if len(bounds) == 1 else ANY

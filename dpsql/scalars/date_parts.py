@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 from sqlglot import exp
 
 from dpsql.expression import BIGINT, DATE, DOUBLE, TIME, VARCHAR, Call, Kind, Scalar, SqlType
+from dpsql.interval import Interval, between
 from dpsql.scalars import intervals
 from dpsql.scalars.dates import dated, moment
 from dpsql.scalars.moments import fits
@@ -29,6 +33,7 @@ _OF_MOMENT = (                              # some raise for a DATE while planni
     "hour", "minute", "second", "week", "isoyear", "yearweek", "millisecond", "microsecond",
 )
 _OF_CLOCK = ("hour", "minute", "second", "millisecond", "microsecond")      # those of a TIME
+_BEFORE_1970, _LAST_DAY = datetime.date(1970, 1, 1).toordinal(), datetime.date.max.toordinal()
 FEW = 60                                    # parts with no more values are public keys: everyone knows the calendar
 PART_UNITS = frozenset((*_PARTS, "epoch"))
 
@@ -46,8 +51,22 @@ def _part(name: str) -> Row:
     printed = _hour_sql if name == "hour" else function(getattr(exp, nodes[0])) if nodes else named(name.upper())
     names = ("weekday",) if name == "dow" else () if nodes else (name,)
     values = tuple(range(low, high + 1)) if high - low < FEW else None
-    return Row(name, takes, printed, intervals.fixed(low, high), always, nodes=tuple(f"{node} this" for node in nodes),
+    fixed = intervals.fixed(low, high)
+    range_ = _year_range if name == "year" else fixed
+    return Row(name, takes, printed, range_, always, nodes=tuple(f"{node} this" for node in nodes),
                names=names, values=None if values is None else lambda call: values)
+
+
+def _year_range(call: Call, ranges: Ranges) -> Interval:
+    """From the year of the first day to that of the last, where they are in Python's calendar."""
+    widest = between(*_PARTS["year"][:2])
+    low, high = (_year(end) for end in (ranges[0].low, ranges[0].high))
+    return widest.meet(Interval(low, high))
+
+
+def _year(day: Fraction | None) -> Fraction | None:
+    ordinal = 0 if day is None else math.floor(day) + _BEFORE_1970
+    return Fraction(datetime.date.fromordinal(ordinal).year) if 0 < ordinal <= _LAST_DAY else None
 
 
 def _hour_sql(call: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Expr:

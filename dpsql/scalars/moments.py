@@ -55,4 +55,4 @@ def _window_sql(call: Call, args: Sequence[exp.Expr], ranges: Ranges) -> exp.Exp
     return exp.Case(ifs=[exp.If(this=inside, true=args[0])])
 
 
-add(Row("window", _written, _window_sql, lambda call, ranges: WINDOW, always, guard=True))
+add(Row("window", _written, _window_sql, lambda call, ranges: ranges[0].meet(WINDOW), always, guard=True))
