@@ -101,6 +101,6 @@ def test_columns_of_an_answer_are_known_for_free(session: dpsql.Session) -> None
         planned = session.columns(sql, params=[3])
         assert session.balance().epsilon_spent == 0
         answer = session.query(sql, params=[3])
+        with pytest.raises(dpsql.QueryError):
+            session.columns("SELECT id FROM people")
     assert planned == tuple(zip(answer.columns, answer.types, strict=True))
-    with pytest.raises(dpsql.QueryError):
-        session.columns("SELECT id FROM people")

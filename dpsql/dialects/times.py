@@ -235,14 +235,6 @@ def _last_day(node: exp.Expr, dialect: str) -> exp.Expr:
     return made(f"last_day(date_trunc('{unit.lower()}', d) + INTERVAL {more})", d=node.this)
 
 
-def _month_end(node: exp.Expr, dialect: str) -> exp.Expr:
-    """T-SQL's EOMONTH(d, n)."""
-    months = node.args.get("expression")
-    if months is None:
-        return node
-    return exp.LastDay(this=moved(exp.AddMonths(this=node.this, expression=months), dialect))
-
-
 def _next_day(node: exp.Expr, dialect: str) -> exp.Expr:
     name = node.expression.unnest()
     found = [i for i, day in enumerate(_DAYS) if isinstance(name, exp.Literal) and len(name.this) > 1

@@ -1,23 +1,15 @@
-"""The dictionary as a terminal shows it."""
+"""The tables of a policy as a terminal shows them."""
 
 from __future__ import annotations
 
-from dpsql.dictionary import entry, grid, line
-from dpsql.errors import ProgrammingError
-from dpsql.policy import Policy
-from dpsql.schema import Schema
+from collections.abc import Sequence
+
+from dpsql.dictionary import TableInfo, line
+from dpsql.doors.screen import Screen
 
 
-def describe_tables(policy: Policy, schema: Schema) -> str:
-    """One line per table of the policy: whose rows it holds, and its keys."""
-    tables = [entry(policy, schema, name) for name in sorted(policy.tables)]
+def described(tables: Sequence[TableInfo], screen: Screen) -> str:
+    """One line per table: whose rows it holds, its keys, and its comment where any has one."""
     rows = [(t.name, t.whose, "; ".join(", ".join(key) for key in t.keys), line(t.comment)) for t in tables]
-    return grid(("table", "rows belong to", "keys", "comment"), rows)
-
-
-def describe_table(policy: Policy, schema: Schema, name: str) -> str | None:
-    """One line per column with its type and what the policy says of it; None for a table the policy does not name."""
-    try:
-        return str(entry(policy, schema, name))
-    except ProgrammingError:
-        return None
+    kept = 4 if any(row[-1] for row in rows) else 3
+    return screen.grid(("table", "rows belong to", "keys", "comment")[:kept], [row[:kept] for row in rows])

@@ -73,11 +73,11 @@ class Desk:
         return self._session or self._open(_options("", False))
 
     def _told(self) -> str:
-        from dpsql.doors.describe import describe_tables
+        from dpsql.doors.describe import described
+        from dpsql.doors.screen import Screen
 
         session = self._opened()
-        tables = describe_tables(session.policy, session.schema)
-        return f"{tables}\n\nepsilon {session.balance(self._defaults.analyst)}"
+        return f"{described(session.tables(), Screen())}\n\nepsilon {session.balance(self._defaults.analyst)}"
 
     def _asked(self, sql: str, options: Namespace) -> object:
         session, defaults = self._opened(), self._defaults

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dpsql.answer import Answer, AnswerCost
 from dpsql.dialects import DIALECTS
 from dpsql.dictionary import line
+from dpsql.doors.describe import described
 from dpsql.doors.formats import NAMES
 from dpsql.doors.statements import split
 from dpsql.errors import ProgrammingError
@@ -58,10 +59,7 @@ def describe(shell: Shell, argument: str) -> None:
     """The tables, or the columns of one, as the policy and the schema tell of them."""
     screen = shell.screen
     if not argument:
-        rows = [(t.name, t.whose, "; ".join(", ".join(key) for key in t.keys), line(t.comment))
-                for t in shell.session.tables()]
-        kept = 4 if any(row[-1] for row in rows) else 3
-        print(screen.grid(("table", "rows belong to", "keys", "comment")[:kept], [row[:kept] for row in rows]))
+        print(described(shell.session.tables(), screen))
         return
     name = argument[1:-1].replace('""', '"') if argument.startswith('"') and argument.endswith('"') else argument
     table = shell.session.describe(name)
