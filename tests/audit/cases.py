@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 from auditor import CONFIDENCE, Output, lower_bound
@@ -18,6 +20,7 @@ from dpsql.release import release
 from dpsql.session import Session
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+PART = 8          # of so many draws, whole answers are drawn once
 DELTA = 0.01      # large, so that private groups show at all and an audit can see them
 WHOLE_DELTA = 1e-4      # of whole answers, which one ledger pays for
 POLICY = f"""
@@ -148,6 +151,23 @@ def audit_whole(pair: Pair, name: str, worst: str, runs: int, confidence: float 
     cost = pair[0].plan(sql, delta=WHOLE_DELTA).cost
     both = [[_answered(session, sql) for _ in range(runs)] for session in pair]
     return Audit(name, worst, lower_bound(*both, float(cost.delta), confidence), float(cost.epsilon))
+
+
+def audited(worst: str, runs: int) -> tuple[int, int]:
+    """Print the rows of one unit; how many they are, and how many are above their charge."""
+    wrong = found = 0
+    with TemporaryDirectory() as one, TemporaryDirectory() as other, \
+            pairs(Path(one)) as stated, pairs(Path(other), OPEN_POLICY) as opened:
+        for made in chain(
+            (audit(stated[worst], name, worst, runs) for name in QUERIES),
+            (audit_whole(stated[worst], name, worst, runs // PART) for name in WHOLE),
+            (audit_whole(opened[worst], name, worst, runs // PART) for name in OPEN),
+        ):
+            above = made.bound > made.epsilon
+            found, wrong = found + 1, wrong + above
+            print(f"{made.name:24} {made.worst:14} charged {made.epsilon:g}  proved {made.bound:.3f}"
+                  f"{'  ABOVE ITS CLAIM' if above else ''}", flush=True)
+    return found, wrong
 
 
 def _released(session: Session, sql: str, runs: int) -> list[Output]:

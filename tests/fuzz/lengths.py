@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 MANY = 20_000
+PARTS = 8           # of the many, for as many processes as there are
 BATCH = 50          # examples between two looks at the clock
 MINUTES = float(os.environ.get("DPSQL_MINUTES", "2"))
 ATTACKS = 5         # tests under the mark `fuzz`, which share the minutes

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from small_worlds import EXAMPLES, MODES, databases
 from test_searched import open_world
 
-from tests.fuzz.lengths import MANY, examples, for_minutes
+from tests.fuzz.lengths import MANY, PARTS, examples, for_minutes
 from tests.fuzz.measured import check_distances, check_searched, fed, plan_of
 from tests.fuzz.query_words import Written, queries
 
@@ -44,7 +44,12 @@ def searched(length: settings) -> Callable[[], None]:
 
 test_queries = attack(examples(4 * EXAMPLES))
 test_searched_queries = searched(examples(EXAMPLES))
-test_twenty_thousand_queries = pytest.mark.slow(attack(examples(MANY, new=True)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(PARTS))
+def test_twenty_thousand_queries(part: int) -> None:
+    attack(examples(MANY // PARTS, new=True))()
 
 
 @pytest.mark.fuzz
