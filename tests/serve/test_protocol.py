@@ -148,6 +148,7 @@ def test_settings_are_told_kept_and_reset(served: Served) -> None:
         assert len(raw.rows("SHOW ALL")) > 30
         assert raw.rows("SHOW dpsql.health") == [[b"ok"]]
         assert [row[0] for row in raw.rows("SHOW dpsql.budget")] == [b"alice", b"the policy"]
+        assert all(len(number or b"") < 14 for row in raw.rows("SHOW dpsql.budget") for number in row[1:])
         assert b"released_1" in b"".join(row[0] or b"" for row in raw.rows("EXPLAIN SELECT COUNT(*) FROM visits"))
 
 
@@ -260,5 +261,7 @@ def test_columns_are_named_as_postgresql_names_them(served: Served) -> None:
                           "FROM wards GROUP BY ward, floor")
         assert [name for name, _, _ in found[0].columns] == ["count", "top", "?column?", "floor", "lower", "F"]
         assert [name for name, _, _ in raw.query("SELECT * FROM wards")[0].columns] == ["ward", "floor"]
+        found = raw.query("SELECT PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY cost) FROM visits")
+        assert next(each for each in found if each.kind == "T").columns[0][0] == "percentile_cont"
         found = raw.query("SELECT COUNT(*), COUNT(DISTINCT patient_id) FROM visits UNION ALL SELECT 1, 2")
         assert [name for name, _, _ in next(each for each in found if each.kind == "T").columns] == ["count", "count"]

@@ -71,6 +71,13 @@ def test_what_cannot_be_read_points_at_its_place(text: str, state: str) -> None:
     assert refused.value.position is None or 1 <= refused.value.position <= len(text) + 1
 
 
+def test_the_hint_is_about_what_was_asked() -> None:
+    for text, hint in (("EXECUTE x", "through the driver"), ("LISTEN x", "sends no notifications")):
+        with pytest.raises(Failure) as refused:
+            read(text)
+        assert refused.value.hint is not None and hint in refused.value.hint
+
+
 def test_a_text_too_long_is_refused_before_it_is_read() -> None:
     with pytest.raises(QueryError, match="characters"):
         read("x" * 200_000)

@@ -153,8 +153,9 @@ class Office:
         """What is spent and left, of the user and of the policy. BudgetError for a user the policy does not know."""
         found = {balance.analyst: balance for balance in (self.session.balance(user), self.session.balance(None))}
         rows = [
-            (name or "the policy", each.epsilon_limit, each.epsilon_spent, each.epsilon_left, each.delta_limit,
-             each.delta_spent, each.delta_left)
+            (name or "the policy", *(float(f"{amount:.12g}") for amount in (      # a difference of doubles has a tail
+                each.epsilon_limit, each.epsilon_spent, each.epsilon_left,
+                each.delta_limit, each.delta_spent, each.delta_left)))
             for name, each in found.items()
         ]
         return Outcome(BUDGET, rows, "SHOW")

@@ -296,9 +296,17 @@ def _unlisten(words: Words) -> Command:
     return Done("UNLISTEN")
 
 
-def _unanswered(words: Words) -> Command:
-    raise Failure("0A000", "this statement is not answered here", position=words.offset + begin(words.sql) + 1,
-                  hint="prepare statements through the driver; dpsql sends no notifications")
+def _unprepared(words: Words) -> Command:
+    raise _unanswered(words, "prepare statements through the driver: it keeps what they take and give")
+
+
+def _silent(words: Words) -> Command:
+    raise _unanswered(words, "dpsql sends no notifications")
+
+
+def _unanswered(words: Words, hint: str) -> Failure:
+    return Failure("0A000", "this statement is not answered here", position=words.offset + begin(words.sql) + 1,
+                   hint=hint)
 
 
 _READERS: dict[str, Callable[[Words], Command]] = {
@@ -306,6 +314,6 @@ _READERS: dict[str, Callable[[Words], Command]] = {
     "BEGIN": _transaction("BEGIN"), "START TRANSACTION": _transaction("BEGIN"), "COMMIT": _transaction("COMMIT"),
     "END": _transaction("COMMIT"), "ROLLBACK": _transaction("ROLLBACK"), "ABORT": _transaction("ROLLBACK"),
     "SAVEPOINT": _savepoint("SAVEPOINT"), "RELEASE": _savepoint("RELEASE"), "SET": _set, "SHOW": _show,
-    "RESET": _reset, "DISCARD": _discard, "DEALLOCATE": _deallocate, "UNLISTEN": _unlisten, "LISTEN": _unanswered,
-    "NOTIFY": _unanswered, "PREPARE": _unanswered, "EXECUTE": _unanswered,
+    "RESET": _reset, "DISCARD": _discard, "DEALLOCATE": _deallocate, "UNLISTEN": _unlisten, "LISTEN": _silent,
+    "NOTIFY": _silent, "PREPARE": _unprepared, "EXECUTE": _unprepared,
 }

@@ -46,7 +46,7 @@ def _figured(node: exp.Expr | None) -> str | None:
             return _own(node.this) or _type(node)
         case exp.Case():
             return _own(node.args.get("default")) or "case"
-        case exp.Paren() | exp.Collate() | exp.Bracket() | exp.Filter() | exp.Window():
+        case exp.Paren() | exp.Collate() | exp.Bracket() | exp.Filter() | exp.WithinGroup() | exp.Window():
             return _figured(node.this)
         case exp.Subquery() | exp.Select():
             inner = node.this if isinstance(node, exp.Subquery) else node
