@@ -201,9 +201,9 @@ def _inside(statement: Statement) -> list[str]:
             elif rank.margin is None or rank.margin < 2:
                 reach = max(reach, math.ceil(quantile.reach(rank, grid.places)))
             else:
-                name, way = ("MIN", "below") if rank.fraction * 2 < 1 else ("MAX", "above")
+                name, way, last = ("MIN", "below", "lowest") if rank.fraction * 2 < 1 else ("MAX", "above", "highest")
                 count = math.ceil(rank.margin)
-                found.append(f"{name} is a value with about {count} {who} {way} it: the last one's is private")
+                found.append(f"{name} is a value with about {count} {who} {way} it: the very {last} is one person's")
     if reach:
         found.append(f"a quantile has no interval: with 95 % at most {reach} rows lie between it and the true one")
     return found

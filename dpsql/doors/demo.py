@@ -36,8 +36,8 @@ QUESTIONS = (
     Question(
         "How old are our patients?",
         "SELECT AVG(age) AS average_age FROM patients",
-        "With 40,000 patients the noise is far below what anybody cares about. Yet whoever knows the answer "
-        "learns nothing about any single patient, not even whether they are in the database.",
+        "With 40,000 patients the noise is far below what anybody cares about. Yet the answer moves the odds of "
+        "any guess about one patient, even that they are in the database at all, by a factor of e at most.",
     ),
     Question(
         "What do they come for? The policy says which diagnoses exist, so all of them are always listed.",
@@ -117,7 +117,7 @@ def exact(owner: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[object, ...]
 def introduce(patients: object, visits: object) -> None:
     """The data and the policy."""
     say(f"A hospital has {patients:,} patients and {visits:,} visits in a DuckDB file. Ada is to analyse them, "
-        "and must learn nothing about any single patient. The hospital writes down who is to be protected:")
+        "and shall not learn about any single patient. The hospital writes down who is to be protected:")
     print(textwrap.indent(POLICY, "    "))
     say("Epsilon is the price of an answer: the less, the more noise. Ada may spend 5, once and for all. "
         "She asks ordinary SQL. Beside every number stands ± how far off it may be (95 %), and, in this "

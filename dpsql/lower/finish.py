@@ -127,7 +127,8 @@ def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.E
         why = None if isinstance(node, exp.AggFunc) else scalars.reason(node)
         if why is not None:
             raise refusal(why.reason, node, why.hint)
-        raise refusal(f"{written(node)} is not admitted", node, "the pages of grammar_fixtures show what is")
+        raise refusal(f"{written(node)} is not admitted", node,
+                      scalars.spelt_like(written(node)) or "the pages of grammar_fixtures show what is")
     args: dict[str, object] = {}
     for name, value in node.args.items():
         if isinstance(node, exp.Column) and name in ("db", "catalog"):

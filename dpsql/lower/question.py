@@ -187,7 +187,10 @@ def _replacement(node: exp.Expr, question: Question, copy: Callable[[exp.Expr], 
         return None
     alias = None if node.table or lookup(node, question.scope) else question.aliases.get(node.name.lower())
     if alias is not None and node.find_ancestor(exp.Alias) is not alias.parent:
-        return exp.Paren(this=copy(alias))
+        read = exp.Paren(this=copy(alias))
+        for part in read.walk():            # what is refused of it is shown where the name stands
+            part.meta.update(node.this.meta)
+        return read
     build(node, question.scope)
     columns = {key.scalar.column.name.lower() for key in question.keys if isinstance(key.scalar, Ref)}
     shadowed = next((name for name, item in question.aliases.items() if name in columns and node in item.walk()), None)

@@ -21,7 +21,7 @@ from dpsql.scalars import (  # noqa: F401  (they fill the table)
     text,
     zones,
 )
-from dpsql.scalars.build import build
+from dpsql.scalars.build import build, spelt_like
 from dpsql.scalars.clamps import clamp
 from dpsql.scalars.date_parts import DAY_NAMES, MONTH_NAMES
 from dpsql.scalars.errors import ScalarError
@@ -36,5 +36,6 @@ from dpsql.scalars.sql import to_sql
 
 __all__ = [
     "DAY_NAMES", "FINISH_FUNCTIONS", "MONTH_NAMES", "ScalarError", "admitted_in_finish", "bounds", "build", "call",
-    "clamp", "conjuncts", "enforced", "fed", "few_values", "nullable", "public_values", "reason", "to_sql",
+    "clamp", "conjuncts", "enforced", "fed", "few_values", "nullable", "public_values", "reason", "spelt_like",
+    "to_sql",
 ]

@@ -123,9 +123,15 @@ def _unknown(node: exp.Expr) -> ScalarError:
     known = {*_by_name(), *_FOLDS, *rows}
     if called in known:
         return ScalarError(f"{name} takes other arguments", node, "grammar_fixtures/expressions shows which")
-    near = difflib.get_close_matches(called, sorted(known), n=1, cutoff=0.8)
-    hint = f"did you mean {near[0]}?" if near else "grammar_fixtures/expressions shows what is"
+    hint = spelt_like(called) or "grammar_fixtures/expressions shows what is"
     return ScalarError(f"{name} is not admitted", node, hint)
+
+
+def spelt_like(called: str) -> str | None:
+    """The hint that a function is spelt much like one there is."""
+    rows = (row.name for row in ROWS.values() if not row.guard and row.nodes and len(row.name) > 2)
+    near = difflib.get_close_matches(called.lower(), sorted({*_by_name(), *_FOLDS, *rows}), n=1, cutoff=0.8)
+    return f"did you mean {near[0]}?" if near else None
 
 
 # Nodes that are no plain row ----------------------------------------------------------------------------------------

@@ -108,6 +108,7 @@ _INSTEAD = {
     "initcap": "write upper(left(x, 1)) || lower(substring(x, 2))",
     "make_timestamp": "write CAST(... AS TIMESTAMP)", "levenshtein": "compare with LIKE or a regular expression",
     "array": "a name with spaces is written \"in quotes\"; [x] is tsql's: pass dialect=\"tsql\"",
+    "average": "write AVG(x)", "percentile": "write QUANTILE_CONT(x, 0.5)", "count_distinct": "write COUNT(DISTINCT x)",
     "hash": "write md5(x)", "epoch_ns": "write epoch_us(x)",
     "lcm": "write x * y // gcd(x, y)",
     **dict.fromkeys(("split", "string_split", "str_split", "string_to_array"),
