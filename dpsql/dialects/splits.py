@@ -115,11 +115,17 @@ def _unnested(split: exp.Expr, alias: exp.Expr | None) -> exp.Unnest:
 
 
 def _applied(node: exp.Expr, dialect: str) -> exp.Expr:
-    """CROSS APPLY STRING_SPLIT(x, d) t, and Snowflake's SPLIT_TO_TABLE and FLATTEN(SPLIT(x, d)): t.value is a part."""
+    """CROSS APPLY STRING_SPLIT(x, d) t, and Snowflake's SPLIT_TO_TABLE and FLATTEN(SPLIT(x, d)): t.value is a part.
+
+    CROSS APPLY of a query is CROSS JOIN LATERAL, and OUTER APPLY is LEFT JOIN LATERAL.
+    """
     lateral, found = node.this, None
     if not isinstance(lateral, exp.Lateral):
         return node
     inner, outer = lateral.this, lateral.args.get("cross_apply") is False or bool(lateral.args.get("outer"))
+    if isinstance(inner, exp.Subquery) and lateral.args.get("cross_apply") is not None:
+        whole = exp.Lateral(this=inner, alias=lateral.args.get("alias"))
+        return exp.Join(this=whole, **({"side": "LEFT", "on": exp.true()} if outer else {"kind": "CROSS"}))
     if isinstance(inner, exp.Anonymous) and str(inner.this).lower() == "string_split" and len(inner.expressions) == 2:
         found = exp.Split(this=inner.expressions[0], expression=inner.expressions[1])
     elif isinstance(inner, exp.SplitToTable):

@@ -17,6 +17,7 @@ from dpsql.errors import QueryError
 from dpsql.expression import NULL, Column, Lit, Ref, Scalar, SqlType, columns_of, substituted
 from dpsql.lower.assemble import assemble
 from dpsql.lower.context import Context, Cte, Env, Origin
+from dpsql.lower.first import written_out
 from dpsql.lower.folds import plain
 from dpsql.lower.joins import Block, Group, Item, Outer, Split, item_columns
 from dpsql.lower.rows import Rows, build, lower_from
@@ -204,7 +205,7 @@ def _first_rows(query: exp.Select, keys: Sequence[exp.Expr]) -> None:
     if query.args.get("distinct"):
         raise refusal("LIMIT and DISTINCT together are not answered in a subquery", limit or offset,
                       "use GROUP BY, and LIMIT around it")
-    ordered = [_ordered(node, query) for node in order.expressions] if order is not None else []
+    ordered = [written_out(node, query) for node in order.expressions] if order is not None else []
     place = exp.Window(
         this=exp.RowNumber(), partition_by=[key.copy() for key in keys], over="OVER",
         order=exp.Order(expressions=ordered) if ordered else None,
@@ -220,17 +221,6 @@ def _first_rows(query: exp.Select, keys: Sequence[exp.Expr]) -> None:
     query.set("qualify", exp.Qualify(this=exp.and_(*tests, copy=False)) if tests else None)
     for clause in ("limit", "offset", "order"):
         query.set(clause, None)
-
-
-def _ordered(node: exp.Expr, query: exp.Select) -> exp.Expr:
-    """One item of ORDER BY, a position written out."""
-    inner = node.this if isinstance(node, exp.Ordered) else node
-    if isinstance(inner, exp.Literal) and inner.is_int and 1 <= int(inner.name) <= len(query.expressions):
-        item = query.expressions[int(inner.name) - 1]
-        meant = item.this if isinstance(item, exp.Alias) else item
-        rest = {name: value for name, value in node.args.items() if name != "this"}
-        return exp.Ordered(this=meant.copy(), **rest)
-    return node.copy()
 
 
 def _whole(clause: exp.Expr | None) -> int:

@@ -127,8 +127,10 @@ def _block(select: exp.Select, items: list[exp.Expr], kept: Keys, dropped: Keys)
         block.set(clause, None)
     names = {node.name.lower() for node in dropped if isinstance(node, exp.Column) and not node.table}
     shown = [
-        exp.alias_(exp.Null() if item.alias.lower() in names else _without(item.this, dropped), item.alias, quoted=True)
-        for item in items
+        exp.alias_(
+            exp.Null() if item.alias.lower() in names - _read(item.this) else _without(item.this, dropped),
+            item.alias, quoted=True,
+        ) for item in items
     ]
     block.set("expressions", shown)
     if having := block.args.get("having"):
@@ -137,6 +139,11 @@ def _block(select: exp.Select, items: list[exp.Expr], kept: Keys, dropped: Keys)
     if not kept and not block.args.get("having") and not any(has_aggregate(item) for item in shown):
         return exp.Select(expressions=shown)        # the total of nothing is one row, whoever is there
     return block
+
+
+def _read(node: exp.Expr) -> set[str]:
+    """The columns that an item reads: a key of such a name is the column, not the item that is called so too."""
+    return {column.name.lower() for column in node.find_all(exp.Column)}
 
 
 def _without(node: exp.Expr, dropped: Keys) -> exp.Expr:

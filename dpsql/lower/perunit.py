@@ -34,7 +34,10 @@ def lower_grouped(select: exp.Select, context: Context, env: Env) -> Rows:
     env = extended(select, context, env)
     check_args(select, _BLOCK | order_only(select))
     if (distinct := select.args.get("distinct")) and distinct.args.get("on"):
-        raise refusal("DISTINCT ON is not answered: it keeps a row by its place", select.expressions[0])
+        raise refusal(
+            "DISTINCT ON is not answered without an order: it keeps the first row", select.expressions[0],
+            "add ORDER BY to the same SELECT, with all that tells which row is the first",
+        )
     select, rows = context.embedded(select, lower_from(select, context, env), env)
     rows = lower_where(rows, select)
     keys = keys_of(select, rows.scope)

@@ -11,6 +11,7 @@ from dpsql import scalars
 from dpsql.expression import NULL, VARCHAR, Column, Lit, Ref, Scalar, size_of
 from dpsql.lower.assemble import assemble, materialised
 from dpsql.lower.context import Context, Env, Origin, check_args, order_only
+from dpsql.lower.first import first_of_each
 from dpsql.lower.joins import Group, Outer, filtered, joined
 from dpsql.lower.scope import (
     UNREAD,
@@ -51,6 +52,7 @@ def lower_rows(query: exp.Query, context: Context, env: Env) -> Rows:
 
         return lower_set(select, context, env)
     assert isinstance(select, exp.Select), "a query is a SELECT or puts two together"
+    select = first_of_each(select)
     if aggregated(select) or select.args.get("distinct"):
         from dpsql.lower.perunit import lower_grouped  # it reads blocks too
 
