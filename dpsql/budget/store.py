@@ -54,6 +54,11 @@ _CAUSES = {
     sqlite3.SQLITE_IOERR: "cannot be read or written: the disk or its limits fail it",
 }
 
+_ADVICE = {
+    sqlite3.SQLITE_CORRUPT: "; restore a backup (dpsql budget restore)",
+    sqlite3.SQLITE_BUSY: "; try again when it is done",
+}
+
 
 @contextmanager
 def reporting(path: Path) -> Iterator[None]:
@@ -63,7 +68,7 @@ def reporting(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         cause = _CAUSES.get(code, "cannot be used")
-        advice = "; restore a backup (dpsql budget restore)" if code == sqlite3.SQLITE_CORRUPT else ""
+        advice = _ADVICE.get(code, "")
         raise LedgerError(f"the ledger {path} {cause} ({error}){advice}") from error
     except (Damaged, UnicodeDecodeError) as error:  # SQLite quotes what it cannot read
         raise LedgerError(f"the ledger {path} is damaged ({error}); restore a backup (dpsql budget restore)") from error

@@ -124,8 +124,7 @@ def _accounts(found: dict[str, Any]) -> list[str]:
                                                basic)]
     if not any(each["rho"]["limit"] for each in budgets):
         return tables
-    tables[0] += "\nor"
-    tables.append(f"zCDP (a charge needs either; deltas are split {found['split']})\n" + _amounts(
+    tables.append(f"or zCDP (a charge fits either; deltas are split {found['split']})\n" + _amounts(
         ("budget", "rho", "spent", "left", "slack", "spent", "left"), names, zcdp))
     proved = [tuple(each["proved"][way] for way in ("basic", "zcdp", "pld")) for each in budgets]
     tables.append("what was spent proves, as an epsilon at the limit's delta\n" + _amounts(

@@ -38,7 +38,8 @@ class Asked(TypedDict):
 class Shell:
     """One conversation: settings, the text of an unfinished statement, the last answer, and whether anything failed.
 
-    `ask` puts a question to whoever types, None in a pipe. `out` is where answers go while `\\o` says so.
+    `ask` puts a question to whoever types, None in a pipe. `out` is where answers go while `\\o` says so. `lines` were
+    read, and the statement that runs began in line `began`.
     """
 
     session: Session
@@ -55,14 +56,17 @@ class Shell:
     ask: Callable[[str], bool] | None = None
     pending: str = ""
     failed: bool = False
+    lines: int = 0
+    began: int = 0
     sql: str | None = None
     last: Answer | None = None
     screen: Screen = field(default_factory=lambda: screen(sys.stdout))
 
     def feed(self, line: str) -> bool:
         """Takes one line; runs what it finishes. False when the shell is to end."""
+        self.lines += 1
         if blank(self.pending):
-            self.pending = ""
+            self.pending, self.began = "", self.lines
         elif between(self.pending, line):
             return self.run(line.strip())
         text = self.pending + line + "\n"
@@ -72,6 +76,7 @@ class Shell:
         finished, self.pending = split(text)
         if not all(self.run(statement) for statement in finished):
             return False
+        self.began = self.lines if finished else self.began
         if not whole_command(self.pending):
             return True
         command, self.pending = self.pending.strip(), ""
@@ -199,7 +204,8 @@ class Shell:
         sys.stdout.flush()
         told = screen(sys.stderr)
         first, _, rest = told.told(error).partition(":")
-        print(f"{told.paint('red', first)}:{rest}", file=sys.stderr, flush=True)
+        where = f" in the statement at line {self.began}" if self.ask is None and self.lines else ""     # of a file
+        print(f"{told.paint('red', first + where)}:{rest}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Closes the file of `\\o`."""

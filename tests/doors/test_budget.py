@@ -76,7 +76,7 @@ def test_accounts_in_json(town: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_accounts_for_people(town: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = told(capsys)
-    for words in ("basic composition\nbudget", "zCDP (a charge needs either", "what was spent proves", "the policy",
+    for words in ("basic composition\nbudget", "or zCDP (a charge fits either", "what was spent proves", "the policy",
                   "count anew every 365 days: who is in the data for n periods is protected by n times", "\nhead "):
         assert words in shown
     assert shown.count("alice") > shown.count("bob") > 0

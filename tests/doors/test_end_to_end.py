@@ -147,7 +147,7 @@ def test_shell(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
     assert main(["shell"]) == 1
     out, err = capsys.readouterr()
     assert "age     BIGINT   range [0, 120]" in out and "\nalice       1              1     2 " in out
-    assert err.startswith("error: ") and "\nline 1: SELECT * FROM people\n" in err
+    assert err.startswith("error in the statement at line 3: ") and "\nline 1: SELECT * FROM people\n" in err
     assert "cost: epsilon 1, delta 0" in out
 
 

@@ -37,10 +37,19 @@ def test_failures_go_on_and_are_remembered(
     out, err = capsys.readouterr()
     assert out.startswith("x\n") and out.endswith("free\n\n")
     assert err.splitlines() == [
-        "error: no table secret", "line 1: SELECT secret", "               ^^^^^^",
-        "error: the budget does not allow this",
-        "error: cancelled; what was charged stays charged",
-        "error: no command \\nope; \\help lists them"]
+        "error in the statement at line 1: no table secret", "line 1: SELECT secret", "               ^^^^^^",
+        "error in the statement at line 3: the budget does not allow this",
+        "error in the statement at line 4: cancelled; what was charged stays charged",
+        "error in the statement at line 5: no command \\nope; \\help lists them"]
+
+
+def test_a_failure_names_the_line_where_its_statement_begins(
+    session: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = "-- a report\n\nSELECT 1,\n 2;\n/* b */\nSELECT\n secret; SELECT 1;\nSELECT 1; SELECT\n slow;"
+    piped(session, text, monkeypatch)
+    assert [line.split(":")[0] for line in capsys.readouterr().err.splitlines() if line.startswith("error")] == [
+        "error in the statement at line 6", "error in the statement at line 8"]
 
 
 @pytest.mark.parametrize("settings", [["ON_ERROR_STOP on"], ["ON_ERROR_STOP 1"]])
@@ -128,7 +137,7 @@ def test_a_table_the_policy_does_not_name_does_not_exist(
     session: Any, capsys: pytest.CaptureFixture[str], name: str,
 ) -> None:
     Shell(session).feed(f"\\d {name}")
-    assert capsys.readouterr().err == f"error: the policy names no table {name}; there are: patients, visits, wards\n"
+    assert capsys.readouterr().err.endswith(f": the policy names no table {name}; there are: patients, visits, wards\n")
 
 
 def test_other_commands(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
