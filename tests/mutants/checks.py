@@ -167,10 +167,11 @@ def check_bar() -> None:
 
 
 def check_search_odds() -> None:
-    """A unit that passes every rung moves the odds of each by its width at most."""
+    """A unit that passes every rung but the last moves the odds of each by the width at most, and of the last by it."""
     rungs = search.ladder(1, 1000)
-    before = search.weights([60 - i if i < 60 else 0 for i in range(len(rungs))], rungs, 2, Fraction(1, 2))
-    after = search.weights([62 - i if i < 60 else 2 for i in range(len(rungs))], rungs, 2, Fraction(1, 2))
+    before, after = (
+        search.weights([many] * (len(rungs) - 1) + [0], rungs, 2, Fraction(1, 2)) for many in (0, 2)
+    )
     odds = [Fraction(a, sum(before)) / Fraction(b, sum(after)) for a, b in zip(before, after, strict=True)]
     assert max(*odds, *(1 / each for each in odds)) <= Fraction(16488, 10000)       # exp(1/2) = 1.6487
 

@@ -104,7 +104,7 @@ GUARDS: tuple[tuple[str, Mutate, Callable[[], object]], ...] = (
     ("halve: the calibration of sigma", scaled("noise.gaussian:multiplier", HALF), checks.check_multiplier),
     ("halve: the threshold of groups", scaled("noise.selection:threshold", HALF), checks.check_selection),
     ("halve: the Gaussian bar of groups", scaled("noise.threshold:bar", HALF), checks.check_bar),
-    ("double: the rate of a search", scaled("noise.search:_decimal", Fraction(1001, 1000)), checks.check_search_odds),
+    ("raise: the rate of a search", asked("noise.search:_decimal", Fraction(1001, 1000)), checks.check_search_odds),
     ("forget: that a limit's gain moves both ways", replaced("noise.gain:weights", checks.hasty_weights),
      checks.check_gain_odds),
     ("forget: the groups of a limit on rows", answered("choose:groups_touched", 1), checks.check_limit_groups),
