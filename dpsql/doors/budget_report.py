@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from dpsql.budget.conversion import epsilon_of
-from dpsql.budget.events import Event
+from dpsql.budget.events import NOTHING, Event
 from dpsql.budget.ledger import Ledger
 from dpsql.budget.pld import installed, pld_epsilon
 from dpsql.budget.record import Account, Entry
@@ -22,7 +22,8 @@ def report(ledger: Ledger, policy: Policy, only: str | None = None) -> dict[str,
     entries, accounts = ledger.entries(), ledger.accounts()
     names = [name for name, each in accounts.items()
              if each.limit is not None and only in (None, name) and (name is None or name in (policy.analysts or ()))]
-    spent = {name: _events(entries, name) for name in names}
+    # where a period is due that nobody asked in yet, accounts have spent nothing, and what was before counts no more
+    spent = {name: [] if accounts[name].spent == NOTHING else _events(entries, name) for name in names}
     losses = {name: _pld(events, accounts[name]) for name, events in spent.items()}
     return {
         "ledger": ledger.id, "path": str(ledger.path), "head": str(ledger.head()), "split": str(ledger.split()),

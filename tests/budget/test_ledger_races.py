@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import secrets
 import subprocess
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from dpsql.budget.ledger import Ledger
+from dpsql.budget.record import Entry
 from dpsql.errors import BudgetError, LedgerError
 
 Open = Callable[..., Ledger]
@@ -118,3 +123,33 @@ def test_a_fork_may_use_the_ledger(child: Child, path: Path, opened: Open) -> No
     ledger = opened()
     assert sum(entry.kind == "charge" for entry in ledger.entries()) == charges
     ledger.verify()
+
+
+def test_no_period_sells_more_than_its_budgets(opened: Open, charge: Charge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two ledgers of one file, four threads each, and a clock that runs over the ends of periods while they charge."""
+    time = [datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)]
+    for module in ("owner", "history"):
+        monkeypatch.setattr(f"dpsql.budget.{module}.now", lambda: time[0].isoformat(timespec="milliseconds"))
+    analysts = dict.fromkeys(("alice", "bob", "eve"), (2, 0))
+    ledgers = [opened(epsilon=5, analysts=analysts, refresh_days=1) for _ in range(2)]
+
+    def ask(number: int) -> None:
+        for turn in range(40):
+            with contextlib.suppress(BudgetError):
+                charge(ledgers[number % 2], Fraction(1, 2), analyst=list(analysts)[number % 3])
+            if number == 0 and turn % 8 == 7:
+                time[0] += datetime.timedelta(days=1.1)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, range(8)))
+    periods: list[list[Entry]] = [[]]
+    for entry in ledgers[0].entries():
+        if entry.kind == "renewal":
+            periods.append([])
+        elif entry.kind == "charge":
+            periods[-1].append(entry)
+    assert len(periods) > 3 and any(len(period) == 10 for period in periods)
+    for period in periods:
+        assert sum(entry.epsilon or 0 for entry in period) <= 5
+        assert all(sum(entry.epsilon or 0 for entry in period if entry.analyst == name) <= 2 for name in analysts)
+    ledgers[0].verify()

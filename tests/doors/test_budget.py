@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 
@@ -72,6 +73,18 @@ def test_accounts_in_json(town: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert (found["split"], found["period_days"], found["differences"]) == ("1/2 1/4 1/4", 365, [])
     (only,) = json.loads(told(capsys, "--json", "--analyst", "bob"))["budgets"]
     assert only == bob
+
+
+def test_a_period_that_is_due_has_spent_nothing_by_any_account(
+    town: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody asked since it began, so no entry says so yet."""
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=366)
+    monkeypatch.setattr("dpsql.budget.owner.now", lambda: later.isoformat(timespec="milliseconds"))
+    found = json.loads(told(capsys, "--json"))
+    for budget in found["budgets"]:
+        assert [budget[amount]["spent"] for amount in ("epsilon", "delta", "rho", "slack")] == [0] * 4
+        assert {0.0, None} >= set(budget["proved"].values())
 
 
 def test_accounts_for_people(town: Path, capsys: pytest.CaptureFixture[str]) -> None:
