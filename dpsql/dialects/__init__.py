@@ -1,9 +1,9 @@
 """SQL in the analyst's own dialect, brought to DuckDB's meaning node by node; places keep pointing at their text.
 
-`rules.py` holds what operators become and `clauses.py` clauses, `texts.py` and `splits.py` what functions of texts do,
-`times.py` the rules of dates, `formats.py` how dates are written, `types.py` the rules of CAST, `names.py` what the
-parser keeps by name. What has no rule means the same everywhere, or carries a mark of its dialect that the table of
-scalars does not know and refuses.
+`rules.py` holds what operators become and `clauses.py` clauses, `texts.py` and `splits.py` what functions of texts
+do, `times.py` the rules of dates, `formats.py` how dates are written, `types.py` the rules of CAST, `names.py` what
+the parser keeps by name, `members.py` what asks for the values of a list. What has no rule means the same
+everywhere, or carries a mark of its dialect that the table of scalars does not know and refuses.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sqlglot.errors import SqlglotError
 
 from dpsql.dialects import clauses, formats, names, rules, splits, texts, times, types
 from dpsql.dialects.macros import written_out
+from dpsql.dialects.members import asked_of_lists
 from dpsql.dialects.series import listed
 from dpsql.errors import QueryError
 from dpsql.parse import UNREAD, Params, parse, refusal
@@ -48,13 +49,13 @@ def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
         raise
     if name != "duckdb":
         formats.mark(tree, sql, name)
-        return listed(translated(tree, name), name)
+        return listed(asked_of_lists(translated(tree, name)), name)
     for node in list(tree.find_all(exp.Anonymous, exp.Limit, exp.Fetch, exp.EQ, exp.NEQ, exp.In)):
         known = names.renamed(node) if isinstance(node, exp.Anonymous) else _RULES[type(node).__name__](node, name)
         if known is not node:
             _take(node, known)
     written_out(tree)
-    return listed(tree, name)
+    return listed(asked_of_lists(tree), name)
 
 
 def _reader(sql: str, params: Params, dialect: str) -> str | None:
