@@ -25,7 +25,7 @@ class Catalog:
 
     def table(self, name: str) -> TableSchema:
         """The schema of a table of the policy."""
-        table = self.schema.table(name)
+        table = next((table for table in self.schema.tables if table.name == name), None)
         assert table is not None, f"the policy was bound to a schema without {name}"
         return table
 

@@ -39,9 +39,22 @@ from dpsql.relation import (
     columns_out,
 )
 
+Known = dict[int, tuple[Relation, Facts]]     # by identity, which the relation kept here makes its own
 
-def derive(relation: Relation, catalog: Catalog) -> Facts:
-    """The facts of `relation` under the policy and the keys that hold. Raises InternalError when no owner is proved."""
+
+def derive(relation: Relation, catalog: Catalog, known: Known | None = None) -> Facts:
+    """The facts of `relation` under the policy and the keys that hold. Raises InternalError when no owner is proved.
+
+    `known` remembers what was derived under this catalog of this very relation, or of one that stands in another too.
+    """
+    known = {} if known is None else known
+    found = known.get(id(relation))
+    if found is None:
+        found = known[id(relation)] = relation, _derived(relation, catalog, known)
+    return found[1]
+
+
+def _derived(relation: Relation, catalog: Catalog, known: Known) -> Facts:
     tick()
     match relation:
         case Scan():
@@ -52,25 +65,25 @@ def derive(relation: Relation, catalog: Catalog) -> Facts:
         case Values():
             return _values(relation)
         case Parts(source, _, _):
-            return _parts(relation, derive(source, catalog))
+            return _parts(relation, derive(source, catalog, known))
         case Filter(source, conjuncts):
-            return _filter(derive(source, catalog), conjuncts)
+            return _filter(derive(source, catalog, known), conjuncts)
         case Join(left, right, _, _):
-            return _join(relation, derive(left, catalog), derive(right, catalog))
+            return _join(relation, derive(left, catalog, known), derive(right, catalog, known))
         case Mark(source, inner, _, _):
-            return _mark(relation, derive(source, catalog), derive(inner, catalog))
+            return _mark(relation, derive(source, catalog, known), derive(inner, catalog, known))
         case Window(source, _):
-            return _window(relation, derive(source, catalog))
+            return _window(relation, derive(source, catalog, known))
         case Combined(left, right, _, _):
-            return _combined(relation, derive(left, catalog), derive(right, catalog))
+            return _combined(relation, derive(left, catalog, known), derive(right, catalog, known))
         case Project(source, _):
-            return _project(relation, derive(source, catalog))
+            return _project(relation, derive(source, catalog, known))
         case Aggregate(source, _, _):
-            return _aggregate(relation, derive(source, catalog))
+            return _aggregate(relation, derive(source, catalog, known))
         case CapGroups(source, _, _, _, _):
-            return _cap(relation, derive(source, catalog))
+            return _cap(relation, derive(source, catalog, known))
         case CapRows(source, _, _, _, _, _):
-            return _cap_rows(relation, derive(source, catalog))
+            return _cap_rows(relation, derive(source, catalog, known))
         case _:
             assert_never(relation)
 

@@ -165,14 +165,13 @@ Scalar = Ref | Lit | Call
 
 def columns_of(scalar: Scalar) -> Iterator[Column]:
     """Every column a scalar reads, in order, repeats included."""
-    match scalar:
-        case Ref(column):
-            yield column
-        case Lit():
-            return
-        case Call(_, args):
-            for arg in args:
-                yield from columns_of(arg)
+    waiting: list[Scalar] = [scalar]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, Ref):
+            yield found.column
+        elif isinstance(found, Call):
+            waiting += reversed(found.args)
 
 
 def feeds_read(scalar: Scalar) -> Iterator[str]:

@@ -49,10 +49,10 @@ class Interval:
 
     def meet(self, other: Interval) -> Interval:
         """What lies in both; when nothing does, the point of `other` nearest to this one (a clamp's result)."""
-        if other is ANY or self is ANY:
+        if other is ANY or self is ANY or self is other:
             return self if other is ANY else other
-        low = other.low if self.low is None else self.low if other.low is None else max(self.low, other.low)
-        high = other.high if self.high is None else self.high if other.high is None else min(self.high, other.high)
+        low = other.low if self.low is None or (other.low is not None and self.low < other.low) else self.low
+        high = other.high if self.high is None or (other.high is not None and self.high > other.high) else self.high
         if low is not None and high is not None and low > high:
             point = other.low if other.low is not None and low == other.low else other.high
             point = point if point is not None else low

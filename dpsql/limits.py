@@ -186,8 +186,14 @@ class _Size:
     columns: int = 0
 
 
+_NOTHING = _Size(0, 1)       # of a name or a constant
+
+
 def _size(node: exp.Expr, names: dict[str, _Size]) -> _Size:
     """The size of a part of a query, given the sizes of the WITH names it sees; columns are the most anywhere in it."""
+    named = node.this if isinstance(node, exp.Column) else node
+    if isinstance(named, exp.Identifier | exp.Literal):
+        return _NOTHING
     if isinstance(node, exp.Table) and not node.args.get("db"):
         found = names.get(node.name.lower(), _Size(1, 1))
     else:

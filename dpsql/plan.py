@@ -10,7 +10,7 @@ from dpsql import scalars
 from dpsql.bound import Question, bound
 from dpsql.budget.events import FREE, Cost
 from dpsql.catalog import Catalog
-from dpsql.derive import derive
+from dpsql.derive import Known, derive
 from dpsql.domain import Group, Reader, combinations, with_public_ranges
 from dpsql.errors import InternalError
 from dpsql.expression import Call, Lit, Ref
@@ -20,7 +20,6 @@ from dpsql.noise.scheme import USUAL
 from dpsql.parse import refusal
 from dpsql.plan_form import plan_form
 from dpsql.program import Ask, Measure, Program
-from dpsql.render import checked
 from dpsql.statement import Statement, statement
 from dpsql.warn import warn
 
@@ -53,25 +52,25 @@ def plan(
 
     Raises QueryError for a question that cannot be answered under the policy, InternalError when a bound is not proved.
     """
-    finish = checked(program.finish)
     if not program.asks:
-        return Plan((), finish, program, FREE, "", ())
-    bounded = [_question(each, catalog, reader) for each in program.asks]
+        return Plan((), program.sql, program, FREE, "", ())
+    known: Known = {}
+    bounded = [_question(each, catalog, reader, known) for each in program.asks]
     selecting = [question for question, domain in bounded if question.keys and domain is None]
     if selecting and ask.delta == 0:
         raise _needs_delta(selecting[0])
     shares = _shares(bounded, ask)
     statements = tuple(
-        replace(statement(question, domain, catalog, share, prefer), level=level)
+        replace(statement(question, domain, catalog, share, prefer, known), level=level)
         for (question, domain), share in zip(bounded, shares, strict=True)
     )
     events = [event for each in statements for event in each.spent()]
     cost = Cost(ask.epsilon, sum((event.delta for event in events), Fraction(0))) if events else FREE
     if sum(e.epsilon for e in events) > cost.epsilon or cost.delta > ask.delta:
         raise InternalError("the events of a plan cost more than was asked for")
-    feeds = tuple(checked(feed.query) for feed in program.feeds)
-    key = _key(statements, (*feeds, finish), cost, catalog)
-    return Plan(statements, finish, program, cost, key, warn(statements, catalog), feeds)
+    feeds = tuple(feed.sql for feed in program.feeds)
+    key = _key(statements, (*feeds, program.sql), cost, catalog)
+    return Plan(statements, program.sql, program, cost, key, warn(statements, catalog, known), feeds)
 
 
 def _shares(bounded: list[tuple[Question, tuple[Group, ...] | None]], ask: Cost) -> list[Cost]:
@@ -83,8 +82,10 @@ def _shares(bounded: list[tuple[Question, tuple[Group, ...] | None]], ask: Cost)
     return [Cost(ask.epsilon * part * buying, ask.delta * part * buying) for buying in buys]
 
 
-def _question(ask: Ask, catalog: Catalog, reader: Reader) -> tuple[Question, tuple[Group, ...] | None]:
-    facts = derive(ask.rows, catalog)
+def _question(
+    ask: Ask, catalog: Catalog, reader: Reader, known: Known,
+) -> tuple[Question, tuple[Group, ...] | None]:
+    facts = derive(ask.rows, catalog, known)
     keys = tuple(key.scalar for key in ask.keys)
     domain = public_domain(
         ask.rows, keys, catalog, lambda key: scalars.nullable(key, lambda column: column.id in facts.nullable)

@@ -64,14 +64,16 @@ class Feed:
     unique: int
     single: bool
     public: tuple[str, ...]
+    sql: str = ""       # the query's text, once the program is complete
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """The questions of a query in order, what some of them feed to later ones, the finish over their released tables,
-    and the public tables it reads."""
+    and the public tables it reads. `sql` is the text of the finish, which parses to that very tree."""
 
     asks: tuple[Ask, ...]
-    finish: exp.Expr
+    finish: exp.Query
+    sql: str
     public: tuple[str, ...]
     feeds: tuple[Feed, ...] = ()

@@ -12,7 +12,7 @@ from dpsql.aggregates import MAX_COUNT_NOISE, MAX_NOISE, Lookup
 from dpsql.bound import Question
 from dpsql.budget.events import Cost, Event
 from dpsql.catalog import Catalog
-from dpsql.derive import derive
+from dpsql.derive import Known, derive
 from dpsql.domain import Group
 from dpsql.expression import BIGINT, Column, Ref
 from dpsql.guard import MOST_GROUPS
@@ -124,13 +124,14 @@ Bought = tuple[tuple[Noise | None, ...], Chosen | None, tuple[Event, ...]]
 
 def statement(
     question: Question, domain: tuple[Group, ...] | None, catalog: Catalog, share: Cost, prefer: str | None = None,
+    known: Known | None = None,
 ) -> Statement:
     """The statement of a bounded question for its share of the cost; `domain` lists its public groups.
 
-    Of Laplace and Gaussian noise the better is taken, or what `prefer` names. Raises QueryError when the share is too
-    small for any answer, InternalError when a bound is not proved.
+    Of Laplace and Gaussian noise the better is taken, or what `prefer` names; `known` is what `derive` remembers.
+    Raises QueryError when the share is too small for any answer, InternalError when a bound is not proved.
     """
-    facts = derive(question.guarded, catalog)
+    facts = derive(question.guarded, catalog, known)
     groups = groups_touched(question.keys, domain, facts)
     found = magnitudes(question, facts)
     same = tuple(constant(question, total) for total in question.totals)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from dpsql.aggregates import Kept
 from dpsql.bound import Question
 from dpsql.catalog import Catalog
-from dpsql.derive import derive
+from dpsql.derive import Known, derive
 from dpsql.expression import Lit, Ref
 from dpsql.noise import quantile
 from dpsql.noise.search import needed, passing
@@ -23,14 +23,14 @@ USUAL, LOOSE = 40, 10**4      # how large a bound is that a search finds: of cou
 FEWER = ": of people with more, some are left out"
 
 
-def warn(statements: Sequence[Statement], catalog: Catalog) -> tuple[str, ...]:
-    """What the plan tells before anything runs. Pure."""
+def warn(statements: Sequence[Statement], catalog: Catalog, known: Known) -> tuple[str, ...]:
+    """What the plan tells before anything runs; `known` is what `derive` remembers. Pure."""
     found: dict[str, None] = {}
     for statement in statements:
         if statement.chosen is not None:
             found["groups are private: those with few people are not shown"] = None
         told = (*_outside(statement, catalog), *_capped(statement), *_searched(statement),
-                *_single(statement, catalog), *_rows(statement), *_inside(statement))
+                *_single(statement, catalog, known), *_rows(statement), *_inside(statement))
         found |= dict.fromkeys(told)
     return tuple(found)
 
@@ -178,11 +178,11 @@ def _searched(statement: Statement) -> list[str]:
     ]
 
 
-def _single(statement: Statement, catalog: Catalog) -> list[str]:
+def _single(statement: Statement, catalog: Catalog, known: Known) -> list[str]:
     """Groups that hold one row, by a key that is known to hold."""
     ask = statement.question.ask
     keys = frozenset(key.scalar.column.id for key in ask.keys if isinstance(key.scalar, Ref))
-    facts = derive(ask.rows, catalog)
+    facts = derive(ask.rows, catalog, known)
     if not any(unique <= keys for unique in facts.unique | facts.grouped):
         return []
     return ["each group is a single person's: the noise hides it"]

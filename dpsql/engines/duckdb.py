@@ -139,13 +139,18 @@ def _fetched(cursor: DuckDBPyConnection, sql: str, params: Params) -> Rows:
     return Rows(tuple(column[0] for column in cursor.description or ()), cursor.fetchall())
 
 
-def selected(cursor: DuckDBPyConnection, sql: str, params: Params = ()) -> DuckDBPyConnection:
-    """Run a text that is one SELECT. ValueError for any other: a locked instance still admits DETACH, BEGIN, PREPARE,
+def one_select(cursor: DuckDBPyConnection, sql: str) -> duckdb.Statement:
+    """A text that is one SELECT. ValueError for any other: a locked instance still admits DETACH, BEGIN, PREPARE,
     CREATE TEMP and SET VARIABLE, and what follows a semicolon."""
     statements = cursor.extract_statements(sql)
     if [statement.type for statement in statements] != [StatementType.SELECT]:
         raise ValueError("nothing but one SELECT is run")
-    return cursor.execute(statements[0], dict(params) if isinstance(params, Mapping) else list(params))
+    return statements[0]
+
+
+def selected(cursor: DuckDBPyConnection, sql: str, params: Params = ()) -> DuckDBPyConnection:
+    """Run a text that is one SELECT, and nothing else (`one_select`)."""
+    return cursor.execute(one_select(cursor, sql), dict(params) if isinstance(params, Mapping) else list(params))
 
 
 class _Stream:

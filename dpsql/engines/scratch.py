@@ -6,7 +6,7 @@ import atexit
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import duckdb
@@ -14,7 +14,7 @@ import numpy as np
 from duckdb import DuckDBPyConnection
 
 from dpsql.engines.base import qualified
-from dpsql.engines.duckdb import LOCK_DOWN, NO_FILES, PINNED, configure, selected
+from dpsql.engines.duckdb import LOCK_DOWN, NO_FILES, PINNED, configure, one_select, selected
 from dpsql.engines.stop import attended
 from dpsql.errors import DatabaseError, ExecutionError, InternalError, OpenError
 from dpsql.schema import TableSchema, quote
@@ -45,6 +45,14 @@ class Table:
     columns: tuple[tuple[str, str], ...]
 
 
+@dataclass(slots=True)
+class _Desk:
+    """A cursor over blank tables, and the released ones, without rows too, that it was left with."""
+
+    cursor: DuckDBPyConnection
+    tables: dict[str, Table] = field(default_factory=dict)
+
+
 def path(table: TableSchema) -> tuple[str, ...]:
     """Where a public table stands in the scratch database: as in its own, less the database."""
     return table.path[1:]
@@ -70,18 +78,37 @@ class Scratch:
         _distinct(public)
         self._connection = connection or blank()
         _prepare(self._connection, public, memory)
+        self._idle: list[_Desk] = []
         _open.add(self)
 
     def describe(self, sql: str, tables: Sequence[Table]) -> tuple[tuple[str, str], ...]:
         """The names and DuckDB types of what `sql` returns. BindError when it does not bind."""
         try:
-            with self._cursor(_BLANK) as cursor:
-                for table in tables:
-                    self._create(cursor, table)
-                return tuple((str(row[0]), str(row[1])) for row in selected(cursor, f"DESCRIBE {sql}").fetchall())
+            desk = self._idle.pop()
+        except IndexError:
+            desk = _Desk(self._cursor(_BLANK))
+        try:
+            self._lay(desk, tables)
+            bound = desk.cursor.sql(one_select(desk.cursor, sql))       # is not run, for nobody takes its rows
+            found = tuple(zip(bound.columns, map(str, bound.types), strict=True))
         except (duckdb.Error, ValueError) as error:
+            desk.cursor.close()
             reason = str(error).partition("\n")[0]
+        else:
+            self._idle.append(desk)
+            return found
         raise BindError(reason)
+
+    def _lay(self, desk: _Desk, tables: Sequence[Table]) -> None:
+        """Puts these tables on a desk, and no others."""
+        wanted = {table.name: table for table in tables}
+        for name in desk.tables.keys() - wanted.keys():
+            desk.cursor.execute(f"DROP TABLE {qualified(('temp', 'main', name))}")
+            del desk.tables[name]
+        for name, table in wanted.items():
+            if desk.tables.get(name) != table:
+                self._create(desk.cursor, table)
+                desk.tables[name] = table
 
     def run(
         self, sql: str, tables: Sequence[tuple[Table, Sequence[tuple[object, ...]]]], public: Sequence[str]
@@ -114,7 +141,7 @@ class Scratch:
     def _create(self, cursor: DuckDBPyConnection, table: Table) -> None:
         if any(path(public) == ("main", table.name) for public in self._public.values()):
             raise InternalError(f"the released table {table.name} would hide the public one")
-        cursor.execute(f"CREATE TEMP TABLE {quote(table.name)} ({_declared(table.columns)})")
+        cursor.execute(f"CREATE OR REPLACE TEMP TABLE {quote(table.name)} ({_declared(table.columns)})")
 
     def _fill(self, table: TableSchema) -> None:
         """Copy a public table, once."""
@@ -132,6 +159,8 @@ class Scratch:
 
     def close(self) -> None:
         """Drop everything. Closing twice does nothing."""
+        while self._idle:
+            self._idle.pop().cursor.close()
         self._connection.close()
 
 

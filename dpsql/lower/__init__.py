@@ -20,6 +20,7 @@ from dpsql.lower.released import released
 from dpsql.lower.total import total
 from dpsql.parse import refusal
 from dpsql.program import Program
+from dpsql.render import checked
 from dpsql.trial import tried
 
 __all__ = ["Describe", "lower"]
@@ -33,8 +34,11 @@ def lower(tree: exp.Query, catalog: Catalog, describe: Describe) -> Program:
     context = Context(catalog)
     context.stages = Stages(context, _opened, describe)
     finish = _opened(named_windows(pivoted(tree, catalog)), context, {})
-    feeds = tuple(replace(feed, query=_spelled(feed.query)) for feed in context.feeds)
-    return Program(tuple(context.asks), _spelled(flattened(finish)), tuple(context.public), feeds)
+    feeds = []
+    for feed in context.feeds:
+        query, sql = _spelled(feed.query)
+        feeds.append(replace(feed, query=query, sql=sql))
+    return Program(tuple(context.asks), *_spelled(flattened(finish)), tuple(context.public), tuple(feeds))
 
 
 def _opened(query: exp.Query, context: Context, env: Env) -> exp.Query:
@@ -55,8 +59,9 @@ def _public(table: exp.Table, context: Context) -> tuple[Column, ...]:
     return tuple(Column(0, c.name, c.type) for c in schema.columns if c.type is not None)
 
 
-def _spelled(finish: exp.Query) -> exp.Query:
-    """The finish as its own text is read: IF is CASE then, and the like. Every piece passes the allow-list again."""
+def _spelled(finish: exp.Query) -> tuple[exp.Query, str]:
+    """The finish as its own text is read: IF is CASE then, and the like; and the text that says so. Every piece passes
+    the allow-list again."""
     tables = {(table.db, table.name) for table in finish.find_all(exp.Table)}
     try:
         text = finish.sql("duckdb", copy=False, comments=False, unsupported_level=ErrorLevel.RAISE)
@@ -69,4 +74,4 @@ def _spelled(finish: exp.Query) -> exp.Query:
         for node in tree.walk()
     ):
         raise refusal("this is read in another way than it is written", finish, "write it another way")
-    return tree
+    return tree, checked(tree, text)

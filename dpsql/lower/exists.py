@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from dpsql import scalars
+from dpsql.copied import copied
 from dpsql.errors import QueryError
 from dpsql.expression import BOOLEAN, Column, Kind, Lit, Ref, Scalar, columns_of
 from dpsql.facts.ranges import never_null
@@ -47,7 +48,7 @@ def marked(
     """A block without EXISTS and IN (SELECT ...) in the `parts` that are computed from rows; `rows` shows them."""
     if select.find(exp.Exists, exp.In, exp.Any, exp.All) is None:
         return select, rows
-    select = select.copy()
+    select = copied(select)
     known = plain_conjuncts(select, rows)
     for node in [found for part in parts(select) for found in _tests(part)]:
         scalar, rows = _scalar(node, rows, known, context, env)

@@ -13,6 +13,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
 from dpsql import scalars
+from dpsql.copied import copied
 from dpsql.expression import BIGINT, DOUBLE, INTEGER, Kind, Ref, Scalar, SqlType
 from dpsql.lower.around import Apart, names_row, over_nothing, reads_around, taken_apart
 from dpsql.lower.context import Context, Describe, Env, Origin
@@ -51,7 +52,7 @@ class Stages:
         Those of HAVING and of the select items, outside aggregates, belong to the finish and stay where a block groups.
         """
         if any(select.find_all(exp.Subquery, exp.Exists)):
-            select = select.copy()
+            select = copied(select)
             plain_tests(select, _parts(select), self.context, env)
             for subquery in [found for part in _parts(select) for found in _subqueries(part)]:
                 column, rows = self._column(subquery, rows, plain_conjuncts(select, rows), env)

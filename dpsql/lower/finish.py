@@ -29,13 +29,14 @@ _STRUCTURE = (
 )
 
 _MADE = (exp.Array, exp.Map)         # of several released columns (`several`), never as the analyst writes them
+_WRITTEN = (*_STRUCTURE, *_MADE)
 
 
 def admitted(node: exp.Expr) -> bool:
     """Whether a node, its children aside, may stand in the text of a finish."""
     if isinstance(node, exp.Select | exp.SetOperation | exp.Table | exp.With | exp.CTE):
         return True
-    return isinstance(node, (*_STRUCTURE, *_MADE)) or scalars.admitted_in_finish(node)
+    return isinstance(node, _WRITTEN) or scalars.admitted_in_finish(node)
 
 
 def lower_open(query: exp.Expr, context: Context, env: Env) -> exp.Query:
@@ -140,7 +141,8 @@ def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.E
         else:
             args[name] = value
     copied = node.__class__(**args)
-    copied.meta.update(node.meta)
+    if node.meta:
+        copied.meta.update(node.meta)
     return copied
 
 

@@ -132,7 +132,7 @@ def _finish(select: exp.Select, names: list[str], question: Question, copy: Copy
         if is_star(item):
             raise refusal("* cannot be selected from groups", item, "name the grouping keys")
         inner = item.this if isinstance(item, exp.Alias) else item
-        items.append(exp.alias_(copy(inner, replaced), shown, quoted=True))
+        items.append(exp.alias_(copy(inner, replaced), shown, quoted=True, copy=False))
     finish = exp.Select(expressions=items, from_=exp.From(this=exp.Table(this=exp.to_identifier(question.name, True))))
     if having := select.args.get("having"):
         finish.set("where", exp.Where(this=copy(having.this, replaced)))

@@ -78,7 +78,8 @@ def lookup(node: exp.Column, scope: Scope) -> list[Visible]:
 
 
 def _called(name: str, table: str, scope: Scope) -> list[Visible]:
-    return [v for v in scope if v.name.lower() == name.lower() and (_is(v.table, table) if table else not v.hidden)]
+    wanted = name.lower()
+    return [v for v in scope if v.name.lower() == wanted and (_is(v.table, table) if table else not v.hidden)]
 
 
 def struct_field(node: exp.Expr) -> exp.Column | None:

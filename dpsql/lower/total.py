@@ -15,6 +15,7 @@ from itertools import count
 from sqlglot import exp
 
 from dpsql import scalars
+from dpsql.copied import copied
 from dpsql.expression import (
     BIGINT,
     BOOLEAN,
@@ -255,7 +256,7 @@ class Block:
 
     def sql(self, value: Scalar) -> exp.Expr:
         """The total form of a value."""
-        return scalars.to_sql(value, lambda column: self.printed[column.id].copy())
+        return scalars.to_sql(value, lambda column: copied(self.printed[column.id]))
 
     def opaque(self, node: exp.Expr, type_: SqlType, proved: Interval | None = None) -> Scalar:
         """What is printed as `node`."""
@@ -280,7 +281,7 @@ class Block:
             value = found[0].scalar if found else None if alias is None else Ref(alias)
             if value is not None:
                 within = found and found[0].name.lower() != node.name.lower()   # a STRUCT: its fields are columns here
-                read = exp.column(found[0].name, found[0].table, quoted=True) if within else node.copy()
+                read = exp.column(found[0].name, found[0].table, quoted=True) if within else node
                 shown = self.opaque(read, value.type, scalars.enforced(value))
                 if alias is not None and alias.id in block.whole:
                     self.whole |= {column.id for column in columns_of(shown)}

@@ -14,6 +14,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 
 from dpsql import scalars
 from dpsql.catalog import Catalog
+from dpsql.copied import copied
 from dpsql.errors import InternalError
 from dpsql.expression import Call, Column, Ref, Scalar, columns_of
 from dpsql.limits import check_printed, tick
@@ -68,18 +69,23 @@ def _tree(relation: Relation, catalog: Catalog, order: bool, public: bool) -> ex
     return select
 
 
-def checked(tree: exp.Expr) -> str:
-    """The text of a tree, once it has been parsed again and compared. Raises InternalError when they differ."""
-    return _said(tree.copy())
+def checked(tree: exp.Expr, read: str | None = None) -> str:
+    """The text of a tree, once it has been parsed again and compared. Raises InternalError when they differ.
+
+    `read` is the text that was parsed to this very tree, if one was: printed again, it need not be parsed again.
+    """
+    return _said(copied(tree), read)
 
 
-def _said(tree: exp.Expr) -> str:
+def _said(tree: exp.Expr, read: str | None = None) -> str:
     """As `checked`, of a tree that nobody needs any longer: printing may change it, so what it meant is kept before."""
     tick()
     meant = type(tree), hash(tree)      # as sqlglot compares two trees: all nodes and arguments are in the hash
     text = tree.sql("duckdb", copy=False, comments=False, unsupported_level=ErrorLevel.RAISE)
     tick()
     check_printed(text)
+    if text == read:
+        return text
     try:
         again = meaning(text)
     except SqlglotError:
@@ -173,7 +179,7 @@ class _Printer:
             order=exp.Order(expressions=[exp.Ordered(this=node, nulls_first=False) for node in order]),
         )
         source.set("expressions", [
-            *(_as(names[column.id](), column) for column in shown), exp.alias_(rank, "rank", quoted=True),
+            *(_as(names[column.id](), column) for column in shown), exp.Alias(this=rank, alias=_quoted("rank")),
         ])
         alias = self._alias()
         select = exp.Select(expressions=[
@@ -387,7 +393,7 @@ def _quoted(name: str) -> exp.Identifier:
 
 
 def _one() -> exp.Expr:
-    return exp.alias_(exp.Literal.number(1), "one", quoted=True)
+    return exp.Alias(this=exp.Literal.number(1), alias=_quoted("one"))
 
 
 def _subquery(select: exp.Query, alias: str) -> exp.Subquery:

@@ -78,20 +78,13 @@ def enforced(scalar: Scalar) -> Interval:
 
 def nullable(scalar: Scalar, of: Callable[[Column], bool]) -> bool:
     """Whether the value can be NULL (for DOUBLE: or NaN), given which columns can. False only when proved."""
-    return _nulls(scalar, of)[0]
-
-
-def _nulls(scalar: Scalar, of: Callable[[Column], bool]) -> tuple[bool, Interval]:
     match scalar:
         case Ref(column):
             stored_nan = column.type == DOUBLE and column.table is not None
-            return stored_nan or of(column), column.range
+            return stored_nan or of(column)
         case Lit():
             value = scalar.value
-            return value is None or (isinstance(value, float) and math.isnan(value)), of_literal(scalar)
+            return value is None or (isinstance(value, float) and math.isnan(value))
         case Call(name, args):
-            found = [_nulls(arg, of) for arg in args]
-            ranges = tuple(interval for _, interval in found)
-            row = ROWS[name]
-            failed = row.raises(scalar, ranges)
-            return failed or row.nulls(scalar, tuple(null for null, _ in found), ranges), interval_of(scalar, ranges)
+            row, ranges = ROWS[name], tuple(enforced(arg) for arg in args)
+            return row.raises(scalar, ranges) or row.nulls(scalar, tuple(nullable(arg, of) for arg in args), ranges)

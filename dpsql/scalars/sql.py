@@ -10,10 +10,9 @@ from decimal import Decimal
 from sqlglot import exp
 
 from dpsql.expression import DOUBLE, INTEGER, Call, Column, Kind, Lit, Ref, Scalar, SqlType
-from dpsql.interval import Interval
 from dpsql.limits import tick
-from dpsql.scalars.ranges import of_literal
-from dpsql.scalars.rows import ROWS, Ranges, Sql, interval_of
+from dpsql.scalars.ranges import enforced
+from dpsql.scalars.rows import ROWS, Ranges, Sql
 
 
 def to_sql(scalar: Scalar, column: Callable[[Column], exp.Expr]) -> exp.Expr:
@@ -26,23 +25,19 @@ def to_sql(scalar: Scalar, column: Callable[[Column], exp.Expr]) -> exp.Expr:
     `column` gives the (qualified, quoted) SQL of a column. The text parses back to an equal tree.
     """
     tick()
-    return _print(scalar, column)[0]
+    return _print(scalar, column)
 
 
-def _print(scalar: Scalar, column: Callable[[Column], exp.Expr]) -> tuple[exp.Expr, Interval]:
+def _print(scalar: Scalar, column: Callable[[Column], exp.Expr]) -> exp.Expr:
     match scalar:
         case Ref(found):
-            return column(found), found.range
+            return column(found)
         case Lit():
-            return literal(scalar), of_literal(scalar)
+            return literal(scalar)
         case Call(name, args):
-            printed = [_print(arg, column) for arg in args]
-            ranges = tuple(interval for _, interval in printed)
-            row = ROWS[name]
-            node = row.sql(scalar, [expression for expression, _ in printed], ranges)
-            if row.raises(scalar, ranges):
-                node = exp.Try(this=node)
-            return node, interval_of(scalar, ranges)
+            row, ranges = ROWS[name], tuple(enforced(arg) for arg in args)
+            node = row.sql(scalar, [_print(arg, column) for arg in args], ranges)
+            return exp.Try(this=node) if row.raises(scalar, ranges) else node
 
 
 _NAMES = {
