@@ -284,7 +284,9 @@ def _worths(question: Question) -> list[Fraction]:
         ]
         size = sum(map(math.sqrt, worths))
         errors = [sum(c * size / math.sqrt(worths[i]) for i, c in part.items()) for part in measures]
-        weights = [w * error / max(errors) for w, error in zip(weights, errors, strict=True)]
+        before, weights = weights, [w * error / max(errors) for w, error in zip(weights, errors, strict=True)]
+        if weights == before:
+            break
     return [Fraction(max(1, round(worth / max(worths) * FINEST)), FINEST) for worth in worths]
 
 

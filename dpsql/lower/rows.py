@@ -95,7 +95,7 @@ def build(
     open_aliases = dict(aliases or {})
 
     def named(column: exp.Column) -> Scalar:
-        if not column.table and not lookup(column, scope) and column.name.lower() in open_aliases:
+        if not column.table and column.name.lower() in open_aliases and not lookup(column, scope):
             return build(open_aliases.pop(column.name.lower()), scope, open_aliases, known)
         return resolve(column, scope)
 

@@ -72,7 +72,7 @@ def _tree(relation: Relation, catalog: Catalog, order: bool, public: bool) -> ex
 def checked(tree: exp.Expr, read: str | None = None) -> str:
     """The text of a tree, once it has been parsed again and compared. Raises InternalError when they differ.
 
-    `read` is the text that was parsed to this very tree, if one was: printed again, it need not be parsed again.
+    `read` is a text that was parsed to this very tree: where the tree prints as that, it need not be parsed again.
     """
     return _said(copied(tree), read)
 
@@ -254,9 +254,8 @@ class _Printer:
         return self._leaf(relation, needed, names)
 
     def _leaf(self, relation: Relation, needed: frozenset[int], names: Names) -> exp.Expr:
-        alias = self._alias() if isinstance(relation, Scan) else None
         if isinstance(relation, Scan):
-            assert alias is not None
+            alias = self._alias()
             table = self.catalog.table(relation.table)
             for column in relation.columns:
                 names[column.id] = self._base(table, column, alias)
@@ -290,11 +289,7 @@ class _Printer:
         return _subquery(inner, alias)
 
     def _values(self, values: Values, names: Names) -> exp.Expr:
-        rows = [
-            exp.Tuple(expressions=[
-                scalars.to_sql(scalar, by({})) for scalar in row
-            ]) for row in values.rows
-        ]
+        rows = [exp.Tuple(expressions=[scalars.to_sql(scalar, by({})) for scalar in row]) for row in values.rows]
         alias = self._alias()
         shown = [f"v{i + 1}" for i in range(len(values.columns))]
         for name, column in zip(shown, values.columns, strict=True):
