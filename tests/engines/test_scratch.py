@@ -128,6 +128,37 @@ def test_describe(scratch):
     assert found == (("m", "HUGEINT"), ("a b", "DOUBLE"))
 
 
+def test_blank_tables_are_those_of_the_call_alone(scratch):
+    """Tables that an earlier call left are other tables now, or gone, also after a call that failed."""
+    one, two = Table("released_1", (("k", "VARCHAR"), ("a1", "BIGINT"))), Table("Released_2", (("k", "DATE"),))
+    assert scratch.describe("SELECT * FROM released_1, released_2", [one, two])[1:] == (("a1", "BIGINT"), ("k", "DATE"))
+    changed = Table("released_1", (("k", "INTEGER"), ("a1", "BIGINT")))
+    assert scratch.describe("SELECT * FROM released_1", [changed]) == changed.columns
+    for gone in ("SELECT * FROM released_2", "SELECT nope FROM released_1"):
+        with pytest.raises(BindError):
+            scratch.describe(gone, [one])
+        assert scratch.describe("SELECT k FROM released_2", [Table("released_2", (("k", "TIME"),))]) == (("k", "TIME"),)
+    assert scratch.describe("SELECT * FROM released_1", [one]) == one.columns
+    assert scratch.run("SELECT * FROM released_1", [(one, [("x", 1)])], ())[2] == [("x", 1)]
+    assert scratch.describe("SELECT 1 AS n", ()) == (("n", "INTEGER"),)
+
+
+def test_describing_at_once(scratch):
+    """Calls of several threads do not see each other's tables."""
+    found, start = {}, threading.Barrier(4)
+
+    def describe(type_):
+        start.wait()
+        found[type_] = [scratch.describe("SELECT k FROM t", [Table("t", (("k", type_),))]) for _ in range(20)]
+
+    threads = [threading.Thread(target=describe, args=(each,)) for each in ("DATE", "BIGINT", "VARCHAR", "TIME")]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert found == {type_: [(("k", type_),)] * 20 for type_ in ("DATE", "BIGINT", "VARCHAR", "TIME")}
+
+
 def test_what_does_not_bind(scratch):
     with pytest.raises(BindError, match="nope") as caught:
         scratch.describe("SELECT nope", ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, assume, given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from small_queries import plan_of, relations, texts
 from small_worlds import EXAMPLES, MODES, Database, Rows, World, bag, databases, without, world
 
-from dpsql.derive import derive
+from dpsql.derive import Known, derive
 from dpsql.expression import Lit, Ref
 from dpsql.facts.base import Facts
 from dpsql.facts.keys import covers, equated, joined_fixed, joined_unique, pinned
@@ -245,3 +246,17 @@ def test_a_literal_key_is_its_own_domain() -> None:
     assert plan is not None
     assert plan.statements[0].domain == ((1,),)
     assert plan.statements[0].question.ask.keys[0].scalar == Lit(1, plan.statements[0].question.keys[0].type)
+
+
+def check_remembered(here: World, plan: Plan, database: Database, unit: int) -> None:
+    """What is remembered of a relation is what is derived of it alone, and never of one that is only equal."""
+    known: Known = {}
+    for relation in every_relation(plan):
+        assert derive(relation, here.catalog, known) == derive(relation, here.catalog)
+        assert derive(relation, here.catalog, known) is derive(relation, here.catalog, known)
+        assert all(key == id(kept) for key, (kept, _) in known.items())
+        again = replace(relation)
+        assert again == relation and derive(again, here.catalog, known) is not derive(relation, here.catalog, known)
+
+
+test_remembered = attacked(check_remembered)
