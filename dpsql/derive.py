@@ -229,9 +229,9 @@ def _project(project: Project, source: Facts) -> Facts:
     nullable: set[int] = set()
     fixed: set[int] = set()
     for column, scalar in project.items:
-        if not visible.issuperset(columns_of(scalar)):      # whole columns: an id alone could hide another range
+        read = frozenset(columns_of(scalar))
+        if not read <= visible:      # whole columns: an id alone could hide another range
             raise InternalError(f"{column.name} reads a column its source does not show")
-        read = frozenset(c.id for c in columns_of(scalar))
         if isinstance(scalar, Ref):
             renamed.setdefault(scalar.column.id, column)
             if column.table is not None and _origin(column) != _origin(scalar.column):
@@ -245,7 +245,7 @@ def _project(project: Project, source: Facts) -> Facts:
             intervals[column.id] = interval
         if scalars.nullable(scalar, lambda c: c.id in source.nullable):
             nullable.add(column.id)
-        if not source.public and read <= source.fixed:
+        if not source.public and source.fixed.issuperset(c.id for c in read):
             fixed.add(column.id)
     if source.pending is not None or (source.owner is not None and source.owner.id not in renamed):
         raise InternalError("a projection dropped the owner of its rows")

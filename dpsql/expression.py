@@ -19,6 +19,8 @@ from dpsql.interval import ANY, Interval
 class Kind(Enum):
     """The families of SQL types that dpsql computes with; every other type is refused."""
 
+    __hash__ = object.__hash__      # of the identity: an Enum hashes its name, and types stand in many sets
+
     BOOLEAN = "BOOLEAN"
     INTEGER = "INTEGER"
     DECIMAL = "DECIMAL"

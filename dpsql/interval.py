@@ -51,8 +51,11 @@ class Interval:
         """What lies in both; when nothing does, the point of `other` nearest to this one (a clamp's result)."""
         if other is ANY or self is ANY or self is other:
             return self if other is ANY else other
-        low = other.low if self.low is None or (other.low is not None and self.low < other.low) else self.low
-        high = other.high if self.high is None or (other.high is not None and self.high > other.high) else self.high
+        below = self.low is None or (other.low is not None and self.low < other.low)
+        above = self.high is None or (other.high is not None and self.high > other.high)
+        if below is above:
+            return other if below else self
+        low, high = other.low if below else self.low, other.high if above else self.high
         if low is not None and high is not None and low > high:
             point = other.low if other.low is not None and low == other.low else other.high
             point = point if point is not None else low
@@ -76,11 +79,12 @@ class Interval:
         return self + (-other)
 
     def __mul__(self, other: Interval) -> Interval:
-        if ZERO in (self, other):
-            return ZERO
         if not (self.finite and other.finite):
-            return _half_bounded_product(self, other)
-        products = [a * b for a in self.ends for b in other.ends]
+            return ZERO if ZERO in (self, other) else _half_bounded_product(self, other)
+        (low, high), (least, most) = self.ends, other.ends
+        if low >= 0 and least >= 0:
+            return Interval(low * least, high * most)
+        products = [a * b for a in (low, high) for b in (least, most)]
         return Interval(min(products), max(products))
 
 

@@ -203,13 +203,15 @@ def _size(node: exp.Expr, names: dict[str, _Size]) -> _Size:
         names = dict(names)
         for cte in with_.expressions:
             names[cte.alias.lower()] = _size(cte.this, names)
-    parts = [_size(child, names) for child in node.iter_expressions() if child is not with_]
-    most = max([found.columns, *(part.columns for part in parts)])
+    sources, most, seen = found.sources, found.columns, 0       # columns seen are those of the parts that read tables
+    for child in node.iter_expressions():
+        if child is not with_ and (part := _size(child, names)) is not _NOTHING:
+            sources, most = sources + part.sources, max(most, part.columns)
+            seen += part.columns if part.sources else 0
     if isinstance(node, exp.Select):
         stars = sum(isinstance(item, exp.Star) or item.is_star for item in node.expressions)
-        seen = sum(part.columns for part in parts if part.sources) if stars else 0
         most = max(most, stars * seen + len(node.expressions) - stars)
-    return _Size(found.sources + sum(part.sources for part in parts), most)
+    return _Size(sources, most) if (sources, most) != (0, 1) else _NOTHING
 
 
 _STOPPABLE = 0.8

@@ -109,7 +109,7 @@ def renamed(scope: Scope, table: str, columns: tuple[str, ...], node: exp.Expr) 
         raise refusal(f"{table} has {many}, and {len(columns)} names are given", node)
     names = [*columns, *(v.name for v in shown[len(columns):])]
     lowered = [name.lower() for name in names]
-    if twice := [name for name in names if lowered.count(name.lower()) > 1]:
+    if len(set(lowered)) < len(lowered) and (twice := [name for name in names if lowered.count(name.lower()) > 1]):
         raise refusal(f"two columns are called {twice[0]}", node, "give each an alias of its own")
     return tuple(Visible(table, name, v.scalar) for name, v in zip(names, shown, strict=True))
 

@@ -3,7 +3,7 @@ must give back the very tree that was printed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import assert_never
@@ -258,7 +258,7 @@ class _Printer:
             alias = self._alias()
             table = self.catalog.table(relation.table)
             for column in relation.columns:
-                names[column.id] = self._base(table, column, alias)
+                names[column.id] = partial(self._base, table, column, alias)
             parts = [_quoted(part) for part in (table.path[1:] if self.public else table.path)]
             node = exp.Table(this=parts[-1], db=parts[-2], alias=exp.TableAlias(this=_quoted(alias)))
             if len(parts) == 3:
@@ -298,13 +298,13 @@ class _Printer:
             this=_quoted(alias), columns=[_quoted(name) for name in shown],
         ))
 
-    def _base(self, table: TableSchema, column: Column, alias: str) -> Callable[[], exp.Expr]:
+    def _base(self, table: TableSchema, column: Column, alias: str) -> exp.Expr:
         """A base column, as dpsql reads it; the finish's database holds what was read."""
         stored = table.column(column.source) if column.source is not None else None
         assert stored is not None, "a scan shows stored columns"
         if self.public or (text := stored.read(alias)) == f"{quote(alias)}.{quote(stored.name)}":
-            return partial(_name, stored.name, alias)
-        return _reading(text).copy
+            return _name(stored.name, alias)
+        return _reading(text).copy()
 
     def _combined(self, combined: Combined, names: Names) -> exp.Expr:
         """Both sides with all their columns in the same places: in a set, each one tells rows apart."""

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlglot import exp
 
-from dpsql.expression import DATE, DOUBLE, TIME, TIMESTAMP, VARCHAR, Call, Kind, Lit, Scalar, SqlType
+from dpsql.expression import DOUBLE, TIME, TIMESTAMP, VARCHAR, Call, Kind, Lit, Scalar, SqlType
 from dpsql.interval import ANY, Interval, between, point
 from dpsql.scalars import intervals
 from dpsql.scalars.errors import ScalarError
@@ -21,6 +21,7 @@ from dpsql.scalars.unify import NUMBERS, cast
 from dpsql.schema import INSTANT, READ_AS
 
 _TEXTUAL = (Kind.VARCHAR, Kind.NULL)
+_DATED = (Kind.DATE, Kind.TIMESTAMP)
 
 
 def _explicit(args: tuple[Scalar, ...]) -> Taken:
@@ -33,7 +34,7 @@ def _rounded(call: Call, ranges: Ranges) -> Interval:
     source = call.args[0].type
     if source.kind is Kind.BOOLEAN:
         return between(0, 1)
-    if {source, to} == {DATE, TIMESTAMP}:
+    if _redated(source, to):
         return interval if to == TIMESTAMP else interval - between(0, 1)
     if not to.numeric or not source.numeric:
         return ANY
@@ -45,6 +46,11 @@ def _rounded(call: Call, ranges: Ranges) -> Interval:
     low = None if interval.low is None else interval.low - step
     high = None if interval.high is None else interval.high + step
     return Interval(low, high)
+
+
+def _redated(source: SqlType, to: SqlType) -> bool:
+    """Whether a date is read as a moment, or a moment as its date."""
+    return source.kind in _DATED and to.kind in _DATED and source.kind is not to.kind
 
 
 def _doubled(interval: Interval, source: SqlType) -> Interval:
@@ -63,7 +69,7 @@ def cast_fails(call: Call, ranges: Ranges) -> bool:
     source, to = call.args[0].type, call.type
     if to.kind in _TEXTUAL or source == to or source.kind is Kind.BOOLEAN:
         return False
-    if {source, to} == {DATE, TIMESTAMP}:
+    if _redated(source, to):
         return to == TIMESTAMP and not fits(ranges[0], Kind.TIMESTAMP)
     if source.kind is Kind.VARCHAR or to == TIME:      # an infinite moment has no time of day
         return True

@@ -18,6 +18,8 @@ _NOTED: dict[str, tuple[tuple[type[exp.Expr], ...], str, str]] = {      # who re
 
 def unread(node: exp.Expr) -> tuple[str, str] | None:
     """Why a node cannot be read as it stands, and what to write instead; None for most."""
+    if _NOTED.keys().isdisjoint(node.args):
+        return None
     for name, (readers, reason, hint) in _NOTED.items():
         if node.args.get(name) and not isinstance(node, readers):
             return reason, hint

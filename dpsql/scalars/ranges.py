@@ -64,8 +64,10 @@ def days(value: datetime.date) -> Fraction:
 
 def enforced(scalar: Scalar) -> Interval:
     """What the expression proves alone: columns have the range of their type, only printed clamps narrow it."""
-    if not isinstance(scalar, Call):
-        return bounds(scalar, lambda column: column.range)
+    if isinstance(scalar, Ref):
+        return scalar.column.range
+    if isinstance(scalar, Lit):
+        return of_literal(scalar)
     found = _proved.get(id(scalar))
     if found is None or found[0] is not scalar:
         tick()
