@@ -206,7 +206,8 @@ def _table(node: exp.Table, context: Context, env: Env) -> Rows:
         inner = derived(cte.query, context, cte.env, node)
         return Rows(inner.group, renamed(renamed(inner.scope, cte.name, cte.columns, node), alias, columns, node))
     scan = context.scan(context.base(node))
-    scope = renamed(tuple(Visible(alias, column.name, Ref(column)) for column in scan.columns), alias, columns, node)
+    scope = tuple(Visible(alias, column.name, Ref(column)) for column in scan.columns)
+    scope = renamed(scope, alias, columns, node) if columns else scope
     unread = (column for column in context.catalog.table(scan.table).columns if column.type is None)
     return Rows(Group((scan,)), (*scope, *(
         Visible(f"{UNREAD} {alias}", column.name, Lit(column.stored, VARCHAR), hidden=True) for column in unread)))

@@ -116,7 +116,7 @@ def renamed(scope: Scope, table: str, columns: tuple[str, ...], node: exp.Expr) 
 
 def tables_of(scope: Scope) -> set[str]:
     """The names of the tables that a FROM shows, in lower case."""
-    return {v.table.lower() for v in scope if v.table and not v.table.startswith("\0")}
+    return {table.lower() for table in {v.table for v in scope} if table and not table.startswith("\0")}
 
 
 def merged(left: Scope, right: Scope, names: list[str]) -> Scope:
