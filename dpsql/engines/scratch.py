@@ -84,23 +84,22 @@ class Scratch:
     def describe(self, sql: str, tables: Sequence[Table]) -> tuple[tuple[str, str], ...]:
         """The names and DuckDB types of what `sql` returns. BindError when it does not bind."""
         try:
-            desk = self._idle.pop()
-        except IndexError:
-            desk = _Desk(self._cursor(_BLANK))
-        try:
-            self._lay(desk, tables)
+            desk = self._laid(tables)
             bound = desk.cursor.sql(one_select(desk.cursor, sql))       # is not run, for nobody takes its rows
-            found = tuple(zip(bound.columns, map(str, bound.types), strict=True))
+            found = tuple((str(name), str(type_)) for name, type_ in zip(bound.columns, bound.types, strict=True))
         except (duckdb.Error, ValueError) as error:
-            desk.cursor.close()
             reason = str(error).partition("\n")[0]
         else:
             self._idle.append(desk)
             return found
         raise BindError(reason)
 
-    def _lay(self, desk: _Desk, tables: Sequence[Table]) -> None:
-        """Puts these tables on a desk, and no others."""
+    def _laid(self, tables: Sequence[Table]) -> _Desk:
+        """A desk that nobody works at, with these tables and no others."""
+        try:
+            desk = self._idle.pop()
+        except IndexError:
+            desk = _Desk(self._cursor(_BLANK))
         wanted = {table.name: table for table in tables}
         for name in desk.tables.keys() - wanted.keys():
             desk.cursor.execute(f"DROP TABLE {qualified(('temp', 'main', name))}")
@@ -109,6 +108,7 @@ class Scratch:
             if desk.tables.get(name) != table:
                 self._create(desk.cursor, table)
                 desk.tables[name] = table
+        return desk
 
     def run(
         self, sql: str, tables: Sequence[tuple[Table, Sequence[tuple[object, ...]]]], public: Sequence[str]
