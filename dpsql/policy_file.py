@@ -232,7 +232,9 @@ def _check_owner(node: Node, table: TablePolicy, tables: dict[str, TablePolicy])
     """The owners of a table must lead, through declared tables, to the table of units."""
     seen = [table.name]
     here = table
-    while here.owner is not None:
+    for _ in tables:                # no path is longer
+        if here.owner is None:
+            return
         place = node.at("owner", None)
         after = tables.get(here.owner.table)
         if after is None:

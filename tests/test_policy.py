@@ -27,16 +27,17 @@ def table(name, /, **columns):
 SCHEMA = Schema((
     table("customer", c_custkey="BIGINT", c_name="VARCHAR", c_acctbal="DECIMAL(15,2)", c_mktsegment="VARCHAR",
           c_vip="BOOLEAN", c_since="DATE", c_seen="TIMESTAMP", c_rate="DOUBLE", c_photo="BLOB", c_tiny="TINYINT",
-          c_mail="VARCHAR", c_email="UUID"),
+          c_mail="VARCHAR", c_email="UUID", c_tags="VARCHAR[]", c_born="TIMESTAMP_S", c_at="TIMESTAMP_NS",
+          c_at_all="TIMESTAMP WITH TIME ZONE"),
     table("orders", o_orderkey="BIGINT", o_custkey="INTEGER", o_totalprice="DECIMAL(15,2)"),
     table("lineitem", l_orderkey="BIGINT", l_quantity="DECIMAL(15,2)", l_extendedprice="DECIMAL(15,2)",
-          l_discount="DECIMAL(15,2)", l_tax="DECIMAL(15,2)", l_returnflag="VARCHAR", l_linestatus="VARCHAR"),
+          l_discount="DECIMAL(15,2)", l_tax="DECIMAL(12,2)", l_returnflag="VARCHAR", l_linestatus="VARCHAR"),
     table("nation", n_nationkey="INTEGER", n_name="VARCHAR"),
     table("region", r_regionkey="INTEGER"),
     table("supplier", s_suppkey="BIGINT"),
     table("part", p_partkey="BIGINT"),
     table("partsupp", ps_partkey="BIGINT", ps_suppkey="BIGINT"),
-    table("sales.orders", id="BIGINT", cust="BIGINT"),
+    table("sales.orders", id="BIGINT", cust="BIGINT", mail="UUID"),
     table("sales.odd name", **{"a.b": "BIGINT", "c d": "BIGINT"}),
 ))
 HEAD = 'version = "1"\nunit = "customer"\n[budget]\nepsilon = 2\ndelta = 1e-6\n'
@@ -164,7 +165,7 @@ WRONG = {  # text -> (key path, words of the message)
     BASE.replace("= 2\n", "= nan\n"): ("budget.epsilon", "finite"),
     BASE.replace("= 2\n", "= true\n"): ("budget.epsilon", "must be a number, not true or false"),
     BASE.replace("= 2\n", "= '2'\n"): ("budget.epsilon", "not a text"),
-    BASE.replace("= 2\n", "= 1e999999999\n"): ("budget.epsilon", "beyond"),
+    BASE.replace("= 2\n", "= 1e99999\n"): ("budget.epsilon", "beyond"),
     BASE.replace("1e-6", "1"): ("budget.delta", "below 1"),
     BASE.replace("1e-6", "-1e-9"): ("budget.delta", "at least 0"),
     BASE.replace("delta", "detla"): ("budget.detla", "did you mean delta?"),
@@ -223,6 +224,17 @@ WRONG = {  # text -> (key path, words of the message)
     BASE + "[tables.orders]\nowner = 'o_orderkey -> lineitem.l_orderkey'\n[tables.lineitem]\n"
            "owner = 'l_orderkey -> orders.o_orderkey'\n": (
         "tables.orders.owner", "circle: orders -> lineitem -> orders"),
+    # people of whom one has several spellings, or two have one
+    BASE.replace("c_custkey", "c_rate"): ("tables.customer.unit", "DOUBLE", "surely equal"),
+    BASE.replace("c_custkey", "c_tags"): ("tables.customer.unit", "VARCHAR[]", "surely equal"),
+    BASE.replace("c_custkey", "c_born"): ("tables.customer.unit", "TIMESTAMP_S", "does not compute"),
+    BASE.replace("c_custkey", "c_at"): ("tables.customer.unit", "TIMESTAMP_NS", "two people"),
+    BASE.replace("c_custkey", "c_email") + "[tables.nation]\nowner = 'n_name -> customer.c_email'\n": (
+        "tables.nation.owner", "VARCHAR", "UUID", "several ways"),
+    BASE.replace("c_custkey", "c_name") + "[tables.sales.orders]\nowner = 'mail -> customer.c_name'\n": (
+        "tables.sales.orders.owner", "VARCHAR", "UUID", "several ways"),
+    BASE.replace("c_custkey", "c_acctbal") + "[tables.lineitem]\nowner = 'l_tax -> customer.c_acctbal'\n": (
+        "tables.lineitem.owner", "DECIMAL(12,2)", "DECIMAL(15,2)", "several ways"),
     # keys
     BASE + "keys = 'c_custkey'\n": ("tables.customer.keys", "list in brackets"),
     BASE + "keys = ['c_custky']\n": ("tables.customer.keys.1", "did you mean c_custkey?"),
@@ -246,7 +258,7 @@ WRONG = {  # text -> (key path, words of the message)
     BASE + "columns.c_rate = { range = [1, 0] }\n": ("tables.customer.columns.c_rate.range", "reversed"),
     BASE + "columns.c_rate = { range = [0, inf] }\n": ("tables.customer.columns.c_rate.range.2", "finite"),
     BASE + "columns.c_rate = { range = [nan, 1] }\n": ("tables.customer.columns.c_rate.range.1", "finite"),
-    BASE + "columns.c_rate = { range = [0, 1e-99999999] }\n": ("tables.customer.columns.c_rate.range.2", "beyond"),
+    BASE + "columns.c_rate = { range = [0, 1e-99999] }\n": ("tables.customer.columns.c_rate.range.2", "beyond"),
     BASE + "columns.c_rate = { range = ['0', 1] }\n": ("tables.customer.columns.c_rate.range.1", "number, not a text"),
     BASE + "columns.c_name = { values = [] }\n": ("tables.customer.columns.c_name.values", "empty"),
     BASE + "columns.c_name = { values = ['a', 'a'] }\n": ("tables.customer.columns.c_name.values.2", "twice"),
@@ -264,6 +276,15 @@ WRONG = {  # text -> (key path, words of the message)
         "tables.customer.columns.c_since.values.1", "the column is DATE, this is a date or time"),
     BASE + "columns.c_seen = { values = [2020-01-01T00:00:00Z] }\n": (
         "tables.customer.columns.c_seen.values.1", "time zone"),
+    # one value that is written in two ways
+    BASE + "columns.c_rate = { values = [0.0, -0.0] }\n": ("tables.customer.columns.c_rate.values.2", "twice"),
+    BASE + "columns.c_rate = { values = [1, 1.00000000000000001] }\n": (
+        "tables.customer.columns.c_rate.values.2", "twice"),
+    BASE + "columns.c_acctbal = { values = [1, 1.00] }\n": ("tables.customer.columns.c_acctbal.values.2", "twice"),
+    BASE + "columns.c_seen = { values = [2020-02-01, 2020-02-01T00:00:00] }\n": (
+        "tables.customer.columns.c_seen.values.2", "twice"),
+    BASE + "columns.c_at_all = { values = [2020-01-01T00:00:00+00:00, 2020-01-01T01:00:00+01:00] }\n": (
+        "tables.customer.columns.c_at_all.values.2", "twice"),
     BASE + "columns.c_tiny = { range = [0, 5], values = [1, 6] }\n": (
         "tables.customer.columns.c_tiny.values.2", "outside the range [0, 5]"),
     # syntax

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "theorems")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "theorems"), str(HERE.parent)]
 
 import pytest  # noqa: E402
 from guards import MUTANTS, Mutant  # noqa: E402

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 import sqlglot
+import test_policy
 from small_worlds import Database, _keep_keys
 from test_facts import (
     check_covers,
@@ -30,7 +32,7 @@ from test_owned import check_combined_rows, check_fixed_rows
 
 from dpsql import choose, release
 from dpsql.engines.base import Rows
-from dpsql.errors import BudgetError
+from dpsql.errors import BudgetError, ExecutionError, PolicyError, QueryError
 from dpsql.expression import TIMESTAMP, Column, Ref
 from dpsql.noise import gain, gaussian, scheme, search, selection, threshold
 from dpsql.probe import parameters
@@ -217,7 +219,8 @@ def check_one_price() -> None:
 
 @contextmanager
 def session(
-    sql: str = "CREATE TABLE t AS SELECT i AS u, i % 3 AS k FROM range(30) t(i)", groups: int = 1, rules: str = "",
+    sql: str = "CREATE TABLE t AS SELECT i AS u, i % 3 AS k FROM range(30) t(i)",
+    groups: int | None = 1, rules: str = "",
 ) -> Iterator[Session]:
     """A small database under a budget of 2, a query costing 1; `rules` of its table stand at the end of the policy."""
     with TemporaryDirectory() as name:
@@ -226,7 +229,7 @@ def session(
             connection.execute(sql)
         (folder / "p.toml").write_text(
             'version = "1"\nunit = "t"\n[budget]\nepsilon = 2\ndelta = 0.1\n[query]\nepsilon = 1\ndelta = 0.01\n'
-            f'[limits]\nmax_groups = {groups}\n[tables.t]\nunit = "u"\n{rules}')
+            f'[limits]\n{"" if groups is None else f"max_groups = {groups}"}\n[tables.t]\nunit = "u"\n{rules}')
         with Session(folder / "x.duckdb", folder / "p.toml") as opened:
             yield opened
 
@@ -243,6 +246,35 @@ def check_listed_groups() -> None:
             rows_ = opened.engine.run(planned.opening.sql, {name: given[name] for name in planned.opening.params})
             found.append(sorted(map(repr, choose._inside(planned, rows_.values))))
     assert found[0] == found[1]
+
+
+def check_wrong_policies() -> None:
+    """Every wrong policy is refused, where it is wrong (`test_policy.WRONG`); so is a key that does not hold."""
+    with TemporaryDirectory() as name:
+        for text in test_policy.WRONG:
+            test_policy.test_errors_name_the_place_and_the_mend(Path(name), text)
+        test_policy.test_no_file(Path(name))
+        test_policy.test_no_text(Path(name))
+    with pytest.raises(PolicyError, match="is no key"), session(rules='keys = ["k"]\n'):
+        pass
+
+
+def check_one_select() -> None:
+    """What is no SELECT is not run, though the lock admits it."""
+    with session() as opened:
+        for sql in ("DETACH x", "SELECT 1; SELECT 2", "CREATE TEMP TABLE kept AS SELECT 1", "BEGIN"):
+            with pytest.raises(ExecutionError):
+                opened.engine.run(sql)
+        assert opened.engine.run("SELECT COUNT(*) FROM t").values == [(30,)]
+
+
+def check_widest() -> None:
+    """No bound that is chosen makes a paid query fail: what has no noise for the widest is refused before."""
+    with session(groups=None) as opened, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choose, "search", lambda above, *given: len(above) - 1)
+        for least in (Fraction(1, 1 << power) for power in range(0, 25, 2)):
+            with contextlib.suppress(QueryError):
+                opened.query("SELECT k, COUNT(*) FROM t GROUP BY k", epsilon=least, delta="1e-6", fresh=True)
 
 
 def check_paid_finish() -> None:
@@ -313,3 +345,8 @@ def largest(weigh: Callable[..., int]) -> Callable[..., int]:
 def capped_rows(_: object) -> Callable[..., Any]:
     """A cap on groups that only says it is one."""
     return lambda source, *args: replace(source)
+
+
+def anything(_: object) -> Callable[..., Any]:
+    """Whatever the text is, it is run."""
+    return lambda cursor, sql, params=(): cursor.execute(sql, params)

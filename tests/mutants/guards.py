@@ -1,5 +1,6 @@
 """The table of guards: what stands between the data and the analyst, the mutant an operator makes of it, and the check
-that kills it. Proofs that raise InternalError are found in the source (`operators.sites`); the others stand here.
+that kills it. Proofs that raise InternalError are found in the source (`operators.sites`), as is what refuses a
+policy (`operators.policy_sites`); the others stand here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import forgeries
 import test_mutants
 import test_owned_mutants
 import test_table_mutants
-from operators import Mutate, answered, asked, both, dropped, replaced, scaled, sites, skipped
+from operators import Mutate, answered, asked, both, dropped, policy_sites, replaced, scaled, sites, skipped
 
 from dpsql.errors import InternalError
 
@@ -51,6 +52,10 @@ def _proofs() -> list[Mutant]:
         forged.__module__, forged.__name__ = "forgeries", f"FORGERIES[{site.module}.{site.function}]"
         found.append(Mutant(f"drop: {site.name}", dropped(site), forged))
     return found
+
+
+def _policies() -> list[Mutant]:
+    return [Mutant(f"drop: {site.name}", dropped(site), checks.check_wrong_policies) for site in policy_sites()]
 
 
 def _written() -> list[Mutant]:
@@ -114,6 +119,8 @@ GUARDS: tuple[tuple[str, Mutate, Callable[[], object]], ...] = (
     ("forget: the share of a lookup", answered("statement:_parts", (Fraction(1), Fraction(1))), checks.check_one_price),
     ("skip: the listed groups of a search", skipped("choose:_inside", 1), checks.check_listed_groups),
     ("skip: the total form of a finish", skipped("lower:total"), checks.check_paid_finish),
+    ("skip: the widest bounds that may be chosen", answered("statement:_most_groups", 1), checks.check_widest),
+    ("run: what is no SELECT", replaced("engines.duckdb:selected", checks.anything), checks.check_one_select),
     ("skip: the order of groups", answered("release:_order", lambda pair: 0), checks.check_key_order),
     # around the answer
     ("drop: the secret of the salt", answered("run:salt", "0" * 32), checks.check_fresh_salt),
@@ -122,5 +129,5 @@ GUARDS: tuple[tuple[str, Mutate, Callable[[], object]], ...] = (
     ("drop: the charge", answered("budget.ledger:Ledger.charge", 1), checks.check_first_charge),
 )
 
-PROOFS = tuple(_proofs())
-MUTANTS: tuple[Mutant, ...] = (*PROOFS, *(Mutant(*each) for each in GUARDS), *_written())
+PROOFS, POLICIES = tuple(_proofs()), tuple(_policies())
+MUTANTS: tuple[Mutant, ...] = (*PROOFS, *POLICIES, *(Mutant(*each) for each in GUARDS), *_written())

@@ -22,9 +22,13 @@ Mutate = Callable[[Patch], None]
 ROOT = Path(dpsql.__file__).parent
 
 
+POLICY = ("policy_file", "policy_column", "policy_node", "engines.keys")     # that read what the owner declares
+
+
 @dataclass(frozen=True)
 class Site:
-    """One place that stops what is not proved: `raise InternalError(message)`, in a function of a module."""
+    """One place that stops what is not proved: `raise InternalError(message)`, in a function of a module; or in the
+    modules of `POLICY` what is wrong with a policy."""
 
     module: str
     function: str
@@ -39,13 +43,22 @@ class Site:
 
 def sites() -> Iterator[Site]:
     """Every proof that dpsql demands of itself, read from its source."""
+    return (site for site in _sites(_proves) if site.module not in POLICY)
+
+
+def policy_sites() -> Iterator[Site]:
+    """Every place that refuses a policy."""
+    return (site for site in _sites(_raises) if site.module in POLICY)
+
+
+def _sites(stops: Callable[[ast.AST], bool]) -> Iterator[Site]:
     for path in sorted(ROOT.rglob("*.py")):
         relative = path.relative_to(ROOT).with_suffix("")
         if relative.parts[0] == "doors":
             continue                # they know no facts
         module = ".".join(part for part in relative.parts if part != "__init__")
         for function in _functions(ast.parse(path.read_text())):
-            messages = [_message(node) for node in ast.walk(function) if _raises(node)]
+            messages = [_message(node) for node in ast.walk(function) if stops(node)]
             for place, message in enumerate(messages):
                 yield Site(module, function.name, message, messages[:place].count(message))
 
@@ -128,13 +141,16 @@ def _functions(tree: ast.AST) -> list[ast.FunctionDef]:
 
 
 def _raises(node: ast.AST) -> bool:
-    return (isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name)
-            and node.exc.func.id == "InternalError")
+    return isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
+
+
+def _proves(node: ast.AST) -> bool:
+    return _raises(node) and ast.unparse(node).startswith("raise InternalError(")
 
 
 def _message(node: ast.AST) -> str:
     assert isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
-    (said,) = node.exc.args
+    said = node.exc.args[0] if node.exc.args else node.exc
     if isinstance(said, ast.JoinedStr):
         return " ".join(str(part.value).strip() for part in said.values if isinstance(part, ast.Constant))
     return str(said.value) if isinstance(said, ast.Constant) else ast.unparse(said)

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import pytest
 from forgeries import FORGERIES
-from guards import GUARDS, PROOFS, Mutant, stops
+from guards import GUARDS, POLICIES, PROOFS, Mutant, stops
 from operators import sites
 
-KILLED = (*PROOFS, *(Mutant(*each) for each in GUARDS))
+KILLED = (*PROOFS, *POLICIES, *(Mutant(*each) for each in GUARDS))
 
 
 def test_every_proof_has_a_forgery() -> None:
