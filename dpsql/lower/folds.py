@@ -16,7 +16,7 @@ from dpsql.facts.ranges import narrowed
 from dpsql.interval import ANY, Interval, between
 from dpsql.lower.context import Context, check_args
 from dpsql.lower.given import as_given, given
-from dpsql.lower.measures import Aggregated
+from dpsql.lower.measures import Aggregated, condition_of
 from dpsql.parse import refusal, written
 from dpsql.relation import Fold, Quantile, Relation, columns_out
 from dpsql.scalars.clamps import declared
@@ -59,9 +59,7 @@ def believed(relation: Relation, conjuncts: tuple[Scalar, ...]) -> Range:
 def folded(aggregate: Aggregated, node: exp.Expr, build: Build, folds: Folds) -> Scalar:
     """The value of an aggregate over the rows of one group. Raises QueryError for one that depends on their order."""
     call = aggregate.call.this if isinstance(aggregate.call, exp.WithinGroup) else aggregate.call
-    condition = None if aggregate.where is None else build(aggregate.where)
-    if condition is not None and str(condition.type) not in ("BOOLEAN", "NULL"):
-        raise refusal("FILTER takes a condition", aggregate.where, "compare it with a value")
+    condition = None if aggregate.where is None else condition_of(aggregate.where, build)
 
     def argument(inner: exp.Expr) -> Scalar:
         value = declared(build(inner))
@@ -72,7 +70,7 @@ def folded(aggregate: Aggregated, node: exp.Expr, build: Build, folds: Folds) ->
             return _count(call, condition, build, folds)
         case exp.CountIf():
             check_args(call, {"this"})
-            return folds.of(Fold.COUNT, _when(build(call.this), argument(exp.Literal.number(1))), BIGINT)
+            return folds.of(Fold.COUNT, _when(condition_of(call.this, build), argument(exp.Literal.number(1))), BIGINT)
         case exp.Min() | exp.Max() | exp.LogicalAnd() | exp.LogicalOr():
             return _extreme(call, argument, folds)
         case exp.Sum() | exp.Avg() | exp.Median():

@@ -84,7 +84,7 @@ def read(aggregate: Aggregated, node: exp.Expr, build: Build, owners: frozenset[
 
 
 def _read(aggregate: Aggregated, node: exp.Expr, build: Build, owners: frozenset[int]) -> Measure:
-    call, condition = aggregate.call, _condition(aggregate, node, build)
+    call, condition = aggregate.call, _condition(aggregate, build)
     if isinstance(call, exp.Count):
         return _count(call, condition, build, owners)
     if isinstance(call, exp.ApproxDistinct):
@@ -92,7 +92,7 @@ def _read(aggregate: Aggregated, node: exp.Expr, build: Build, owners: frozenset
         return _distinct(call, [call.this], condition, build, owners)
     if isinstance(call, exp.CountIf):
         check_args(call, {"this"})
-        both = build(call.this)
+        both = condition_of(call.this, build)
         both = both if condition is None else scalars.call("and", condition, both)
         return Measure("count", _when(both, Lit(1, INTEGER)))
     if type(call) in _ONE:
@@ -107,16 +107,21 @@ def _read(aggregate: Aggregated, node: exp.Expr, build: Build, owners: frozenset
     raise _unanswered(call, node)
 
 
-def _condition(aggregate: Aggregated, node: exp.Expr, build: Build) -> Scalar | None:
+def _condition(aggregate: Aggregated, build: Build) -> Scalar | None:
+    return None if aggregate.where is None else condition_of(aggregate.where, build)
+
+
+def condition_of(node: exp.Expr, build: Build) -> Scalar:
+    """A condition that is given to an aggregate. Raises QueryError for what is none."""
     try:
-        return truth(build(aggregate.where)) if aggregate.where is not None else None
+        return truth(build(node))
     except scalars.ScalarError as error:
-        raise refusal(error.reason, aggregate.where, error.hint) from None
+        raise refusal(error.reason, node, error.hint) from None
 
 
-def conditioned(aggregate: Aggregated, node: exp.Expr, build: Build, value: Scalar) -> Scalar:
+def conditioned(aggregate: Aggregated, build: Build, value: Scalar) -> Scalar:
     """A value where the FILTER of the aggregate holds, else NULL."""
-    return _where(_condition(aggregate, node, build), value)
+    return _where(_condition(aggregate, build), value)
 
 
 def _unanswered(call: exp.Expr, node: exp.Expr) -> Exception:

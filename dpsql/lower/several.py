@@ -113,7 +113,7 @@ def _histogram(aggregate: Aggregated, node: exp.Expr, build: Build) -> Several:
         raise refusal("two of these bins are one number in the type of the answer", arguments[1], "leave one out")
     if len(keys) > len(pairs):
         branches += [scalars.call("is_not_null", stated), Lit(len(pairs), INTEGER)]
-    cell = conditioned(aggregate, node, build, scalars.call("case", *branches, Lit(None, INTEGER)))
+    cell = conditioned(aggregate, build, scalars.call("case", *branches, Lit(None, INTEGER)))
     parts = tuple(Measure("histogram", cell, (Lit(i, INTEGER),)) for i in range(len(keys)))
     return Several(parts, lambda columns: exp.Map(keys=_list(keys), values=_list(columns)))
 

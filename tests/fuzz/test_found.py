@@ -42,6 +42,11 @@ REFUSED = {
         "ON t.k = o.kind GROUP BY o.u) x",
     # it bound over empty tables, and raised when it ran: ExecutionError, charged
     "a literal that cannot be cast": "SELECT kind, CAST('a' AS DOUBLE), COUNT(*) FROM orders GROUP BY 1",
+    # the refusal of a value that is no condition stood at no place of the text: ScalarError
+    "COUNT_IF of a text": "SELECT COUNT_IF(kind) FROM orders",
+    "COUNT_IF of a text of one person": "SELECT AVG(c) FROM (SELECT u, COUNT_IF(kind) AS c FROM orders GROUP BY u) x",
+    "FILTER by a text of one person":
+        "SELECT AVG(c) FROM (SELECT u, COUNT(*) FILTER (WHERE kind) AS c FROM orders GROUP BY u) x",
     "VALUES of a person's row": "SELECT t.k FROM (VALUES ((SELECT u FROM orders LIMIT 1))) AS t(k)",
     "VALUES of the engine's settings": "SELECT t.k FROM (VALUES (current_setting('x'))) AS t(k)",
 }
