@@ -221,8 +221,9 @@ def _check_extreme(call: exp.Expr) -> None:
 def _fraction(node: exp.Expr | None, call: exp.Expr, build: Build) -> Decimal:
     """The literal fraction of a quantile."""
     stated = build(node) if node is not None else None
-    if isinstance(stated, Lit) and isinstance(stated.value, int | float | Decimal) and 0 <= stated.value <= 1:
-        fraction = Decimal(str(stated.value))
+    number = stated.value if isinstance(stated, Lit) and stated.type.numeric else None
+    if isinstance(number, int | float | Decimal) and 0 <= number <= 1:
+        fraction = Decimal(str(number))
         if -fraction.as_tuple().exponent <= DIGITS:  # type: ignore[operator]
             return fraction
     raise refusal(

@@ -47,6 +47,7 @@ REFUSED = {
     "COUNT_IF of a text of one person": "SELECT AVG(c) FROM (SELECT u, COUNT_IF(kind) AS c FROM orders GROUP BY u) x",
     "FILTER by a text of one person":
         "SELECT AVG(c) FROM (SELECT u, COUNT(*) FILTER (WHERE kind) AS c FROM orders GROUP BY u) x",
+    "a quantile whose fraction is TRUE": "SELECT QUANTILE_CONT(v, TRUE) FROM orders",      # decimal.InvalidOperation
     "VALUES of a person's row": "SELECT t.k FROM (VALUES ((SELECT u FROM orders LIMIT 1))) AS t(k)",
     "VALUES of the engine's settings": "SELECT t.k FROM (VALUES (current_setting('x'))) AS t(k)",
 }
