@@ -80,6 +80,8 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
     for node in [n for n in tree.find_all(exp.Anonymous) if str(n.this).lower() in HISTOGRAMS]:
         node.replace(exp.AnonymousAggFunc(this=str(node.this).lower(), expressions=node.expressions))
     _mark_functions(sql, tree)
+    if lacking := next(filter(_lacking, tree.find_all(exp.AggFunc)), None):
+        raise refusal(f"{written(lacking)} lacks an argument", lacking, "say of what, as in MAX(x)").at(sql)
     _mark_bounds(sql, tree, stated)
     query = unwrapped(tree)
     if not isinstance(query, exp.Select | exp.SetOperation):
@@ -139,6 +141,11 @@ def _require_whole(sql: str, tree: exp.Expr, dialect: str) -> None:
             "this JOIN does not say which rows belong together", bare.this,
             "add ON or USING; CROSS JOIN puts every row beside every other",
         ).at(sql)
+
+
+def _lacking(function: exp.AggFunc) -> bool:
+    """Whether the parser let an aggregate pass without what it needs, as MAX() and REGR_SLOPE( , x)."""
+    return any(needed and function.args.get(name) is None for name, needed in function.arg_types.items())
 
 
 def _bare(join: exp.Join) -> bool:

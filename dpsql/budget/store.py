@@ -217,6 +217,8 @@ class Store:
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection, self._process = connect(self.path), os.getpid()
+            self._forgotten = weakref.finalize(self, self._connection.close)    # of whom nobody closed
+            self._forgotten.atexit = False
         elif self._process != os.getpid():  # a fork that Python did not see
             raise LedgerError(f"the ledger {self.path} was opened by another process; open it again in this one")
         return self._connection
@@ -232,6 +234,7 @@ class Store:
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
+            self._forgotten.detach()
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
 

@@ -149,6 +149,8 @@ def reason(node: exp.Expr) -> ScalarError | None:
         return ScalarError("an aggregate cannot stand here", node, "aggregate in a derived table first")
     if called in _INSTEAD:
         return ScalarError(f"{name(node)} is not admitted", node, _INSTEAD[called])
+    if isinstance(node, exp.Tuple):
+        return ScalarError("several values in brackets cannot stand here", node, "select them one by one")
     if isinstance(node, (exp.Placeholder, exp.Parameter)):
         return ScalarError("a parameter without a value", node)
     return None

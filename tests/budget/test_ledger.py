@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sqlite3
 import stat
 from collections.abc import Callable
 from fractions import Fraction
@@ -345,3 +347,15 @@ def test_a_policy_with_impossible_limits_makes_no_ledger(opened: Open, path: Pat
     with pytest.raises(LedgerError):
         opened(epsilon=-1)
     assert not path.exists() and not os.path.exists(f"{path}-new")
+
+
+def test_a_ledger_that_nobody_closed_closes_when_it_is_forgotten(path: Path, policy: Callable[..., Policy]) -> None:
+    ledger = Ledger.open(path, policy())
+    circle: list[object] = [ledger]
+    circle.append(circle)               # as a session is: it waits for the garbage collector
+    with ledger._store.transaction(write=False) as connection:
+        connection.execute("SELECT 1")
+    del ledger, circle
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
