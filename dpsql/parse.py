@@ -80,8 +80,7 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
     for node in [n for n in tree.find_all(exp.Anonymous) if str(n.this).lower() in HISTOGRAMS]:
         node.replace(exp.AnonymousAggFunc(this=str(node.this).lower(), expressions=node.expressions))
     _mark_functions(sql, tree)
-    if lacking := next(filter(_lacking, tree.find_all(exp.AggFunc)), None):
-        raise refusal(f"{written(lacking)} lacks an argument", lacking, "say of what, as in MAX(x)").at(sql)
+    _require_arguments(sql, tree)
     _mark_bounds(sql, tree, stated)
     query = unwrapped(tree)
     if not isinstance(query, exp.Select | exp.SetOperation):
@@ -143,9 +142,11 @@ def _require_whole(sql: str, tree: exp.Expr, dialect: str) -> None:
         ).at(sql)
 
 
-def _lacking(function: exp.AggFunc) -> bool:
-    """Whether the parser let an aggregate pass without what it needs, as MAX() and REGR_SLOPE( , x)."""
-    return any(needed and function.args.get(name) is None for name, needed in function.arg_types.items())
+def _require_arguments(sql: str, tree: exp.Expr) -> None:
+    """Refuses an aggregate that the parser let pass without what it needs, as MAX() and REGR_SLOPE( , x)."""
+    for function in tree.find_all(exp.AggFunc):
+        if any(needed and function.args.get(name) is None for name, needed in function.arg_types.items()):
+            raise refusal(f"{written(function)} lacks an argument", function, "say of what, as in MAX(x)").at(sql)
 
 
 def _bare(join: exp.Join) -> bool:
