@@ -21,6 +21,7 @@ _RENAMED: dict[str, tuple[type[exp.Expr], tuple[str, ...]]] = {
     "stdev": (exp.Stddev, ("this",)), "stdevp": (exp.StddevPop, ("this",)),
     "covar": (exp.CovarSamp, ("this", "expression")),
 }
+_SUNDAY = "(CAST(a AS DATE) - CAST(dayofweek(CAST(a AS DATE)) AS INTEGER))"     # on or before a
 _WRITTEN: dict[tuple[str, int], tuple[frozenset[str] | set[str], str]] = {      # by name and number of arguments
     ("octet_length", 1): (_EVERY, "strlen(a)"),
     ("weekday", 1): (SPARK | {"mysql"}, "isodow(a) - 1"),
@@ -38,6 +39,7 @@ _WRITTEN: dict[tuple[str, int], tuple[frozenset[str] | set[str], str]] = {      
     ("try_to_timestamp", 1): ({"snowflake"}, "TRY_CAST(a AS TIMESTAMP)"),
     ("lengthb", 1): ({"oracle"}, "strlen(a)"),
     ("datalength", 1): ({"tsql"}, "strlen(a)"),
+    ("yearweek", 1): ({"mysql"}, f"year({_SUNDAY}) * 100 + (dayofyear({_SUNDAY}) + 6) // 7"),
     ("period_diff", 2): ({"mysql"}, "(a // 100 - b // 100) * 12 + a % 100 - b % 100"),
 }
 
@@ -70,6 +72,15 @@ def _chosen(node: exp.Expr, dialect: str) -> exp.Expr:
     index, *values = [node.this, *node.expressions] if isinstance(node, exp.Elt) else node.expressions
     ifs = [exp.If(this=exp.Literal.number(i), true=value) for i, value in enumerate(values, 1)]
     return exp.Case(this=index, ifs=ifs)
+
+
+def _place_in_set(node: exp.Expr, dialect: str) -> exp.Expr:
+    """FIND_IN_SET(x, 'a,b'): which of the parts it is, 0 if none."""
+    value, given = node.expressions
+    if not isinstance(given, exp.Literal):
+        raise refusal("FIND_IN_SET takes a literal list here", given, "write 'a,b,c', or test with LIKE")
+    place = _field(exp.Anonymous(expressions=[value, *map(exp.Literal.string, given.this.split(","))]), dialect)
+    return made("CASE WHEN x IS NULL THEN NULL ELSE n END", x=value, n=place)
 
 
 def _field(node: exp.Expr, dialect: str) -> exp.Expr:
@@ -131,8 +142,9 @@ def _modified(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 _RULES: dict[str, tuple[set[str], Rule]] = {
-    "choose": ({"tsql"}, _chosen), "field": ({"mysql"}, _field), "mid": ({"mysql"}, _middle),
-    "adddate": ({"mysql"}, _days_added), "subdate": ({"mysql"}, _days_added), "format_datetime": (TRINO, _joda),
-    "patindex": ({"tsql"}, _pattern_place), "date": ({"sqlite"}, _modified), "trunc": ({"oracle"}, _cut),
+    "choose": ({"tsql"}, _chosen), "field": ({"mysql"}, _field), "find_in_set": ({"mysql"}, _place_in_set),
+    "mid": ({"mysql"}, _middle), "adddate": ({"mysql"}, _days_added), "subdate": ({"mysql"}, _days_added),
+    "format_datetime": (TRINO, _joda), "patindex": ({"tsql"}, _pattern_place), "date": ({"sqlite"}, _modified),
+    "trunc": ({"oracle"}, _cut),
 }
 RULES: dict[str, Rule] = {"Anonymous": _named, "Elt": _chosen}

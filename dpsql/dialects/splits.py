@@ -60,7 +60,10 @@ def _part(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 def _count(node: exp.Expr, dialect: str) -> exp.Expr:
+    """How many parts a text has; how many different values a set of them, as in size(collect_set(x)), has."""
     split = node.this.unnest()
+    if isinstance(split, exp.ArrayUniqueAgg):
+        return exp.Count(this=exp.Distinct(expressions=[split.this]))
     if not isinstance(split, _SPLITS) or (whole(node.expression) if node.expression is not None else 1) != 1:
         return node
     delimiter = _separator(split)

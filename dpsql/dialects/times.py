@@ -297,6 +297,23 @@ def _as_moment(node: exp.Expr, dialect: str) -> exp.Expr:
     return exp.cast(node.this, "TIMESTAMP", copy=False)
 
 
+def _moment_of(node: exp.Expr, dialect: str) -> exp.Expr:
+    """TIMESTAMP(x): a moment, of a text or a date."""
+    if {key for key, value in node.args.items() if value} - {"this", "with_tz"}:
+        raise refusal("TIMESTAMP takes one argument here", node, "add an INTERVAL")
+    return exp.cast(node.this, "TIMESTAMP", copy=False)
+
+
+def _from_parts(node: exp.Expr, dialect: str) -> exp.Expr:
+    """A moment of its year, month, day, hour, minute and second."""
+    parts = {key: node.args[key] for key in ("year", "month", "day", "hour", "min", "sec")}
+    rest = [value for key, value in node.args.items() if key not in parts and value is not None]
+    if any(whole(value) != 0 for value in rest):
+        raise refusal("a moment is made of whole seconds here", node, "leave fractions and zones out")
+    return made("CAST(make_date(year, month, day) AS TIMESTAMP) + INTERVAL (hour * 3600 + min * 60 + sec) SECOND",
+                **parts)
+
+
 def _read(node: exp.Expr, dialect: str) -> exp.Expr:
     if isinstance(node, exp.ParseDatetime) and dialect in TRINO:
         return exp.StrToTime(this=node.this, format=formats.plain(node, "spark"))
@@ -324,14 +341,15 @@ def _named(node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 RULES: dict[str, Rule] = {
-    "Add": _stays, "AddMonths": moved, "AtTimeZone": _in_zone, "Date": _in_zone, "DateAdd": moved, "DateDiff": _between,
-    "DateStrToDate": _as_date, "DateSub": moved, "DatetimeAdd": moved, "DatetimeDiff": _between, "DatetimeSub": moved,
-    "DatetimeTrunc": _truncated, "DateTrunc": _truncated, "Dayname": _named, "DayOfWeek": _day_of_week,
-    "Extract": _extracted, "LastDay": _last_day, "Monthname": _named, "MonthsBetween": _months_between,
-    "NextDay": _next_day, "ParseDatetime": _read, "StrToDate": _read, "StrToTime": _read, "StrToUnix": _seconds_of_text,
-    "Sub": _stays, "TimestampAdd": moved, "TimestampDiff": _between, "TimestampSub": moved,
-    "TimestampTrunc": _truncated, "TimeStrToTime": _as_moment, "TimeToStr": _written, "ToChar": _written,
-    "TsOrDsAdd": moved, "TsOrDsDiff": _between, "TsOrDsToDate": _as_date, "TsOrDsToDatetime": _as_moment,
-    "TsOrDsToTimestamp": _as_moment, "UnixDate": _days_since, "UnixSeconds": _seconds, "Week": _week,
-    "YearOfWeek": _iso_year, "YearOfWeekIso": _iso_year,
+    "Add": _stays, "AddMonths": moved, "AtTimeZone": _in_zone, "Date": _in_zone, "DateAdd": moved,
+    "DateDiff": _between, "DateStrToDate": _as_date, "DateSub": moved, "DatetimeAdd": moved, "DatetimeDiff": _between,
+    "DatetimeSub": moved, "DatetimeTrunc": _truncated, "DateTrunc": _truncated, "Dayname": _named,
+    "DayOfWeek": _day_of_week, "Extract": _extracted, "LastDay": _last_day, "Monthname": _named,
+    "MonthsBetween": _months_between, "NextDay": _next_day, "ParseDatetime": _read, "StrToDate": _read,
+    "StrToTime": _read, "StrToUnix": _seconds_of_text, "Sub": _stays, "Timestamp": _moment_of, "TimestampAdd": moved,
+    "TimestampDiff": _between, "TimestampSub": moved, "TimestampFromParts": _from_parts, "TimestampTrunc": _truncated,
+    "TimeStrToTime": _as_moment, "TimeToStr": _written, "ToChar": _written, "TsOrDsAdd": moved,
+    "TsOrDsDiff": _between, "TsOrDsToDate": _as_date, "TsOrDsToDatetime": _as_moment, "TsOrDsToTimestamp": _as_moment,
+    "UnixDate": _days_since, "UnixSeconds": _seconds, "Week": _week, "YearOfWeek": _iso_year,
+    "YearOfWeekIso": _iso_year,
 }

@@ -217,7 +217,6 @@ snowflake | dateadd(month, i, dt) | literal number
 snowflake | haversine(f, f, f, f) | not read
 tsql | v LIKE '[a-c]%' ESCAPE '!' | together are not read
 tsql | convert(varchar(10), dt, 130) | style
-mysql | yearweek(dt) | not read
 postgres | to_char(i, '999') | formats of numbers
 postgres | to_char(dt, 'WW') | not read
 snowflake | to_char(dt, 'Day') | not read
