@@ -51,10 +51,7 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
     if not isinstance(sql, str):
         raise QueryError(f"a query is a text, not {type(sql).__name__}")
     if isinstance(params, str) or not isinstance(params, Sequence | Mapping | None):
-        raise QueryError(
-            f"params is a list or a mapping, not {type(params).__name__}",
-            hint=_GIVE,
-        )
+        raise QueryError(f"params is a list or a mapping, not {type(params).__name__}", hint=_GIVE)
     check_text(sql)
     check_params(params)
     try:
@@ -64,8 +61,8 @@ def parse(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query
         stated = Stated()
         if dialect == "bigquery":
             tokens, stated = taken(sql, tokens)
-        tree = next(tree for tree in tried(_trees, _filled(sql, tokens, params), sql, dialect) if tree is not None)
-        tree = _selected(tree)
+        trees = tried(_trees, _filled(sql, tokens, params), sql, dialect)
+        tree = _selected(next(tree for tree in trees if tree is not None))
         check_tree(tree)
         check_arguments(sql, tokens, dialect)
     except RecursionError:
