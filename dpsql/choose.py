@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from dpsql.domain import Group
 from dpsql.engines.base import Rows
 from dpsql.errors import InternalError
 from dpsql.noise.gain import most_gained
-from dpsql.noise.search import beyond, clipped, search
+from dpsql.noise.search import USUAL, beyond, clipped, needed, search
 from dpsql.probe import LIMITS, Probe, Rungs, capped_at, clipped_at, kept_counted, values_counted
 from dpsql.release import named, steps
 from dpsql.sensitivity import groups_touched
@@ -22,6 +23,7 @@ Run = Callable[[str, frozenset[str]], Rows]
 Row = tuple[object, ...]
 
 LOST = 8, 1000      # below so many steps, or such a part of one, a search of undeclared values found nothing
+SMALL = 100         # below, a size of undeclared values may be chosen for want of people; of counts below USUAL
 
 
 def choose(planned: Statement, run: Run) -> tuple[Statement, Rows]:
@@ -56,7 +58,7 @@ def choose(planned: Statement, run: Run) -> tuple[Statement, Rows]:
     }
     most = [_rungs(probe, i)[chosen[i]] if i in chosen else None for i in range(len(question.partials))]
     question = _kept(planned, clipped_at(question, most), opening, run)
-    closed = replace(_closed(planned, opening, question), lost=_lost(question, most))
+    closed = replace(_closed(planned, opening, question), needs=_needs(question, most, groups, probe))
     if probe.keyed and probe.searched:
         return closed, Rows(("exact",), _totals(closed, probe, rows, chosen))
     return closed, run(closed.sql, closed.params) if closed.sql else Rows((), [])
@@ -79,13 +81,22 @@ def _kept(planned: Statement, question: Question, opening: Opening, run: Run) ->
     return replace(question, tables=tuple(tables))
 
 
-def _lost(question: Question, most: Sequence[int | None]) -> frozenset[int]:
-    """The partials nobody stated a range of for which a size was chosen that few data have: too few people spoke."""
+def _needs(question: Question, most: Sequence[int | None], groups: int, probe: Probe) -> tuple[float, ...]:
+    """How many contributions must be seen in the totals before the size chosen for a partial tells how much they add.
+
+    A small size is chosen for small numbers, but also for want of people. At a size of undeclared values that few data
+    have no number suffices; at one that is ordinary, as many as it takes to find one so much larger.
+    """
     steps, part = LOST
-    return frozenset(
-        i for i, (partial, t) in enumerate(zip(question.partials, most, strict=True))
-        if t is not None and partial.whole > 1 and t < max(steps, partial.whole // part)
-    )
+    found = [0.0] * len(most)
+    for i, (partial, t) in enumerate(zip(question.partials, most, strict=True)):
+        if t is None:
+            continue
+        reach = SMALL if partial.loose else USUAL
+        lost = partial.whole > 1 and t < max(steps, partial.whole // part)
+        if t < reach * (partial.whole if partial.loose else _rungs(probe, i)[0]):
+            found[i] = math.inf if lost else needed(groups, probe.width, reach)
+    return tuple(found)
 
 
 def _rungs(probe: Probe, i: int) -> Rungs:

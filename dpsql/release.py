@@ -34,6 +34,7 @@ class ReleasedTable:
     columns: tuple[tuple[str, str], ...]
     rows: tuple[tuple[object, ...], ...]
     notes: tuple[str, ...] = ()     # what its bounds were, where they were chosen, and what they cut
+    unseen: frozenset[int] = frozenset()        # partials of its question whose size too few people spoke for
 
 
 def release(statement: Statement, rows: Rows, *tables: Rows) -> ReleasedTable:
@@ -53,6 +54,8 @@ def release(statement: Statement, rows: Rows, *tables: Rows) -> ReleasedTable:
     keys = len(question.keys)
     found, units = _chosen(statement, rows.values)
     noisy = tuple(_noisy(statement, i, total, units) for i, total in enumerate(_totals(statement, found)))
+    unseen = _unseen(statement, noisy, units)
+    lost = {i for i in unseen if question.partials[i].loose}        # how much the cut took is not known at all
     looked = _looked(statement, tables, [named(row[:keys]) for row in found])
     cells: list[Sequence[object]] = [[row[i] for row in found] for i in range(keys)]
     ends: list[Sequence[object]] = []
@@ -61,15 +64,24 @@ def release(statement: Statement, rows: Rows, *tables: Rows) -> ReleasedTable:
         if lookup is None:
             partials = tuple(question.partials[use] for use in uses)
             released = FAMILIES[measure.family].finish(partials, tuple(noisy[use] for use in uses), type_)
-            if not statement.lost.isdisjoint(uses):     # how much the cut took is not known at all
+            if not lost.isdisjoint(uses):
                 released = _bare(released.values)
         else:
             released = _read(looked[lookup], lookup, type_, statement.level)
         cells.append(released.values)
         ends += [released.lows, released.highs]
     return ReleasedTable(
-        question.ask.name, statement.released, tuple(zip(*cells, *ends, strict=True)) if cells else ()
+        question.ask.name, statement.released, tuple(zip(*cells, *ends, strict=True)) if cells else (), unseen=unseen,
     )
+
+
+def _unseen(statement: Statement, noisy: Sequence[Noisy], units: Sequence[int]) -> frozenset[int]:
+    """The partials that need more contributions than noisy totals show: a total of n times the bound has at least n."""
+    if not any(statement.needs):
+        return frozenset()
+    bounds = [most // statement.groups for most in statement.sensitivities]
+    seen = [abs(sum(each.values)) / bound for each, bound in zip(noisy, bounds, strict=True) if bound]
+    return frozenset(i for i, need in enumerate(statement.needs) if need > max([*seen, float(sum(units))]))
 
 
 def _looked(

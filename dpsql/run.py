@@ -39,7 +39,7 @@ def run(plan: Plan, engine: Engine, scratch: Scratch) -> tuple[ReleasedTable, ..
         ask = partial(_asked, engine, {**fed, **ladders, "salt": salt()})
         chosen, rows = choose(statement, ask)
         table = release(chosen, rows, *(ask(side.sql, side.params) for side in chosen.sides))
-        released.append(replace(table, notes=cut(statement, chosen)))
+        released.append(replace(table, notes=cut(statement, chosen, table.unseen)))
     return tuple(released)
 
 

@@ -82,9 +82,10 @@ class Statement:
     lists the public groups (None: private keys, chosen by `chosen`). `params` are what the SQL takes: the salt, and
     released values of earlier stages. `noises` are in the order of the partials; one that is None is released by
     the choice of groups itself. `events` are what totals, choice and searches cost. `sql` is empty where no total
-    and no choice of groups is needed. `sides` count single rows. `lost` are partials whose size was sought and not
-    found. With an `opening`, sensitivities, noises and SQL hold for the widest bounds that may be chosen, and
-    `dpsql.choose` gives the statement that runs.
+    and no choice of groups is needed. `sides` count single rows. `needs` says of each partial how many
+    contributions must be seen for its interval to be given (`dpsql.choose`); empty: no matter. With an `opening`,
+    sensitivities, noises and SQL hold for the widest bounds that may be chosen, and `dpsql.choose` gives the
+    statement that runs.
     """
 
     question: Question
@@ -100,7 +101,7 @@ class Statement:
     sides: tuple[Side, ...] = ()
     opening: Opening | None = None
     level: float = USUAL        # the confidence of its intervals
-    lost: frozenset[int] = frozenset()
+    needs: tuple[float, ...] = ()
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:

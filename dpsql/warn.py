@@ -15,11 +15,10 @@ from dpsql.catalog import Catalog
 from dpsql.derive import Known, derive
 from dpsql.expression import Lit, Ref
 from dpsql.noise import quantile
-from dpsql.noise.search import needed, passing
+from dpsql.noise.search import LOOSE, USUAL, needed, passing
 from dpsql.relation import CapGroups, CapRows, Filter, Fold, Project, Relation
 from dpsql.statement import Side, Statement
 
-USUAL, LOOSE = 40, 10**4      # how large a bound is that a search finds: of counts, of undeclared values
 FEWER = ": of people with more, some are left out"
 
 
@@ -46,8 +45,11 @@ def notice(names: Sequence[str], rows: Sequence[Sequence[object]], ends: Sequenc
     return tuple(found)
 
 
-def cut(planned: Statement, closed: Statement) -> tuple[str, ...]:
-    """What was chosen for a statement, and how much was cut at most: from what its searches released, and their law."""
+def cut(planned: Statement, closed: Statement, unseen: frozenset[int]) -> tuple[str, ...]:
+    """What was chosen for a statement, and how much was cut at most: from what its searches released, and their law.
+
+    `unseen` are the partials whose size too few people spoke for.
+    """
     if planned.opening is None:
         return ()
     of, found = planned.opening.probe, []
@@ -58,20 +60,24 @@ def cut(planned: Statement, closed: Statement) -> tuple[str, ...]:
                      "people are in more, and some of theirs are left out")
     cuts = [(i, rungs, closed.sensitivities[i] // closed.groups) for i in of.searched if (rungs := of.rungs[i])]
     partials = planned.question.partials
-    if closed.lost:
-        names = ", ".join(_users(planned, i) for i in sorted(closed.lost))
-        found.append(f"no size was found for {names}, which was cut to almost 0: all that people add is nearly 0, or "
-                     "they are too few, and what is shown means nothing and has no interval; declare a range, or ask "
-                     "with more epsilon")
-    if cuts := [(i, rungs, t) for i, rungs, t in cuts if i not in closed.lost and rungs[0] <= t < rungs[-1]]:
-        sizes = [f"{_users(planned, i)} at {_size(planned, i, t):.6g}" for i, _, t in cuts]
+    each, who = ("a person and group", "pairs of a person and a group") if planned.question.keys else (
+        "a person", "people")
+    sizes = {i: f"{_users(planned, i)} at {_size(planned, i, t):.6g}" for i, _, t in cuts}
+    if lost := [i for i in sorted(unseen) if closed.needs[i] == math.inf]:
+        found.append(f"no size was found for {', '.join(_users(planned, i) for i in lost)}, which was cut to almost 0: "
+                     "all that people add is nearly 0, or they are too few, and what is shown means nothing and has no "
+                     "interval; declare a range, or ask with more epsilon")
+    found += [
+        f"what {each} adds was cut, {sizes[i]}, and people are too few to find out whether it is more: what is shown "
+        f"may be far too small{', and has no interval' * partials[i].loose}" for i in sorted(unseen.difference(lost))
+    ]
+    if cuts := [(i, rungs, t) for i, rungs, t in cuts if i not in unseen and rungs[0] <= t < rungs[-1]]:
         most = max(
             passing(rungs, t, closed.groups, of.width, planned.level, partials[i].whole) for i, rungs, t in cuts
         )
-        each, who = ("a person and group", "pairs of a person and a group") if planned.question.keys else (
-            "a person", "people")
-        found.append(f"what {each} adds was cut where it was chosen privately, {', '.join(sizes)}: {sure} at most "
-                     f"{most} {who} had more{' of each' * (len(cuts) > 1)}; intervals are of the noise alone")
+        found.append(f"what {each} adds was cut where it was chosen privately, "
+                     f"{', '.join(sizes[i] for i, _, _ in cuts)}: {sure} at most {most} {who} had "
+                     f"more{' of each' * (len(cuts) > 1)}; intervals are of the noise alone")
     return (*found, *(f"{_left_out(closed, closed.sides[i])}, as chosen privately{FEWER}" for i in of.tables))
 
 

@@ -112,6 +112,35 @@ def test_few_people_in_many_groups_have_no_false_interval(session: Session) -> N
     assert told >= 3
 
 
+FEW = "people are too few to find out whether it is more"
+
+
+@pytest.mark.parametrize(("sql", "loose"), [
+    ("SELECT SUM(n * 1000) FROM row WHERE id < 40", True), ("SELECT AVG(n * 1000) FROM row WHERE id < 40", True),
+    ("SELECT COUNT(*) FROM row WHERE id < 20", False)])
+def test_the_answer_says_where_people_are_too_few(session: Session, sql: str, loose: bool) -> None:
+    """40 people with 6,000 or so each, of whom the answer is some hundreds: no interval may say that it is near."""
+    told = 0
+    for _ in range(10):
+        answer = session.query(sql, fresh=True)
+        (pair,) = answer.intervals[0]
+        said = any(FEW in warning for warning in answer.warnings)
+        assert (pair is None) == (said and loose)
+        told += said
+    assert told >= 7
+    answer = session.query(sql.replace("40", "4000").replace("20", "4000"), epsilon=Fraction(100))
+    assert not any(FEW in warning for warning in answer.warnings)
+    assert answer.intervals[0][0] is not None
+
+
+def test_a_count_beside_it_shows_that_people_are_enough(session: Session) -> None:
+    """A sum of both signs says nothing of how many people there are."""
+    alone, beside = "SELECT SUM(n - 3) FROM row", "SELECT SUM(n - 3), COUNT(*) FROM row"
+    said = [sum(any(FEW in warning for warning in session.query(sql, fresh=True).warnings) for _ in range(10))
+            for sql in (alone, beside)]
+    assert said[0] > 5 > said[1]
+
+
 def test_the_answer_says_how_many_groups_of_a_person_count(session: Session) -> None:
     answer = session.query("SELECT x, COUNT(*) FROM row GROUP BY x", epsilon=Fraction(100), delta=Fraction(1, 10**6))
     assert len(answer.rows) == 7

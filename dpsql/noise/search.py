@@ -24,6 +24,7 @@ DEEPEST = 300                        # weights fall by exp(-300) at most for wha
 LEAST = 80                           # bits of the smallest weight
 ROUNDING = Fraction(1, 1 << 64)      # of the width, kept for the rounding of weights
 LEAST_WIDTH = Fraction(1, 1 << 40)
+USUAL, LOOSE = 40, 10**4             # how large a bound is that a search finds: of counts, of undeclared values
 
 _WIDE = Context(prec=80, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _UP = Context(prec=80, rounding=ROUND_CEILING, Emax=MAX_EMAX, Emin=MIN_EMIN)
