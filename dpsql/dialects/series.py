@@ -23,7 +23,7 @@ _CALENDAR_DAYS = 28     # every month has so many
 
 def listed(tree: exp.Query, dialect: str) -> exp.Query:
     """The tree with VALUES in place of every series and list of literals that it reads as a table, or unnests alone."""
-    for select in list(tree.find_all(exp.Select)):
+    for select in list(tree.find_all(exp.Select)) if tree.find(exp.Explode) is not None else ():
         made = list(select.find_all(exp.Explode))
         if select.args.get("from_") is None and len(made) == 1 and _is_constant(made[0].this):
             _unnested(select, made[0], dialect)

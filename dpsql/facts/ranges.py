@@ -25,7 +25,8 @@ def stated(scalar: Scalar, intervals: Mapping[int, Interval]) -> Interval:
     """What is believed of an expression, its ends unknown where they come from mere types: of columns nobody declared,
     or of functions of texts. Half of such a range would change them."""
     whole = bounds(scalar, lambda column: intervals.get(column.id, ANY))
-    if whole == ANY or not isinstance(scalar, Ref | Call):
+    known = isinstance(scalar, Ref) and intervals.get(scalar.column.id, ANY).finite     # then its type adds no end
+    if known or whole == ANY or not isinstance(scalar, Ref | Call):
         return whole
     half = _halved(scalar, intervals)
     return Interval(whole.low if whole.low == half.low else None, whole.high if whole.high == half.high else None)

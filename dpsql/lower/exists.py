@@ -46,7 +46,8 @@ def marked(
     select: exp.Select, parts: Callable[[exp.Select], list[exp.Expr]], rows: Rows, context: Context, env: Env,
 ) -> tuple[exp.Select, Rows]:
     """A block without EXISTS and IN (SELECT ...) in the `parts` that are computed from rows; `rows` shows them."""
-    if select.find(exp.Exists, exp.In, exp.Any, exp.All) is None:
+    some = select.find(exp.Exists, exp.In, exp.Any, exp.All) is not None
+    if not (some and any(True for part in parts(select) for _ in _tests(part))):
         return select, rows
     select = copied(select)
     known = plain_conjuncts(select, rows)

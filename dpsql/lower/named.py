@@ -11,19 +11,26 @@ _PARTS = ("partition_by", "order", "spec")
 
 def named_windows(tree: exp.Query) -> exp.Query:
     """The query without WINDOW clauses. Raises QueryError for a name nobody gave, or what may not be added to one."""
+    windowed = tree.find(exp.Window) is not None
     for select in list(tree.find_all(exp.Select)):
-        known: dict[str, exp.Window] = {}
-        for defined in select.args.get("windows") or ():
-            _fill(defined, known)
-            known[defined.this.name.lower()] = defined
-        select.set("windows", None)
-        for window in list(select.find_all(exp.Window)):
-            if window.find_ancestor(exp.Select) is select:
-                _fill(window, known)
+        if windowed:
+            _filled(select)
         _unnest(select)
-        if _distinct(select):
+        if windowed and _distinct(select):
             _wrap(select)
     return tree
+
+
+def _filled(select: exp.Select) -> None:
+    """Puts what the WINDOW clause of a block says into the windows that name it."""
+    known: dict[str, exp.Window] = {}
+    for defined in select.args.get("windows") or ():
+        _fill(defined, known)
+        known[defined.this.name.lower()] = defined
+    select.set("windows", None)
+    for window in list(select.find_all(exp.Window)):
+        if window.find_ancestor(exp.Select) is select:
+            _fill(window, known)
 
 
 def _unnest(select: exp.Select) -> None:
