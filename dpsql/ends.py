@@ -20,6 +20,7 @@ Ends = dict[int, Names]             # by measure: each appearance of one counts 
 Read = dict[tuple[str, str], tuple[str, Ends]]      # by table and name as written: the source, and what it knows
 
 MOST = 2000                         # hidden columns and CTEs written out: a chain of CTEs may double at each link
+WRITTEN = 20_000                    # nodes of all hidden columns: printing and binding them takes half a second
 
 _BLOCK = ("group", "having", "distinct", "laterals", "pivots", "kind")
 _RELEASED = "released_"
@@ -55,16 +56,26 @@ class _Source:
 
 @dataclass(slots=True)
 class _Scope:
-    """Where names are looked up: the CTEs in sight; a supply of numbers; the released cells behind each measure."""
+    """Where names are looked up: the CTEs in sight; a supply of numbers; the released cells behind each measure; how
+    much of hidden columns was written, in nodes."""
 
     ctes: Mapping[str, exp.CTE]
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     cells: dict[int, frozenset[tuple[str, str]]] = field(default_factory=dict)
+    written: list[int] = field(default_factory=list)
 
     def within(self, select: exp.Query) -> _Scope:
         listed = select.args.get("with_")
         found = {cte.alias.lower(): cte for cte in listed.expressions} if listed is not None else {}
-        return _Scope({**self.ctes, **found}, self.numbers, self.cells)
+        return _Scope({**self.ctes, **found}, self.numbers, self.cells, self.written)
+
+    def affords(self, item: exp.Expr, times: int) -> bool:
+        """Whether an item may be written out so many times more: of many measures, many times a long one."""
+        nodes = times * sum(1 for _ in item.walk())
+        if sum(self.written) + nodes > WRITTEN:
+            return False
+        self.written.append(nodes)
+        return True
 
 
 def ends(tree: exp.Expr) -> Block | None:
@@ -110,9 +121,10 @@ def _select(select: exp.Select, scope: _Scope) -> Block | None:
     for item in items:
         bare, found, values = _scalars(item, scope)
         read = _read(bare, [*sources, *found], aliases, scope)
-        names: Ends | None = None if read is None else {}
-        if names is not None and read:
-            for measure, moving in _together(bare, read, scope).items():
+        moves = None if read is None else _together(bare, read, scope)
+        names: Ends | None = None if moves is None or not scope.affords(item, 2 * len(moves)) else {}
+        if names is not None and moves and read:
+            for measure, moving in moves.items():
                 names[measure] = (f"dpsql_end_{next(scope.numbers)}", f"dpsql_end_{next(scope.numbers)}")
                 extra += [_filled(_moved(bare, moving, side, read, name), values)
                           for side, name in enumerate(names[measure])]

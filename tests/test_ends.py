@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
+from dpsql.ends import WRITTEN, ends
 from dpsql.session import Session
 
 POLICY = """
@@ -132,3 +133,16 @@ def test_errors_add_like_sides_of_a_right_angle(session: Session) -> None:
 def test_a_share_of_something_exact(session: Session) -> None:
     answer = session.query(f"SELECT 0 AS n, 'exact' AS what UNION ALL SELECT n, s FROM ({SEXES})")
     assert [pair == (0, 0) for pair, _ in answer.intervals] == [row == (0, "exact") for row in answer.rows]
+
+
+def test_hidden_columns_are_no_work_without_end(session: Session) -> None:
+    """A long item of ninety measures was written out 180 times, after the charge: ten of them took 28 seconds."""
+    inner = ", ".join(f"SUM(CASE WHEN age > {i} THEN 1 ELSE 0 END) AS s{i}" for i in range(70))
+    item = " + ".join(f"s{i}" for i in range(70))
+    few, many = (
+        ends(session.plan(f"SELECT s1 + s2 AS a, {', '.join([item] * times)} FROM (SELECT {inner} FROM people)")
+             .program.finish) for times in (1, 3)
+    )
+    for block in (few, many):
+        assert block is not None and block.outputs[0].ends and block.outputs[-1].ends is None
+        assert sum(1 for _ in block.query.walk()) < 2 * WRITTEN
