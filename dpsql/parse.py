@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copyreg
 import datetime
+import logging
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,8 @@ _CALL = re.compile(r"\w+\s*\(\s*(DISTINCT\s+)?$", re.I)    # a function's name, 
 _NEAR = 100         # characters before its first argument, in which a function's name is looked for
 _TAKES_LITERAL = {"DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIME", "DATETIME", "ESCAPE"}      # and no brackets around it
 HISTOGRAMS = ("histogram", "histogram_exact")
+logging.getLogger("sqlglot").addHandler(logging.NullHandler())   # else it writes texts it does not know to stderr
+
 UNREAD = "the query does not parse"
 _CROSSED = {"mysql", "sqlite", "spark", "databricks", "snowflake"}     # JOIN without ON is CROSS JOIN there
 _HOLES = (TokenType.PLACEHOLDER, TokenType.QDCOLON)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -41,3 +43,15 @@ def test_params_are_a_list_or_a_mapping(params: Any) -> None:
     with pytest.raises(QueryError, match="params is a list or a mapping, not") as caught:
         parse("SELECT ?", params)
     assert caught.value.hint is not None and "params=[...]" in caught.value.hint
+
+
+def test_the_parser_writes_no_text_of_a_query_anywhere() -> None:
+    program = """
+from dpsql.parse import parse
+try:
+    parse("WITH t AS (DELETE FROM visits RETURNING *) RENAME (*) FROM t")
+except Exception as error:
+    print(type(error).__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("QueryError\n", "")
