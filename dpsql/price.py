@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -11,8 +12,8 @@ from dpsql.plan import Plan
 from dpsql.statement import Statement
 
 PLAIN = frozenset({"count", "units", "sum"})    # measures whose interval is the noise's own
-TRIES = 12                                      # plans made for one mechanism, each nearer
-NEAR = Fraction(99, 100)                        # of the error asked for: near enough
+TRIES = 14                                      # plans made for one mechanism, each nearer
+NEAR, STEP = Fraction(998, 1000), Fraction(1, 250)      # of the least epsilon: near enough, and the first step past it
 LEAST, MOST = Fraction(1, 10**9), Fraction(10**6)
 
 
@@ -31,24 +32,28 @@ def priced(make: Callable[[Cost, str], Plan], ask: Cost, error: Fraction) -> Pla
 
 
 def _nearest(make: Callable[[Cost, str], Plan], name: str, ask: Cost, error: Fraction) -> Plan | None:
-    """The plan of one mechanism with the least epsilon found: noise is nearly inverse to epsilon."""
-    epsilon, best = Fraction(1), None
+    """The plan of one mechanism with the least epsilon found: noise is nearly inverse to epsilon, in whole steps."""
+    epsilon, best, below, step = Fraction(1), None, Fraction(0), STEP       # `below` is too little
     for _ in range(TRIES):
         try:
             plan = make(Cost(epsilon, ask.delta), name)
         except QueryError:
-            if best is not None or epsilon >= 1:
+            if epsilon >= 1:
                 break
-            epsilon *= 2
-            continue
-        width = max((_width(statement) for statement in plan.statements), default=Fraction(0))
-        if width <= error and (best is None or plan.cost.epsilon < best.cost.epsilon):
-            best = plan
-        if error * NEAR <= width <= error or not width:
-            break
-        epsilon = (epsilon * width / error).limit_denominator(10**12)
+            width = error * 2
+        else:
+            width = max((_width(statement) for statement in plan.statements), default=Fraction(0))
+            if width <= error:
+                best = plan
         if width > error:
-            epsilon *= 1 + Fraction(1, 1000)
+            below = epsilon
+        if best is not None and (best.cost.epsilon == 0 or best.cost.epsilon * NEAR <= below):
+            break
+        if best is None or not below:
+            epsilon = (epsilon * max(width / error, Fraction(1, 1000))).limit_denominator(10**12)
+            epsilon, step = epsilon * (1 + step if width > error else 1 - step), step * 2
+        else:
+            epsilon = Fraction(math.sqrt(best.cost.epsilon * below)).limit_denominator(10**12)
         if not LEAST < epsilon < MOST:
             break
     return best
