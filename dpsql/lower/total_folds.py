@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _ADDED = 1 << 100               # steps of the values that are added up, where they might be more than released ones
 MAX_OFFSET = 1_000_000          # places of LAG, LEAD, NTILE, NTH_VALUE and of frames
 _ROWS = between(0, 1 << 62)
-_MOST_ROWS = 1 << 32            # of any table, for what they add up to
+_MOST_ROWS = 1 << 40            # that add up to a sum: more take hours, whatever is joined with whatever
 _SPAN = "span"                  # in the meta of an aggregate: what its value lies in
 
 Taken = tuple[tuple[Scalar, ...], SqlType]
