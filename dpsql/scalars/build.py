@@ -119,18 +119,24 @@ def _unknown(node: exp.Expr) -> ScalarError:
         return reason
     name = spelling.name(node)
     called = name.removesuffix("()").lower()
-    rows = (row.name for row in ROWS.values() if not row.guard and row.nodes and len(row.name) > 2)
-    known = {*_by_name(), *_FOLDS, *rows}
-    if called in known:
-        return ScalarError(f"{name} takes other arguments", node, "grammar_fixtures/expressions shows which")
+    if called in _called():
+        return ScalarError(f"{name} takes other arguments", node, spelt_like(called))
     hint = spelt_like(called) or "grammar_fixtures/expressions shows what is"
     return ScalarError(f"{name} is not admitted", node, hint)
 
 
-def spelt_like(called: str) -> str | None:
-    """The hint that a function is spelt much like one there is."""
+@cache
+def _called() -> frozenset[str]:
+    """What functions are called."""
     rows = (row.name for row in ROWS.values() if not row.guard and row.nodes and len(row.name) > 2)
-    near = difflib.get_close_matches(called.lower(), sorted({*_by_name(), *_FOLDS, *rows}), n=1, cutoff=0.8)
+    return frozenset({*_by_name(), *_FOLDS, *rows})
+
+
+def spelt_like(called: str) -> str | None:
+    """The hint about a function of that name, or of a name that is spelt much like it."""
+    if called.lower() in _called():
+        return "grammar_fixtures/expressions shows which arguments it takes"
+    near = difflib.get_close_matches(called.lower(), sorted(_called()), n=1, cutoff=0.8)
     return f"did you mean {near[0]}?" if near else None
 
 

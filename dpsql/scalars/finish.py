@@ -66,8 +66,9 @@ def _grows_little(node: exp.Expr) -> bool:
         length = node.expression
         short = isinstance(length, exp.Literal) and length.is_int and int(length.this) <= MAX_PADDED
         return short and isinstance(node.args.get("fill_pattern"), exp.Literal)
-    new = node.args["replacement"]
-    return all(isinstance(part, exp.Literal) for part in (node.expression, new)) and len(new.this) <= MAX_IN_FINISH
+    new = node.args.get("replacement")
+    plain = isinstance(node.expression, exp.Literal)
+    return plain and isinstance(new, exp.Literal) and len(new.this) <= MAX_IN_FINISH
 
 
 FINISH_FUNCTIONS = AGGREGATES | WINDOWS

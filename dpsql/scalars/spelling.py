@@ -150,7 +150,7 @@ def reason(node: exp.Expr) -> ScalarError | None:
     if called in _INSTEAD:
         return ScalarError(f"{name(node)} is not admitted", node, _INSTEAD[called])
     if isinstance(node, exp.Tuple):
-        return ScalarError("several values in brackets cannot stand here", node, "select them one by one")
+        return ScalarError("several values in brackets are not admitted here", node, "select them one by one")
     if isinstance(node, (exp.Placeholder, exp.Parameter)):
         return ScalarError("a parameter without a value", node)
     return None
