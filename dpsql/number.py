@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from dpsql import scalars
 from dpsql.aggregates import Cells, Number, summed
-from dpsql.expression import BIGINT, DOUBLE, INTEGER, VARCHAR, Kind, Lit, Scalar, SqlType
+from dpsql.expression import BIGINT, DATE, DOUBLE, INTEGER, TIMESTAMP, VARCHAR, Kind, Lit, Scalar, SqlType
 from dpsql.facts.base import Facts
 from dpsql.facts.ranges import YEARS, stated
 from dpsql.interval import ANY, Interval
@@ -27,6 +27,7 @@ GROUPED_POWER = 9         # places of a doubling in groups: 2^9, or .14 % each
 DOUBLE_OCTAVES = (-64, 192)
 LOOSE_BITS, LOOSE_PLACES = 40, 20    # a DOUBLE without a stated range is summed up to 2^40, in steps of 2^-20
 SQUARE_BITS, SQUARE_PLACES = 50, 10  # its square, or its product with another, up to 2^50, in steps of 2^-10
+_DATED = (DATE, TIMESTAMP)
 LARGEST = 10**300         # of a DOUBLE that is summed: sums and their noise stay finite
 LARGEST_SQUARED = 10**150
 
@@ -155,7 +156,7 @@ def _stated(scalar: Scalar, facts: Facts) -> Interval | None:
 
 
 def _widest(scalar: Scalar, facts: Facts) -> Interval:
-    """As far as an expression can be summed in exact steps, within what is known of it."""
+    """As far as an expression can be summed in exact steps, within what is known of it; dates are of 9,999 years."""
     match scalar.type.kind:
         case Kind.DOUBLE:
             most = Fraction(1 << LOOSE_BITS)
@@ -163,7 +164,7 @@ def _widest(scalar: Scalar, facts: Facts) -> Interval:
             most = Fraction(10**FAST_DIGITS - 1, 10**scalar.type.scale)
         case _:
             most = Fraction(1 << 62)
-    known = scalars.bounds(scalar, lambda c: facts.intervals.get(c.id, ANY))
+    known = scalars.bounds(scalar, lambda c: facts.intervals.get(c.id, YEARS if c.type in _DATED else ANY))
     low, high = (max(-most, min(most, end)) for end in (
         -most if known.low is None else known.low, most if known.high is None else known.high,
     ))

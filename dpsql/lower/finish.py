@@ -124,6 +124,9 @@ def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.E
             return exp.Subquery(this=inner, alias=alias.copy() if alias is not None else None)
         case exp.Table():
             return _table(node, replace, context, env)
+    if isinstance(node, exp.ArrayAgg | exp.ArrayUniqueAgg | exp.GroupConcat):
+        raise refusal(f"{written(node)} would put many rows into one value", node,
+                      "select the rows themselves, and put them together outside")
     if not isinstance(node, _STRUCTURE) and not scalars.admitted_in_finish(node):
         why = None if isinstance(node, exp.AggFunc) else scalars.reason(node)
         if why is not None:
