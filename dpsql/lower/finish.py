@@ -103,6 +103,19 @@ def _copy(value: object, context: Context, env: Env) -> object:
             return value
 
 
+def _require_admitted(node: exp.Expr) -> None:
+    """Refuses a node that is on no list of what a finish may hold, with what is written instead."""
+    if isinstance(node, exp.ArrayAgg | exp.ArrayUniqueAgg | exp.GroupConcat):
+        raise refusal(f"{written(node)} would put many rows into one value", node,
+                      "select the rows themselves, and put them together outside")
+    if not isinstance(node, _STRUCTURE) and not scalars.admitted_in_finish(node):
+        why = None if isinstance(node, exp.AggFunc) else scalars.reason(node)
+        if why is not None:
+            raise refusal(why.reason, node, why.hint)
+        raise refusal(f"{written(node)} is not admitted", node,
+                      scalars.spelt_like(written(node)) or "the pages of grammar_fixtures show what is")
+
+
 def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.Expr:
     """A copy of one node and what is below it; anything not on the allow-list is refused where it stands."""
     replaced = replace(node)
@@ -124,15 +137,7 @@ def _node(node: exp.Expr, replace: Replace, context: Context, env: Env) -> exp.E
             return exp.Subquery(this=inner, alias=alias.copy() if alias is not None else None)
         case exp.Table():
             return _table(node, replace, context, env)
-    if isinstance(node, exp.ArrayAgg | exp.ArrayUniqueAgg | exp.GroupConcat):
-        raise refusal(f"{written(node)} would put many rows into one value", node,
-                      "select the rows themselves, and put them together outside")
-    if not isinstance(node, _STRUCTURE) and not scalars.admitted_in_finish(node):
-        why = None if isinstance(node, exp.AggFunc) else scalars.reason(node)
-        if why is not None:
-            raise refusal(why.reason, node, why.hint)
-        raise refusal(f"{written(node)} is not admitted", node,
-                      scalars.spelt_like(written(node)) or "the pages of grammar_fixtures show what is")
+    _require_admitted(node)
     args: dict[str, object] = {}
     for name, value in node.args.items():
         if isinstance(node, exp.Column) and name in ("db", "catalog"):
