@@ -187,6 +187,7 @@ class Store:
         self._connection: sqlite3.Connection | None = None
         self._process = os.getpid()
         self._identity: tuple[int, int] | None = None
+        self._log: tuple[int, int] | None = None
         with still():
             _stores.add(self)
 
@@ -200,6 +201,8 @@ class Store:
                 try:
                     connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                     require_live(self.path, facts(self.path, connection))
+                    if write:
+                        self._require_same_log()
                     yield connection
                     connection.execute("COMMIT")
                 except sqlite3.Error:
@@ -231,8 +234,20 @@ class Store:
         if identity != self._identity:
             raise LedgerError(f"the ledger {self.path} was replaced while it was open; open it again")
 
+    def _require_same_log(self) -> None:
+        """So would a write-ahead log deleted while it is open: SQLite itself removes it with the last connection."""
+        with contextlib.suppress(FileNotFoundError):
+            status = os.stat(beside(self.path, "-wal"))
+            found = status.st_dev, status.st_ino
+            self._log = self._log or found
+            if found == self._log:
+                return
+        if self._log is not None:
+            raise LedgerError(f"the log of the ledger {self.path} was removed while it was open, perhaps with what was "
+                              "charged last: compare it with a backup, and open it again")
+
     def _drop(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._log = self._connection, None, None
         if connection is not None:
             self._forgotten.detach()
             with contextlib.suppress(sqlite3.Error):

@@ -168,6 +168,16 @@ def test_a_ledger_deleted_while_open(opened: Open, charge: Charge, path: Path) -
         charge(ledger)
 
 
+def test_a_log_deleted_while_open(opened: Open, charge: Charge, path: Path) -> None:
+    """Charges would go on into a file that nobody finds again. Mutant: only the ledger itself is looked at."""
+    ledger = opened()
+    charge(ledger)
+    path.with_name(path.name + "-wal").unlink()
+    for _ in range(2):
+        with pytest.raises(LedgerError, match="was removed while it was open"):
+            charge(ledger)
+
+
 def test_a_ledger_replaced_while_open(opened: Open, charge: Charge, path: Path, tmp_path: Path) -> None:
     ledger = opened()
     opened(at=tmp_path / "other").close()
