@@ -42,6 +42,7 @@ _ASIDE = dict.fromkeys(("SHOW", "DESCRIBE", "DESC", "SUMMARIZE", "PRAGMA"), _TAB
 }
 _KEYWORDS = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "JOIN", "UNION", "QUALIFY", "WINDOW",
              "VALUES", "BETWEEN")
+_OF_TWO = (exp.RegrSlope, exp.RegrIntercept, exp.RegrR2, exp.RegrCount)     # that sqlglot lets have one argument
 _WRITES = {"INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "COPY", "TRUNCATE", "REPLACE"}
 
 
@@ -145,7 +146,9 @@ def _require_whole(sql: str, tree: exp.Expr, dialect: str) -> None:
 def _require_arguments(sql: str, tree: exp.Expr) -> None:
     """Refuses an aggregate that the parser let pass without what it needs, as MAX() and REGR_SLOPE( , x)."""
     for function in tree.find_all(exp.AggFunc):
-        if any(needed and function.args.get(name) is None for name, needed in function.arg_types.items()):
+        needed = {name for name, must in function.arg_types.items() if must} | (
+            {"expression"} if isinstance(function, _OF_TWO) else set())
+        if any(function.args.get(name) is None for name in needed):
             raise refusal(f"{written(function)} lacks an argument", function, "say of what, as in MAX(x)").at(sql)
 
 
