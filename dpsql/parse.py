@@ -132,6 +132,8 @@ def _require_whole(sql: str, tree: exp.Expr, dialect: str) -> None:
     """Refuses what the parser lets pass half written: a SELECT of nothing, a JOIN without its condition."""
     if empty := next((select for select in tree.find_all(exp.Select) if not select.expressions), None):
         raise refusal("this SELECT asks for nothing", empty.args.get("from_"), "name what to select").at(sql)
+    if any(not fetch.args.get("count") for fetch in tree.find_all(exp.Fetch)):
+        raise QueryError("this FETCH names no number of rows", hint="write FETCH FIRST 10 ROWS ONLY")
     if any(not any(group.args.values()) for group in tree.find_all(exp.Group)):
         raise QueryError("this GROUP BY names nothing", hint="name what to group by, or leave GROUP BY out")
     if twice := next((group for group in tree.find_all(exp.Group) if group.args.get("all") is False), None):
