@@ -45,6 +45,8 @@ def number(text: str, *, negative: bool = False) -> Lit:
     sign = "-" if negative else ""
     if len(text) > _LONGEST:
         raise ScalarError(f"a number has at most {_LONGEST} characters")
+    if text.count(".") > 1:
+        raise ScalarError(f"{text} is no number")
     if "e" in text.lower():
         return Lit(_finite(float(sign + text)), DOUBLE)
     if "." not in text:
