@@ -197,6 +197,8 @@ def _plain(node: exp.Expr, rest: dict[str, object], block: Block) -> tuple[exp.E
 
 
 def _taken(node: exp.Expr, given: Sequence[exp.Expr], block: Block) -> Taken:
+    if _name(node) not in _FOLDS:
+        raise refusal("FILTER stands behind an aggregate, and this is none", node, "write CASE, or WHERE")
     with refused_at(given[0]):
         return _FOLDS[_name(node)](tuple(block.value(each) for each in given))
 
