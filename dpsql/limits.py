@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import re
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -216,8 +217,16 @@ def _size(node: exp.Expr, names: dict[str, _Size]) -> _Size:
 
 _STOPPABLE = 0.8
 
+class _Collector(threading.local):
+    """Seconds of a thread's work that went into collecting garbage. It is no ContextVar: the collector runs inside
+    `ContextVar.set` too, and a variable that is read or set there breaks CPython 3.11's memory."""
+
+    began = 0.0
+    took = 0.0
+
+
+_collector = _Collector()
 _end: ContextVar[tuple[float, float] | None] = ContextVar("planning", default=None)   # by the clock, by own work
-_began: ContextVar[float] = ContextVar("collecting", default=0.0)
 
 
 @contextmanager
@@ -227,21 +236,24 @@ def planning() -> Iterator[None]:
     A part is kept for the piece of work that is under way when they are over, and cannot be stopped.
     """
     most = SECONDS.most * _STOPPABLE
-    token = _end.set((time.perf_counter() + most, time.thread_time() + most))
+    token = _end.set((time.perf_counter() + most, _worked() + most))
     try:
         yield
     finally:
         _end.reset(token)
 
 
+def _worked() -> float:
+    return time.thread_time() - _collector.took
+
+
 def _collected(phase: str, info: dict[str, int]) -> None:
     """What the collector takes of a thread that plans is no work on the query: it grows with the program around."""
-    end = _end.get()
-    if end is not None and info["generation"] > 0:
+    if info["generation"] > 0:
         if phase == "start":
-            _began.set(time.thread_time())
+            _collector.began = time.thread_time()
         else:
-            _end.set((end[0], end[1] + time.thread_time() - _began.get()))
+            _collector.took += time.thread_time() - _collector.began
 
 
 gc.callbacks.append(_collected)
@@ -257,5 +269,5 @@ def tick() -> None:
     """Raises QueryError when planning took too long; called wherever planning does a piece of work."""
     end = _end.get()
     # own work takes no less time by the clock, which is ten times cheaper to read
-    if end is not None and time.perf_counter() > end[0] and time.thread_time() > end[1]:
+    if end is not None and time.perf_counter() > end[0] and _worked() > end[1]:
         raise SECONDS.error()

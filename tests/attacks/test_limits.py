@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import time
 from decimal import Decimal
 
@@ -191,6 +193,27 @@ def test_collecting_garbage_is_no_work_on_a_query(monkeypatch: pytest.MonkeyPatc
             while time.thread_time() < began + 5:
                 tick()
     assert len(heap) == 500_000, "it was there to be walked through"
+
+
+def test_the_collector_may_run_while_a_variable_is_set() -> None:
+    """Mutant: the collector's callback sets or reads a ContextVar; CPython 3.11 then reads freed memory, and dies."""
+    done = subprocess.run([sys.executable, "-c", COLLECTING], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "lives\n", "")
+
+
+COLLECTING = """
+import contextvars, gc
+from dpsql.limits import planning, tick
+variables = [contextvars.ContextVar(f"v{i}") for i in range(40)]
+gc.set_threshold(1, 1)
+for i in range(500):
+    with planning():
+        tokens = [each.set([i]) for each in variables]
+        tick()
+        for each, token in zip(variables, tokens):
+            each.reset(token)
+print("lives")
+"""
 
 
 def test_names_are_counted_where_they_are_seen() -> None:
