@@ -169,6 +169,9 @@ def _number(call: exp.Expr, node: exp.Expr, build: Build) -> Scalar:
             f"{name} needs a number, and this is {value.type}", node,
             "take a part of it, or date_diff" if dated else "CAST it to a number",
         )
+    if value.type.scale > STEPS:
+        raise refusal(f"{name} of so many decimals is too large to add up exactly", node,
+                      "ask for fewer: ROUND or CAST to a coarser DECIMAL")
     if isinstance(value, Ref) and value.column.declared is not None:
         value = scalars.clamp(value, value.column.declared)
     return value
@@ -233,6 +236,7 @@ def _fraction(node: exp.Expr | None, call: exp.Expr, build: Build) -> Decimal:
 
 
 DIGITS = 6      # of the fraction of a quantile
+STEPS = 18      # decimals at most: of one more, not even 1 is a BIGINT of steps
 
 
 def _distinct(

@@ -90,6 +90,8 @@ def _unpivoted(source: exp.Expr, pivot: exp.Pivot, catalog: Catalog) -> exp.Subq
     columns = [each.this if isinstance(each, exp.PivotAlias) else each for each in field.expressions]
     if len(pivot.expressions) != 1 or not columns or not all(isinstance(each, exp.Column) for each in columns):
         raise refusal("UNPIVOT of columns by their names is answered", pivot, "write UNPIVOT t ON a, b")
+    if not all(isinstance(each, exp.Column | exp.Identifier) for each in (field.this, *pivot.expressions)):
+        raise refusal("UNPIVOT names two columns", pivot, "write UNPIVOT t ON a, b INTO NAME what VALUE amount")
     said = [each.args["alias"].name if isinstance(each, exp.PivotAlias) else each.name for each in field.expressions]
     inner, alias, names = _inside(source)
     own, made = alias.this, exp.to_identifier("unpivoted", True)

@@ -83,6 +83,8 @@ def cast(scalar: Scalar, to: SqlType) -> Scalar:
         return scalar
     if isinstance(scalar, Lit):
         return fold(scalar, to)
+    if scalar.type.kind is Kind.NULL:
+        return Lit(None, to)
     if not castable(scalar.type, to):
         dated = scalar.type.kind in (Kind.DATE, Kind.TIMESTAMP, Kind.TIME)
         raise ScalarError(f"{scalar.type} cannot be cast to {to}",

@@ -34,6 +34,9 @@ ACCEPTED = {
     "two of one path beside an outer join":
         "SELECT COUNT(*) FROM items a JOIN items b ON a.o = b.o "
         "JOIN (orders o LEFT JOIN units t ON t.u = o.u) ON a.o = o.o",
+    # of no rows it had the type of NULL, which nothing could be cast from: ScalarError
+    "a subquery that may be nothing but NULL":
+        "SELECT COUNT(*) FROM orders o WHERE v >= (SELECT COALESCE(MAX(size), NULL) FROM pub p WHERE p.cat = o.kind)",
     "a product of roots": "SELECT COVAR_POP(0.5, SQRT(-1.25)) FROM units",
 }
 REFUSED = {
@@ -48,6 +51,9 @@ REFUSED = {
     "FILTER by a text of one person":
         "SELECT AVG(c) FROM (SELECT u, COUNT(*) FILTER (WHERE kind) AS c FROM orders GROUP BY u) x",
     "a quantile whose fraction is TRUE": "SELECT QUANTILE_CONT(v, TRUE) FROM orders",      # decimal.InvalidOperation
+    "UNPIVOT INTO nothing": f"UNPIVOT {GROUPS} ON m INTO NAME NULL VALUE x",      # AttributeError
+    # the rungs of twenty decimals fit no BIGINT: ScalarError
+    "a sum of NULL with many decimals": "SELECT SUM(CAST(NULL AS DECIMAL(38, 20))) FROM orders",
     "VALUES of a person's row": "SELECT t.k FROM (VALUES ((SELECT u FROM orders LIMIT 1))) AS t(k)",
     "VALUES of the engine's settings": "SELECT t.k FROM (VALUES (current_setting('x'))) AS t(k)",
 }
