@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def by_shell(town: Town, attacks: list[str]) -> list[str]:
         patch.setattr(sys, "stderr", err := io.StringIO())
         assert main(["shell"]) == 1
     assert not out.getvalue().strip()
-    return [f"error: {each}" for each in err.getvalue().split("error: ")[1:]]
+    return [f"error: {each}" for each in re.split(r"^error[^:]*: ", err.getvalue(), flags=re.MULTILINE)[1:]]
 
 
 def _said(attempt: Callable[[], object]) -> str:
