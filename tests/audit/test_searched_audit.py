@@ -103,7 +103,7 @@ def outputs(session: Session, sql: str, runs: int, epsilon: int = 1) -> list[Out
 def _numbers(table: ReleasedTable, keys: int) -> Output:
     names = [name for name, _ in table.columns]
     found = {
-        f"{row[:keys]} {name}": float(value)  # type: ignore[arg-type]
+        f"{row[:keys]} {name}{' is NULL' * (value is None)}": float(value or 0)  # type: ignore[arg-type]
         for row in table.rows for name, value in list(zip(names, row, strict=True))[keys:]
     }
     return {**found, "groups": float(len(table.rows))}
