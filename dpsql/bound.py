@@ -102,18 +102,18 @@ def bound(
 def _givens(setting: Setting) -> list[tuple[Measure, Given]]:
     """Each measure with what its family may ask."""
     siblings = frozenset(setting.ask.measures)
-    return [(measure, _given(setting, measure, place, siblings))
+    return [(measure, _given(setting, place, siblings))
             for measure, place in zip(setting.ask.measures, setting.ask.places, strict=True)]
 
 
-def _given(setting: Setting, measure: Measure, place: exp.Expr, siblings: frozenset[Measure]) -> Given:
+def _given(setting: Setting, place: exp.Expr, siblings: frozenset[Measure]) -> Given:
     facts = setting.facts
     many = 1 if not setting.ask.keys else None if setting.groups is None else len(setting.groups)
     return Given(
-        lambda scalar: number(scalar, facts, place, measure),
-        lambda scalar: coarse(scalar, facts, place, measure),
+        lambda scalar: number(scalar, facts, place),
+        lambda scalar: coarse(scalar, facts, place),
         lambda one, other: product(one, other, place),
-        lambda scalar: cells(scalar, facts, place, measure, many),
+        lambda scalar: cells(scalar, facts, place, many),
         lambda scalar: scalars.nullable(scalar, lambda column: column.id in facts.nullable),
         siblings,
     )

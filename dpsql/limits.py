@@ -217,6 +217,7 @@ def _size(node: exp.Expr, names: dict[str, _Size]) -> _Size:
 
 _STOPPABLE = 0.8
 
+
 class _Collector(threading.local):
     """Seconds of a thread's work that went into collecting garbage. It is no ContextVar: the collector runs inside
     `ContextVar.set` too, and a variable that is read or set there breaks CPython 3.11's memory."""

@@ -15,7 +15,6 @@ from dpsql.facts.base import Facts
 from dpsql.facts.ranges import YEARS, stated
 from dpsql.interval import ANY, Interval
 from dpsql.parse import refusal
-from dpsql.program import Measure
 from dpsql.scalars.unify import FAST_DIGITS, cast
 
 GRID_BITS = 40            # a DOUBLE is at most 2^40 steps a row: its grid error is far below any noise
@@ -32,7 +31,7 @@ LARGEST = 10**300         # of a DOUBLE that is summed: sums and their noise sta
 LARGEST_SQUARED = 10**150
 
 
-def number(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> Number:
+def number(scalar: Scalar, facts: Facts, place: exp.Expr) -> Number:
     """The expression as it is summed. Where no finite range is stated it is `loose`: as wide as can be summed exactly.
 
     Raises QueryError at `place` when the range is too large.
@@ -49,17 +48,17 @@ def number(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> N
     return Number(row, math.floor(low), math.ceil(high), unit, summed(scalar.type), loose)
 
 
-def coarse(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure) -> Number:
+def coarse(scalar: Scalar, facts: Facts, place: exp.Expr) -> Number:
     """The expression as it is squared: an integer with at most about 2^24 steps between the ends of its range.
 
     Without a stated range it is as `number` has it, and its squares are `product`s. Raises QueryError as that.
     """
     believed = _stated(scalar, facts)
     if believed is None:
-        return number(scalar, facts, place, measure)
+        return number(scalar, facts, place)
     low, high = believed.ends
     if scalar.type.kind is Kind.INTEGER and high - low <= 1 << COARSE_BITS:
-        return number(scalar, facts, place, measure)
+        return number(scalar, facts, place)
     if believed.magnitude > LARGEST_SQUARED:
         raise refusal("the range is too large to square", place, "declare a smaller one, or divide first")
     double = scalar if scalar.type == DOUBLE else cast(scalar, DOUBLE)
@@ -102,7 +101,7 @@ def _octaves(type_: SqlType) -> tuple[int, int]:
             return -1, type_.width - 1
 
 
-def cells(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure, groups: int | None) -> Cells:
+def cells(scalar: Scalar, facts: Facts, place: exp.Expr, groups: int | None) -> Cells:
     """The expression on a public grid of at most 2^20 values, for a choice among them; fewer for many `groups`.
 
     2^20 are shared by public groups, but each has 2^12, and so has one of private groups (None).
@@ -123,7 +122,7 @@ def cells(scalar: Scalar, facts: Facts, place: exp.Expr, measure: Measure, group
         bits = CELLS_BITS
     low, high = believed.ends
     if scalar.type.kind is not Kind.DOUBLE and (high - low) * steps < 1 << bits:
-        found = number(scalar, facts, place, measure)
+        found = number(scalar, facts, place)
         return Cells(found.row, found.low, found.high, found.unit, scalar.type)
     double = scalar if scalar.type == DOUBLE else cast(scalar, DOUBLE)
     found = _on_grid(double, believed, high - low, bits, place)

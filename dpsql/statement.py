@@ -329,7 +329,8 @@ def _side(
             event = Event.laplace(1, 1 / epsilon) if promise else laplace_event(groups * rows, epsilon, groups)
             choices.append(Choice(lookups, None, event))
             continue
-        quantile.rank(first.fraction, rows, epsilon / (most or groups), first.grid.places)
+        if most is not None:        # for so many there must be a rank too
+            quantile.rank(first.fraction, rows, epsilon / most, first.grid.places)
         rank = quantile.rank(first.fraction, rows, epsilon / groups, first.grid.places)
         choices.append(Choice(lookups, rank, quantile.choice_event(rank, groups)))
     grid = table.lookups[0].grid

@@ -64,14 +64,12 @@ def sql_type(stored: str) -> SqlType | None:
     return _TYPES.get(stored)
 
 
-def read_schema(cursor: DuckDBPyConnection, home: str | None = None) -> Schema:
+def read_schema(cursor: DuckDBPyConnection, home: str) -> Schema:
     """All tables and views of the attached databases, temporary ones aside; the cursor is closed afterwards.
 
-    `home` is the database whose tables need no prefix, by default the cursor's own. OpenError when two of them would
-    answer to one name.
+    `home` is the database whose tables need no prefix. OpenError when two of them would answer to one name.
     """
     with cursor:
-        home = home or str(cursor.execute("SELECT current_database()").fetchall()[0][0])
         columns = _columns(cursor)
         keys, foreign = _constraints(cursor, home)
     tables: dict[str, TableSchema] = {}

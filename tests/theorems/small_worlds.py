@@ -182,7 +182,7 @@ def world(mode: str) -> World:
 
 def opened(connection: duckdb.DuckDBPyConnection, mode: str) -> World:
     """The world of a database that has the tables."""
-    schema = read_schema(connection.cursor())
+    schema = read_schema(connection.cursor(), "memory")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "policy.toml"
         path.write_text(POLICY)
