@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from dpsql.budget import chain
 from dpsql.budget.events import NOTHING, Event, Spent
-from dpsql.budget.filter import EVEN, Room, Split, spend
+from dpsql.budget.filter import EVEN, Room, Split, fits, spend
 from dpsql.budget.record import Account, Damaged, Entry, events_of, events_text, fraction_of, storable, text_of
 from dpsql.policy import Budget
 
@@ -109,7 +109,10 @@ def save(connection: sqlite3.Connection, totals: Account) -> None:
 
 
 def recount(entries: Iterable[Entry]) -> dict[str | None, Account]:
-    """The accounts that a history adds up to. Damaged when an entry makes no sense."""
+    """The accounts that a history adds up to. Damaged when an entry makes no sense, or passes the limits of its time.
+
+    Limits may be less than what was spent before they were: the policy's, of an analyst who had none.
+    """
     totals: dict[str | None, Account] = {}
     split = EVEN
     for entry in entries:
@@ -124,6 +127,8 @@ def recount(entries: Iterable[Entry]) -> dict[str | None, Account]:
                 for analyst in {entry.analyst, None} if entry.kind == "charge" else {entry.analyst}:
                     old = totals.get(analyst, Account(analyst, None, None, NOTHING))
                     totals[analyst] = replace(old, spent=spend(old.spent, cost_of(entry)))
+                    if old.room is not None and not fits(old.room, totals[analyst].spent):
+                        raise Damaged(f"entry {entry.id} was admitted beyond the limits of its time")
             case "renewal":
                 totals = {name: replace(each, spent=NOTHING) for name, each in totals.items()}
     return totals

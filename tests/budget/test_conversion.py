@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from dpsql.budget.conversion import epsilon_of, rho_within
 from dpsql.budget.events import Event
-from dpsql.budget.pld import pld_epsilon
+from dpsql.budget.pld import _within_range, pld_epsilon
+from dpsql.noise.gaussian import multiplier
 
 calm = settings(deadline=None, max_examples=60)
 deltas = st.sampled_from([Fraction(1, 10**k) for k in (1, 3, 6, 9, 30)])
 normal = NormalDist()
+TINY, LITTLE = Fraction("1e-8"), Fraction("0.05")
+VARIANCE = multiplier(LITTLE, TINY, 1) ** 2
 
 
 def gaussian_delta(rho: float, epsilon: float) -> float:
@@ -99,6 +102,40 @@ def test_dp_accounting_proves_less_epsilon_for_the_same_noise(accounting: object
     assert exact is not None
     assert gaussian_delta(138 * float(event.rho), exact) == pytest.approx(1e-5, rel=1e-3)
     assert exact < float(epsilon_of(138 * event.rho, delta)) < 1
+
+
+@pytest.mark.parametrize("many", [1, 20, 200])
+@pytest.mark.parametrize("event", [
+    Event.laplace(1, 1 / LITTLE), Event.laplace(10, 10 / LITTLE, 10), Event.exponential(1, LITTLE),
+    Event.either([[Event.laplace(1, 1 / LITTLE)], [Event.gaussian(1, VARIANCE, LITTLE, TINY)]]),
+    Event.selection(5, 5 / LITTLE, TINY), Event.threshold(1, VARIANCE, LITTLE + 2 * TINY, 2 * TINY, TINY),
+    Event.gaussian(1, VARIANCE, LITTLE, TINY)], ids=lambda event: event.mechanism)
+def test_theorem_pld_epsilon(
+    accounting: object, event: Event, many: int,
+) -> None:
+    """It proves no more epsilon than either way of adding up, also beside noise that is known exactly, and no less
+    than the noise has (`test_oracles`)."""
+    delta, noise = Fraction("1e-5"), [Event.gaussian(1, VARIANCE, LITTLE, TINY)] * 20
+    for events in ([event] * many, [event] * many + noise):
+        found = pld_epsilon(events, delta)
+        assert found is not None
+        assert found <= float(epsilon_of(sum(e.rho for e in events), delta - sum(e.slack for e in events))) * (1 + 1e-9)
+        if sum(e.delta for e in events) <= delta:
+            assert found <= float(sum(e.epsilon for e in events)) + 1e-3
+
+
+@calm
+@given(st.floats(0.01, 4), st.floats(0, 1), st.floats(-1, 1))
+def test_theorem_within_range(accounting: object, width: float, place: float, at: float) -> None:
+    """The worst loss of two values within the range is what the theorem says, and dp-accounting adds it up so."""
+    top, epsilon = place * width, at * width
+    chance = (1 - math.exp(top - width)) / (math.exp(top) - math.exp(top - width))      # of Q, that the loss is `top`
+    worst = sum(q * max(0.0, math.exp(loss) - math.exp(epsilon))
+                for q, loss in ((chance, top), (1 - chance, top - width)))
+    bound = math.expm1((epsilon - width) / 2) ** 2 / -math.expm1(-width)
+    assert worst <= bound * (1 + 1e-9) + 1e-12
+    made = _within_range(width, 1e-4)
+    assert bound - 1e-9 <= made.get_delta_for_epsilon(epsilon) <= bound + 3e-4
 
 
 def test_reports_of_every_mechanism(accounting: object) -> None:

@@ -84,18 +84,46 @@ def test_a_cut_end_shows_only_against_a_kept_head(opened: Open, written: Head, p
         ledger.verify(written)
 
 
-def test_a_forged_history_shows_only_against_a_kept_head(opened: Open, written: Head, path: Path) -> None:
+def forge(path: Path, *statements: str) -> Head:
+    """What `tamper` does, and all hashes anew."""
+    tamper(path, *statements)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        for statement in (*UNLOCK, "UPDATE entry SET sql = 'harmless' WHERE id = 6"):
-            connection.execute(statement)
         last = Head(0, connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()[0])
         for *fields, _ in connection.execute(chain.ROWS).fetchall():
             last = Head(fields[0], chain.link(last.hash, fields))
             connection.execute("UPDATE entry SET hash = ? WHERE id = ?", (last.hash, last.entry))
+    return last
+
+
+def test_a_forged_history_shows_only_against_a_kept_head(opened: Open, written: Head, path: Path) -> None:
+    last = forge(path, "UPDATE entry SET sql = 'harmless' WHERE id = 6")
     ledger = opened(analysts=TWO)
     assert ledger.verify() == last
     with pytest.raises(LedgerError, match=f"has another entry {written.entry}"):
         ledger.verify(written)
+
+
+def test_a_limit_below_what_was_spent_before_it_is_no_damage(opened: Open, charge: Charge) -> None:
+    """An analyst had no limit, then the policy gave them one: they may ask no more, all others may."""
+    charge(opened(), 2, analyst="alice", key="a", answer="a")
+    ledger = opened(analysts={"alice": (1, 0), "bob": (3, 0)})
+    with pytest.raises(BudgetError, match="analyst 'alice' has epsilon 0 "):
+        charge(ledger, "0.001", analyst="alice")
+    charge(ledger, "0.001", analyst="bob")
+    stored = ledger.replay(key="a", version="v1", analyst="alice")
+    assert stored is not None and stored.paid == Cost(Fraction(0), Fraction(0))
+    ledger.verify()
+
+
+def test_a_charge_beyond_the_limits_of_its_time_is_damage(opened: Open, charge: Charge, path: Path) -> None:
+    with opened(epsilon=3) as ledger:
+        charge(ledger, 1)
+        charge(ledger, 1)
+    forge(path, *(f"UPDATE {table} SET {column} = '5/1' WHERE {row}" for table, column, row in (
+        ("entry", "epsilon", "id = 3"), ("entry", "rho", "id = 3"))),
+        "UPDATE account SET epsilon_spent = '6/1', rho_spent = '11/2'")
+    with pytest.raises(LedgerError, match="entry 3 was admitted beyond the limits of its time"):
+        opened(epsilon=3).verify()
 
 
 @pytest.mark.parametrize("text", ["", "12", "12:abc", "0:" + "0" * 64, "x" * 70, "-1:" + "0" * 64])
