@@ -15,7 +15,8 @@ from dpsql.noise.normal import normal_reach
 from dpsql.noise.scheme import Noise
 from dpsql.plan import Plan
 from dpsql.probe import LIMITS, kept_counted
-from dpsql.statement import Opening, Side, Statement
+from dpsql.side import Choice, Side
+from dpsql.statement import Opening, Statement
 from dpsql.warn import cap_of
 
 
@@ -130,7 +131,7 @@ def _side(name: str, side: Side, statement: Statement) -> Iterator[str]:
         else:
             reach = math.ceil(quantile.reach(choice.rank, grid.places))
             within = f"95 % within {reach} rank{'s' * (reach != 1)} of {_wanted(choice.rank)}"
-            yield f"{first}, one of {grid.places} values, {within}"
+            yield f"{first}, one of {grid.places} values, {within}{_around(choice, statement.level)}"
 
 
 def _open_rows(side: Side, opening: Opening, event: Event) -> str:
@@ -141,6 +142,15 @@ def _open_rows(side: Side, opening: Opening, event: Event) -> str:
     chosen = f"X chosen from {LIMITS[1]} to {LIMITS[-1]} (epsilon {show(opening.probe.width)})"
     return (f"at most X {one}s{' in ' * bool(where)}{where} per unit and group, {chosen}, "
             f"noise scale {show(scale)} {times}, 95 % within ±{show(margin)} {times}")
+
+
+def _around(choice: Choice, level: float) -> str:
+    """The interval around a value chosen by rank, where it is bought."""
+    if choice.spread is None:
+        return ""
+    spread, _ = choice.spread
+    held = math.ceil(Fraction(spread.aim(level), spread.rank.steps))
+    return f"; {100 * level:g} % interval: one of {len(spread.widths)}, some {held} ranks either way"
 
 
 def _wanted(rank: quantile.Rank) -> str:

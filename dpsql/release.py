@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 
 from dpsql.aggregates import FAMILIES, Cells, Kept, Lookup, Noisy, Released
-from dpsql.aggregates.quantile import placed, value_at
+from dpsql.aggregates.quantile import ends_at, placed, value_at
 from dpsql.aggregates.shrunk import shrunk
 from dpsql.engines.base import Rows
 from dpsql.expression import SqlType
-from dpsql.noise import quantile
+from dpsql.noise import quantile, spread
 from dpsql.noise.scheme import Noise
-from dpsql.statement import Choice, Side, Statement
+from dpsql.side import Choice, Side
+from dpsql.statement import Statement
 
 Row = tuple[object, ...]     # keys, totals, units
+Looked = tuple[Fraction, list[int], list[tuple[int, int]]]      # noise scale; by group, numbers or places; intervals
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,10 @@ def release(statement: Statement, rows: Rows, *tables: Rows) -> ReleasedTable:
     Public groups are all released, those without rows with totals of 0; private ones are chosen by the selection.
     Theorem: the released table is differentially private with the events of the statement.
     Proof: exact totals reach the answer through `Noise.added` (a draw for every released cell) and `Chosen.shown`
-    alone, counts of single rows through `Noise.added` and `quantile.choose` (one draw for every released group); which
-    groups are listed is public or the selection's own output; groups come in key order, not in the engine's; the rest
-    is post-processing. Without selected groups the noise of a private group is drawn only for groups shown, which the
-    selection's event already covers.
+    alone, counts of single rows through `Noise.added`, `quantile.choose` and, for an event of its own, `spread.around`
+    (one draw each for every released group); which groups are listed is public or the selection's own output; groups
+    come in key order, not in the engine's; the rest is post-processing. Without selected groups the noise of a private
+    group is drawn only for groups shown, which the selection's event already covers.
     Needs: the statement's sensitivities; rows unique by key.
     Source: design.md, section 5.
     """
@@ -84,11 +86,9 @@ def _unseen(statement: Statement, noisy: Sequence[Noisy], units: Sequence[int]) 
     return frozenset(i for i, need in enumerate(statement.needs) if need > max([*seen, float(sum(units))]))
 
 
-def _looked(
-    statement: Statement, tables: Sequence[Rows], groups: list[Row],
-) -> dict[Lookup, tuple[Fraction, list[int]]]:
-    """For each lookup its noise scale, and by released group a noisy count or the place chosen."""
-    looked: dict[Lookup, tuple[Fraction, list[int]]] = {}
+def _looked(statement: Statement, tables: Sequence[Rows], groups: list[Row]) -> dict[Lookup, Looked]:
+    """For each lookup its noise scale, and by released group a noisy count or the place chosen, with its interval."""
+    looked: dict[Lookup, Looked] = {}
     for side, rows in zip(statement.sides, tables, strict=True):
         grid = side.choices[0].lookups[0].grid
         if side.table.kept is Kept.BINS:
@@ -98,7 +98,7 @@ def _looked(
             counts = {named(row[:-1]): row[-1] for row in rows.values}
             exact = [steps(counts.get(group), 0) for group in groups]
             looked |= {
-                lookup: (choice.event.scale, Noise(False, choice.event.scale).added(exact))
+                lookup: (choice.event.scale, Noise(False, choice.event.scale).added(exact), [])
                 for choice in side.choices for lookup in choice.lookups
             }
             continue
@@ -106,16 +106,20 @@ def _looked(
         for choice in side.choices:
             assert choice.rank is not None, "a value of a grid is chosen by rank"
             places = [quantile.choose(each, grid.low, grid.high, choice.rank) for each in histograms]
-            looked |= dict.fromkeys(choice.lookups, (choice.event.scale, places))
+            ends = [] if choice.spread is None else [
+                spread.around(each, grid.low, grid.high, place, choice.spread[0], statement.level)
+                for each, place in zip(histograms, places, strict=True)
+            ]
+            looked |= dict.fromkeys(choice.lookups, (choice.event.scale, places, ends))
     return looked
 
 
-def _bins(choice: Choice, rows: Sequence[Row], groups: list[Row]) -> dict[Lookup, tuple[Fraction, list[int]]]:
+def _bins(choice: Choice, rows: Sequence[Row], groups: list[Row]) -> dict[Lookup, Looked]:
     """A noisy count of rows for every bin of every released group, empty ones too."""
     counts = {(named(row[:-2]), row[-2]): row[-1] for row in rows}
     noise = Noise(False, choice.event.scale)
     return {
-        lookup: (noise.scale, noise.added([steps(counts.get((group, lookup.bin)), 0) for group in groups]))
+        lookup: (noise.scale, noise.added([steps(counts.get((group, lookup.bin)), 0) for group in groups]), [])
         for lookup in choice.lookups
     }
 
@@ -153,12 +157,17 @@ def _histogram(numbers: quantile.Integers) -> quantile.Histogram:
     return quantile.Histogram(places[first], (upto - rows)[first], upto[last], int(total[0]))
 
 
-def _read(found: tuple[Fraction, list[int]], lookup: Lookup, type_: SqlType, level: float) -> Released:
-    """The released column of a lookup. A value chosen by rank has no interval: the data between ranks are private."""
-    scale, values = found
+def _read(found: Looked, lookup: Lookup, type_: SqlType, level: float) -> Released:
+    """The released column of a lookup. A value chosen by rank has the interval that was bought, or none: the data
+    between ranks are private."""
+    scale, values, ends = found
     if lookup.grid is None:
         return FAMILIES["count"].finish((), (Noisy(values, Noise(False, scale), Fraction(1), level),), type_)
-    return _bare([value_at(place, lookup.grid, type_) for place in values])
+    shown = [value_at(place, lookup.grid, type_) for place in values]
+    if not ends:
+        return _bare(shown)
+    pairs = [ends_at(first, last, lookup.grid, type_) for first, last in ends]
+    return Released(shown, [low for low, _ in pairs], [high for _, high in pairs])
 
 
 def _bare(values: Sequence[object]) -> Released:

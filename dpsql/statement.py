@@ -8,54 +8,23 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
-from dpsql.aggregates import MAX_COUNT_NOISE, MAX_NOISE, Lookup
+from dpsql.aggregates import MAX_COUNT_NOISE, MAX_NOISE
 from dpsql.bound import Question
 from dpsql.budget.events import Cost, Event
 from dpsql.catalog import Catalog
 from dpsql.derive import Known, derive
 from dpsql.domain import Group
 from dpsql.expression import BIGINT, Column, Ref
-from dpsql.guard import MOST_GROUPS
-from dpsql.noise import quantile
-from dpsql.noise.laplace import laplace_event
 from dpsql.noise.scheme import USUAL, Cell, Chosen, Noise, Scheme, promised, scheme
 from dpsql.parse import refusal
 from dpsql.probe import SEARCHES, Probe, capped_at, counted, kept_counted, probe, values_counted
 from dpsql.relation import Aggregate, Fold
 from dpsql.render import render_with
-from dpsql.sensitivity import constant, groups_touched, magnitudes, rows_counted
-from dpsql.tabulate import MOST_KEPT, Tabulated, nearest, tabulated
+from dpsql.sensitivity import constant, groups_touched, magnitudes
+from dpsql.side import Side, side
 
 ROUNDS = 20                 # of weighing measures against each other
 FINEST = 1 << 10            # worths are whole multiples of 1 / FINEST
-FEW_CELLS = 1 << 12         # of a grid: all are fetched, else those near the ranks wanted
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What lookups cost together: the noise of a count of distinct values, that of all bins, or a choice by `rank`."""
-
-    lookups: tuple[Lookup, ...]
-    rank: quantile.Rank | None
-    event: Event
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """A further statement of a question, which counts single rows.
-
-    Rows come as (keys, count of distinct cells), or as (keys, cell, count) for bins and where `choices` go by rank:
-    with `near`, of the cells near a rank wanted alone, and then also the rows up to the cell and all in the group.
-    `groups` and `rows` bound what one unit adds: L0, and rows in a group.
-    """
-
-    table: Tabulated
-    sql: str
-    params: frozenset[str]
-    groups: int
-    rows: int
-    choices: tuple[Choice, ...]
-    near: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +86,7 @@ class Statement:
 
     def spent(self) -> tuple[Event, ...]:
         """Every event of this statement."""
-        return (*self.events, *(choice.event for side in self.sides for choice in side.choices))
+        return (*self.events, *(event for side in self.sides for choice in side.choices for event in choice.events))
 
 
 Bought = tuple[tuple[Noise | None, ...], Chosen | None, tuple[Event, ...]]
@@ -159,7 +128,7 @@ def _bought(
     """The noise of every partial, the choice of groups, what both cost; and the sides."""
     cells, served = _cells(question, domain, found, same)
     totals, one = _parts(question, len(cells) + (domain is None), share)
-    sides = tuple(_side(table, domain, catalog, one) for table in question.tables)
+    sides = tuple(side(table, domain, catalog, one) for table in question.tables)
     if not cells and domain is not None:
         return ((), None, ()), sides
     make = partial(_typed, question, served, totals, share.delta, _least(domain, catalog))
@@ -199,7 +168,7 @@ def _opened(
     totals, one = _parts(question, len(cells) + (domain is None), rest)
     least, groups, most = _least(domain, catalog), searches.groups, _most_groups(searches, domain)
     sides = tuple(
-        _side(table, domain, catalog, one, most if groups is None or table.open else None) for table in question.tables
+        side(table, domain, catalog, one, most if groups is None or table.open else None) for table in question.tables
     )
     bought: Bought = ((), None, ())
     if cells or domain is None:
@@ -310,34 +279,6 @@ def _given(noises: Sequence[Noise], served: Sequence[bool]) -> tuple[Noise | Non
 
 def _least(domain: tuple[Group, ...] | None, catalog: Catalog) -> int | None:
     return catalog.policy.limits.min_units if domain is None else None
-
-
-def _side(
-    table: Tabulated, domain: tuple[Group, ...] | None, catalog: Catalog, epsilon: Fraction, most: int | None = None,
-) -> Side:
-    """The statement of a table, each of its lookups for `epsilon`; as a promise, with events that never cost less,
-    where bounds are open and a unit may touch `most` groups. ValueError when `epsilon` is too small for so many."""
-    facts, promise = derive(table.guarded, catalog), most is not None
-    groups = 1 if promise else groups_touched(table.keys, domain, facts)
-    rows = rows_counted(table, facts)
-    choices = []
-    for lookups in table.bought:
-        first = lookups[0]
-        if first.grid is None or first.fraction is None:
-            if MOST_GROUPS * MOST_KEPT / epsilon > MAX_COUNT_NOISE:
-                raise ValueError("the noise might leave its type")
-            event = Event.laplace(1, 1 / epsilon) if promise else laplace_event(groups * rows, epsilon, groups)
-            choices.append(Choice(lookups, None, event))
-            continue
-        if most is not None:        # for so many there must be a rank too
-            quantile.rank(first.fraction, rows, epsilon / most, first.grid.places)
-        rank = quantile.rank(first.fraction, rows, epsilon / groups, first.grid.places)
-        choices.append(Choice(lookups, rank, quantile.choice_event(rank, groups)))
-    grid = table.lookups[0].grid
-    near = not promise and grid is not None and grid.places > FEW_CELLS
-    ranks = [choice.rank for choice in choices if choice.rank is not None]
-    sql, params = render_with(nearest(table, ranks) if near else tabulated(table), catalog)
-    return Side(table, sql, params, groups, rows, tuple(choices), near)
 
 
 def _total(question: Question, same: tuple[bool, ...], catalog: Catalog) -> tuple[str, frozenset[str]]:

@@ -15,7 +15,6 @@ from dpsql.aggregates import Kept, Lookup
 from dpsql.expression import BIGINT, DOUBLE, HUGEINT, Column, Lit, Ref, Scalar
 from dpsql.facts.public import plain
 from dpsql.guard import Setting, capped, shown
-from dpsql.noise.quantile import Rank
 from dpsql.relation import Aggregate, CapRows, Filter, Fold, Over, Relation, Sorted, Window
 from dpsql.scalars.unify import cast
 
@@ -110,8 +109,9 @@ def kept_at(table: Tabulated, limit: int) -> Tabulated:
     return replace(table, guarded=replace(table.guarded, limit=limit), open=False)
 
 
-def nearest(table: Tabulated, ranks: Sequence[Rank]) -> Filter:
-    """The rows of `tabulated` near any of the ranks, with the rows up to each cell and all in the group beside them.
+def nearest(table: Tabulated, ranks: Sequence[tuple[Fraction, int]]) -> Filter:
+    """The rows of `tabulated` so many rows from any of these fractions, with the rows up to each cell and all in the
+    group beside them.
 
     Doubles count to 2^53 exactly, and a row more on either side is harmless.
     """
@@ -120,8 +120,8 @@ def nearest(table: Tabulated, ranks: Sequence[Rank]) -> Filter:
     rows, last, whole = (cast(Ref(column), DOUBLE) for column in (_COUNT[0], _UPTO, _WHOLE))
     first = scalars.call("-", last, rows)
     near = []
-    for rank in ranks:
-        aim, most = scalars.call("*", whole, _double(rank.fraction)), _double(rank.near + 1)
+    for fraction, rows_away in ranks:
+        aim, most = scalars.call("*", whole, _double(fraction)), _double(rows_away + 1)
         ends = (scalars.call(">=", last, scalars.call("-", aim, most)),
                 scalars.call("<=", first, scalars.call("+", aim, most)))
         near.append(scalars.call("and", *ends))

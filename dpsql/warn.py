@@ -17,7 +17,8 @@ from dpsql.expression import Lit, Ref
 from dpsql.noise import quantile
 from dpsql.noise.search import LOOSE, USUAL, needed, passing
 from dpsql.relation import CapGroups, CapRows, Filter, Fold, Project, Relation
-from dpsql.statement import Side, Statement
+from dpsql.side import Side
+from dpsql.statement import Statement
 
 FEWER = ": of people with more, some are left out"
 
@@ -199,13 +200,15 @@ def _inside(statement: Statement) -> list[str]:
     found, reach = [], 0
     for side in statement.sides:
         who = "rows" if side.table.kept is Kept.ROWS else "people"
-        for rank, grid in ((choice.rank, choice.lookups[0].grid) for choice in side.choices):
+        for choice in side.choices:
+            rank, grid = choice.rank, choice.lookups[0].grid
             if rank is None or grid is None:
                 continue
+            bare = choice.spread is None
             if statement.opening is not None and statement.opening.probe.groups is None:
-                found.append("quantiles, MIN and MAX have no interval")     # ranks are known once groups are
+                found += ["quantiles, MIN and MAX have no interval"] * bare      # ranks are known once groups are
             elif rank.margin is None or rank.margin < 2:
-                reach = max(reach, math.ceil(quantile.reach(rank, grid.places)))
+                reach = max(reach, bare * math.ceil(quantile.reach(rank, grid.places)))
             else:
                 name, way, last = ("MIN", "below", "lowest") if rank.fraction * 2 < 1 else ("MAX", "above", "highest")
                 count = math.ceil(rank.margin)

@@ -90,6 +90,14 @@ def value_at(place: int, grid: Cells, type_: SqlType) -> object:
             return float(number)
 
 
+def ends_at(first: int, last: int, grid: Cells, type_: SqlType) -> tuple[object, object]:
+    """The ends of an interval of places; a place further where one stands for more values than its own."""
+    exact = grid.type.kind in (Kind.INTEGER, Kind.DECIMAL) and grid.unit == Fraction(1, 10**grid.type.scale)
+    more = 0 if grid.type.kind is Kind.DATE or (exact and grid.doubling is None) else 1
+    ends = max(grid.low, first - more), min(grid.high, last + more)
+    return value_at(ends[0], grid, type_), value_at(ends[1], grid, type_)
+
+
 def _power(place: int, unit: Fraction, doubling: int) -> Fraction:
     number = unit * 2 ** (abs(place) // doubling) * Fraction(2.0 ** (abs(place) % doubling / doubling))
     return number if place > 0 else -number if place < 0 else Fraction(0)

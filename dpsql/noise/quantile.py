@@ -60,9 +60,14 @@ class Rank:
         return self.rows * 2 * max(self.fraction.numerator, self.fraction.denominator - self.fraction.numerator)
 
     @property
+    def rate(self) -> Fraction:
+        """What a step of distance takes from the logarithm of a weight."""
+        return (self.width - ROUNDING) / (2 * self.sensitivity)
+
+    @property
     def deepest(self) -> int:
         """K: the score from which weights fall no further, in steps."""
-        return min(FAR, math.ceil(DEEPEST / _rate(self)))
+        return min(FAR, math.ceil(DEEPEST / self.rate))
 
     @property
     def near(self) -> int:
@@ -161,7 +166,13 @@ def choose(histogram: Histogram, low: int, high: int, wanted: Rank) -> int:
     Source: rejection sampling (von Neumann 1951).
     """
     first, sizes, scores = _runs(histogram, low, high, wanted)
-    rate = _rate(wanted)
+    run, further = drawn(sizes, scores, wanted)
+    return int(first[run]) + further
+
+
+def drawn(sizes: Integers, scores: Integers, wanted: Rank) -> tuple[int, int]:
+    """One of so many places of each score: the run of places it is in, and how far into it. See `choose`."""
+    rate = wanted.rate
     width = min(FAR, math.ceil(1 / rate))       # of a bin: weights in it are within a factor e of each other
     bins = scores // width
     order = np.argsort(bins, kind="stable")
@@ -171,13 +182,13 @@ def choose(histogram: Histogram, low: int, high: int, wanted: Rank) -> int:
     envelopes = [_weight(int(each) * width, rate) for each in bins[order][starts]]
     masses = [int(places) * each for places, each in zip(np.diff(before), envelopes, strict=True)]
     while True:
-        drawn = weighted(masses)
-        at = int(before[drawn]) + _uniform(int(before[drawn + 1] - before[drawn]))
+        bin_ = weighted(masses)
+        at = int(before[bin_]) + _uniform(int(before[bin_ + 1] - before[bin_]))
         run = int(np.searchsorted(ends, at, side="right"))
         place, weight = order[run], _weight(int(scores[order[run]]), rate)
-        assert weight <= envelopes[drawn], "weights fall with the score"
-        if uniform(envelopes[drawn]) < weight:
-            return int(first[place]) + at - int(ends[run] - sizes[place])
+        assert weight <= envelopes[bin_], "weights fall with the score"
+        if uniform(envelopes[bin_]) < weight:
+            return int(place), at - int(ends[run] - sizes[place])
 
 
 def _runs(histogram: Histogram, low: int, high: int, wanted: Rank) -> tuple[Integers, Integers, Integers]:
@@ -199,10 +210,6 @@ def _runs(histogram: Histogram, low: int, high: int, wanted: Rank) -> tuple[Inte
     scores = np.concatenate((gaps, np.maximum(0, np.maximum(p - upto, before - p))))
     there = sizes > 0
     return first[there], sizes[there], np.minimum(scores[there], most)
-
-
-def _rate(wanted: Rank) -> Fraction:
-    return (wanted.width - ROUNDING) / (2 * wanted.sensitivity)
 
 
 @lru_cache(maxsize=1 << 16)

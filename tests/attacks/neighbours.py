@@ -16,7 +16,8 @@ from dpsql import run
 from dpsql.release import steps
 from dpsql.render import render_with
 from dpsql.session import Session
-from dpsql.statement import Side, Statement
+from dpsql.side import Side
+from dpsql.statement import Statement
 from dpsql.tabulate import tabulated
 
 Key = tuple[object, ...]

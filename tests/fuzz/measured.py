@@ -23,7 +23,7 @@ from dpsql.plan import Plan
 from dpsql.probe import parameters
 from dpsql.program import Feed
 from dpsql.render import render_with
-from dpsql.statement import Side
+from dpsql.side import Side
 from dpsql.tabulate import tabulated
 from tests.fuzz.query_words import Written
 
@@ -126,7 +126,7 @@ def check_near(here: World, side: Side) -> None:
         group, below = repr(row[:keys]), upto[repr(row[:keys])]
         upto[group] += _whole(row[-1])
         found = repr((*row, upto[group], whole[group]))
-        aims = [(choice.rank.fraction * whole[group], choice.rank.near) for choice in side.choices if choice.rank]
+        aims = [(choice.near[0] * whole[group], choice.near[1]) for choice in side.choices if choice.rank]
         if any(upto[group] >= aim - near and below <= aim + near for aim, near in aims):
             expected.append(found)
             assert found in given, "a row near a rank is left out"

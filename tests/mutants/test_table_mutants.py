@@ -10,7 +10,8 @@ import pytest
 from test_mutants import CAUGHT, KINDS, Patch, made, no_group_cap, order, rows
 from test_tables import check_rows_counted, counts
 
-from dpsql import guard, statement, tabulate
+from dpsql import guard, tabulate
+from dpsql import side as side_of
 from dpsql.engines.base import Rows
 from dpsql.noise import quantile
 from dpsql.noise.laplace import laplace_event
@@ -41,7 +42,7 @@ def check_choice() -> None:
     odds = []
     for rows_there in ((2, 8), (4, 8)):
         _, sizes, scores = quantile._runs(quantile.histogram((2, 4), rows_there), 0, 4, wanted)
-        weights = [quantile._weight(int(score), quantile._rate(wanted)) for score in scores]
+        weights = [quantile._weight(int(score), wanted.rate) for score in scores]
         total = sum(int(size) * weight for size, weight in zip(sizes, weights, strict=True))
         odds.append([Fraction(weight, total) for weight in weights])
     ratios = [one / other for one, other in zip(*odds, strict=True)]
@@ -100,7 +101,7 @@ def empty_bins_exact(patch: Patch) -> None:
 def bins_charged_apart(patch: Patch) -> None:
     """The noise of each bin for a row of its own, as if a unit's rows stood in one."""
     event = laplace_event
-    patch.setattr(statement, "laplace_event", lambda sensitivity, epsilon, cells: event(1, epsilon))
+    patch.setattr(side_of, "laplace_event", lambda sensitivity, epsilon, cells: event(1, epsilon))
 
 
 MUTANTS: tuple[tuple[Callable[[Patch], None], Callable[[], None]], ...] = (

@@ -29,7 +29,7 @@ def histogram(rows: list[int]) -> Histogram:
 def probabilities(rows: list[int], wanted: Rank) -> list[Fraction]:
     """The exact probability of every place: the integers that `choose` draws by."""
     weights = {
-        int(place) + i: quantile._weight(int(score), quantile._rate(wanted))
+        int(place) + i: quantile._weight(int(score), wanted.rate)
         for place, size, score in zip(*quantile._runs(histogram(rows), LOW, HIGH, wanted), strict=True)
         for i in range(size)
     }

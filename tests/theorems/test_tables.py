@@ -15,7 +15,8 @@ from dpsql.derive import derive
 from dpsql.facts.stability import rows_per_group
 from dpsql.relation import columns_out
 from dpsql.render import render_with
-from dpsql.statement import Side, Statement
+from dpsql.side import Side
+from dpsql.statement import Statement
 from dpsql.tabulate import tabulated
 
 CASES = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
