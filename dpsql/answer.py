@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from dpsql.html_table import html_table
@@ -28,6 +28,25 @@ class AnswerCost:
 
     epsilon: float
     delta: float
+
+
+@dataclass(frozen=True, slots=True)
+class Clipped:
+    """How much one bound cut: the noisy share of the people, or pairs of a person and a group (`of`), that did `what`.
+
+    The true share is within `low` and `high` with the confidence `level`.
+    """
+
+    of: str
+    what: str
+    share: float
+    low: float
+    high: float
+    level: float
+
+    def __str__(self) -> str:
+        ends = f"{_percent(self.low)} to {_percent(self.high)}, with {100 * self.level:g} %"
+        return f"{_percent(self.share)} of {self.of} ({ends}) {self.what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +105,7 @@ class Answer:
     `columns` are the names; `types` the SQL types as text; `rows` tuples of Python values; `intervals` is parallel to
     `rows`: per column (low, high), or None where nothing is noisy, or none is known (`finish`). `noisy` says which
     columns may carry noise. `plan` is the plan that was run; `balance` the budget after it (None when nothing private
-    was asked).
+    was asked). `clipped` says how much was cut, where it was bought (`quality`).
     """
 
     columns: tuple[str, ...]
@@ -99,6 +118,7 @@ class Answer:
     replayed: bool = False
     plan: object = None
     balance: Balance | None = None
+    clipped: tuple[Clipped, ...] = ()
 
     def __repr__(self) -> str:
         rows = "1 row" if len(self.rows) == 1 else f"{len(self.rows)} rows"
@@ -174,6 +194,7 @@ class Answer:
             "intervals": [[None if pair is None else list(pair) for pair in row] for row in self.intervals],
             "cost": {"epsilon": self.cost.epsilon, "delta": self.cost.delta},
             "warnings": list(self.warnings),
+            "clipped": [asdict(each) for each in self.clipped],
             "replayed": self.replayed,
             "balance": None if balance is None else {
                 "analyst": balance.analyst,
@@ -187,9 +208,9 @@ class Answer:
 
         An object: "format" (FORMAT; a later one will be named otherwise), "columns", "types" (SQL), "rows" and
         "intervals" (arrays of arrays; an interval is [low, high] or null), "noisy", "cost" ([epsilon, delta]),
-        "warnings", "replayed". What JSON has no form for is an object of one key: {"decimal": "1.50"},
-        {"date": "2026-11-22"}, {"timestamp": ...}, {"time": ...}, {"float": "nan"}, {"interval": [days, seconds,
-        microseconds]}, {"map": [[key, value], ...]}. Integers have all their digits.
+        "warnings", "replayed", "clipped" (objects of the fields of `Clipped`). What JSON has no form for is an object
+        of one key: {"decimal": "1.50"}, {"date": "2026-11-22"}, {"timestamp": ...}, {"time": ...}, {"float": "nan"},
+        {"interval": [days, seconds, microseconds]}, {"map": [[key, value], ...]}. Integers have all their digits.
         """
         return json.dumps({
             "format": FORMAT,
@@ -201,6 +222,7 @@ class Answer:
             "cost": [self.cost.epsilon, self.cost.delta],
             "warnings": self.warnings,
             "replayed": self.replayed,
+            "clipped": [asdict(each) for each in self.clipped],
         }, separators=(",", ":"), allow_nan=False)
 
     @staticmethod
@@ -219,7 +241,12 @@ class Answer:
             AnswerCost(epsilon, delta),
             tuple(data["warnings"]),
             bool(data.get("replayed", False)),
+            clipped=tuple(Clipped(**each) for each in data.get("clipped", ())),
         )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def _series(answer: Answer, intervals: bool) -> list[tuple[str, str, Sequence[object]]]:

@@ -32,9 +32,9 @@ class Question:
     """A bounded question: one row per unit and group, showing owner, keys and clipped partials.
 
     `uses` gives for each measure the places of its partials. `rows` is the most rows a unit adds to a group (None: that
-    is open); `capped` says that the statement scales down units with more (else facts prove it). `ladders` gives base
-    and top of what is still to be chosen of a partial, `values` the partials before their clips; `open_groups` says
-    that the cap on groups is to be chosen too (`probe`). `tables` are further statements, for
+    is open); `many` counts them where the statement scales down units with more (else facts prove it). `ladders` gives
+    base and top of what is still to be chosen of a partial, `values` the partials before their clips; `open_groups`
+    says that the cap on groups is to be chosen too (`probe`). `tables` are further statements, for
     measures that need single rows; `lookups` gives for each measure what it takes from them, if it does.
     """
 
@@ -46,12 +46,17 @@ class Question:
     uses: tuple[tuple[int, ...], ...]
     types: tuple[SqlType, ...]
     rows: int | None
-    capped: bool
+    many: Column | None
     values: tuple[Scalar, ...]
     ladders: tuple[tuple[int, int] | None, ...]
     open_groups: bool
     tables: tuple[Tabulated, ...] = ()
     lookups: tuple[Lookup | None, ...] = ()
+
+    @property
+    def capped(self) -> bool:
+        """Whether units with many rows are scaled down."""
+        return self.many is not None
 
 
 def bound(
@@ -94,8 +99,8 @@ def bound(
     ))
     types = tuple((FAMILIES | TABLED)[measure.family].type(measure) for measure in ask.measures)
     return Question(
-        ask, guarded, keys, totals, partials, uses, types, most, cap is not None, tuple(values), ladders,
-        setting.open_groups, tables, lookups,
+        ask, guarded, keys, totals, partials, uses, types, most, count if cap is not None else None, tuple(values),
+        ladders, setting.open_groups, tables, lookups,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from dpsql.bound import Question
 from dpsql.derive import derive
@@ -18,6 +19,7 @@ from dpsql.release import named, steps
 from dpsql.sensitivity import groups_touched
 from dpsql.statement import Opening, Statement, statement
 from dpsql.tabulate import kept_at
+from dpsql.tally import tallies
 
 Run = Callable[[str, frozenset[str]], Rows]
 Row = tuple[object, ...]
@@ -164,6 +166,10 @@ def _totals(closed: Statement, probe: Probe, rows: Sequence[Row], chosen: dict[i
 def _closed(planned: Statement, opening: Opening, question: Question) -> Statement:
     """The statement of the question as it is now; InternalError where it costs more than was promised."""
     made = statement(question, planned.domain, opening.catalog, opening.rest, opening.prefer)
+    if planned.tallies:
+        part = sum((event.epsilon for tally in planned.tallies for event in tally.spent()), Fraction(0))
+        counted = tallies(question, opening.probe.searched, planned.domain, opening.catalog, part)
+        made = replace(made, tallies=counted)
     left = planned.spent()[len(opening.probe.events):]
     for amount in ("epsilon", "delta", "rho", "slack"):
         if sum(getattr(event, amount) for event in made.spent()) > sum(getattr(event, amount) for event in left):

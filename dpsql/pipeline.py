@@ -29,12 +29,12 @@ from dpsql.privacy_clause import Stated, require_unit
 def planned(
     sql: str, catalog: Catalog, ask: Cost, reader: Reader, describe: Describe, params: Params = None,
     dialect: str = "duckdb", passed: tuple[bool, bool] = (False, False), error: Fraction | None = None,
-    level: float = USUAL,
+    level: float = USUAL, quality: bool = False,
 ) -> Plan:
     """The plan of a query for the epsilon and delta of `ask`; `passed` says which of them the caller insists on.
 
     With an `error` it is the cheapest plan whose 95 % intervals are within it (`priced`); of `ask` the delta counts.
-    `level` is the confidence of intervals.
+    `level` is the confidence of intervals; `quality` also buys how much was cut.
 
     `reader` reads public tables, to list public groups; `describe` types SQL over empty tables. Raises QueryError, with
     a caret over `sql`, for whatever cannot be answered; InternalError when a bound cannot be proved.
@@ -48,9 +48,11 @@ def planned(
             said = collated(tree, tight, dialect)
             program, cost = lower(tree, tight, describe), asked(stated, ask, passed)
             if error is None:
-                found = plan(program, tight, cost, reader, level=level)
+                found = plan(program, tight, cost, reader, None, level, quality)
             else:
-                found = priced(lambda at, prefer: plan(program, tight, at, reader, prefer, level), cost, error)
+                found = priced(
+                    lambda at, prefer: plan(program, tight, at, reader, prefer, level, quality), cost, error
+                )
             return replace(found, warnings=(*found.warnings, *said)) if said else found
     except QueryError as error:
         raise error.at(sql) from None

@@ -21,7 +21,10 @@ from dpsql.parse import refusal
 from dpsql.plan_form import plan_form
 from dpsql.program import Ask, Measure, Program
 from dpsql.statement import Statement, statement
+from dpsql.tally import QUALITY, countings, tallies
 from dpsql.warn import warn
+
+UNCUT = "nothing that people add is cut here, so nothing was spent on telling how much"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,10 @@ class Plan:
 
 def plan(
     program: Program, catalog: Catalog, ask: Cost, reader: Reader, prefer: str | None = None, level: float = USUAL,
+    quality: bool = False,
 ) -> Plan:
     """The plan of a program for the epsilon and delta of `ask`; `prefer` names its noise, "laplace" or "gaussian";
-    `level` is the confidence of intervals.
+    `level` is the confidence of intervals; with `quality` a part of epsilon buys what tells how much was cut.
 
     Raises QueryError for a question that cannot be answered under the policy, InternalError when a bound is not proved.
     """
@@ -61,7 +65,7 @@ def plan(
         raise _needs_delta(selecting[0])
     shares = _shares(bounded, ask)
     statements = tuple(
-        replace(statement(question, domain, catalog, share, prefer, known), level=level)
+        _stated(question, domain, catalog, share, prefer, known, quality, level)
         for (question, domain), share in zip(bounded, shares, strict=True)
     )
     events = [event for each in statements for event in each.spent()]
@@ -70,7 +74,22 @@ def plan(
         raise InternalError("the events of a plan cost more than was asked for")
     feeds = tuple(feed.sql for feed in program.feeds)
     key = _key(statements, (*feeds, program.sql), cost, catalog)
-    return Plan(statements, program.sql, program, cost, key, warn(statements, catalog, known), feeds)
+    told = warn(statements, catalog, known)
+    if quality and not any(each.tallies for each in statements):
+        told = (*told, UNCUT)
+    return Plan(statements, program.sql, program, cost, key, told, feeds)
+
+
+def _stated(
+    question: Question, domain: tuple[Group, ...] | None, catalog: Catalog, share: Cost, prefer: str | None,
+    known: Known, quality: bool, level: float,
+) -> Statement:
+    """The statement of a question for its share of the cost, with tallies of what it may cut, if these are bought."""
+    searched = [i for i, ladder in enumerate(question.ladders) if ladder is not None]
+    part = share.epsilon * QUALITY if quality and countings(question, searched) else Fraction(0)
+    made = statement(question, domain, catalog, Cost(share.epsilon - part, share.delta), prefer, known)
+    counted = tallies(question, searched, domain, catalog, part, made.opening is not None) if part else ()
+    return replace(made, level=level, tallies=counted)
 
 
 def _shares(bounded: list[tuple[Question, tuple[Group, ...] | None]], ask: Cost) -> list[Cost]:
@@ -123,6 +142,7 @@ def _key(statements: tuple[Statement, ...], post: tuple[str, ...], cost: Cost, c
     for each in statements:
         parts += [each.sql, str(each.spent()), str(each.question.partials), str(each.question.uses), str(each.domain)]
         parts += [str((side.sql, side.choices)) for side in each.sides] + [str(each.question.lookups)]
+        parts += [tally.sql for tally in each.tallies]
         parts += [measure.family for measure in each.question.ask.measures]
         parts += [str(each.columns), str(each.noises), str(each.chosen)] + [str(each.level)] * (each.level != USUAL)
         if each.opening is not None:

@@ -103,7 +103,7 @@ def groups_counted(question: Question, rungs: Rungs, catalog: Catalog) -> tuple[
     cap = cap_of(question.guarded)
     if cap is None:
         raise InternalError("a cap is searched that is not there")
-    _prove_single(cap.source, cap.owner, cap.keys, catalog)
+    prove_single(cap.source, cap.owner, cap.keys, catalog)
     n = Column(-1, "groups", BIGINT)
     touched = Aggregate(cap.source, (cap.owner,), ((n, Fold.ROWS, None),))
     placed = _placed(touched, (), [(n, rungs, CAP)])
@@ -122,7 +122,7 @@ def values_counted(question: Question, of: Probe, catalog: Catalog) -> tuple[str
     Source: design.md, section 4, Bounds nobody had to guess.
     """
     owner = columns_out(question.guarded)[0]
-    _prove_single(question.guarded, owner, question.keys, catalog)
+    prove_single(question.guarded, owner, question.keys, catalog)
     keys = question.keys if of.keyed else ()
     shown = (*keys, *(question.totals if of.keyed else ()))
     sizes = {i: stepped(_size(question.totals[i], question.partials[i].low < 0)) for i in of.searched}
@@ -228,7 +228,7 @@ def _size(total: Column, signed: bool) -> Scalar:
     return scalars.call("abs", Ref(total)) if signed else Ref(total)
 
 
-def _prove_single(relation: Relation, owner: Column, keys: tuple[Column, ...], catalog: Catalog) -> None:
+def prove_single(relation: Relation, owner: Column, keys: tuple[Column, ...], catalog: Catalog) -> None:
     facts = derive(relation, catalog)
     if facts.owner is None or facts.owner.id != owner.id or owner.id in facts.nullable:
         raise InternalError("rows without an owner were about to be counted")

@@ -14,12 +14,15 @@ import numpy as np
 from dpsql.aggregates import FAMILIES, Cells, Kept, Lookup, Noisy, Released
 from dpsql.aggregates.quantile import ends_at, placed, value_at
 from dpsql.aggregates.shrunk import shrunk
+from dpsql.answer import Clipped
 from dpsql.engines.base import Rows
 from dpsql.expression import SqlType
 from dpsql.noise import quantile, spread
+from dpsql.noise.ratio import ratio_interval
 from dpsql.noise.scheme import Noise
 from dpsql.side import Choice, Side
 from dpsql.statement import Statement
+from dpsql.tally import Share
 
 Row = tuple[object, ...]     # keys, totals, units
 Looked = tuple[Fraction, list[int], list[tuple[int, int]]]      # noise scale; by group, numbers or places; intervals
@@ -36,6 +39,7 @@ class ReleasedTable:
     columns: tuple[tuple[str, str], ...]
     rows: tuple[tuple[object, ...], ...]
     notes: tuple[str, ...] = ()     # what its bounds were, where they were chosen, and what they cut
+    clipped: tuple[Clipped, ...] = ()       # how much that was, where it was bought
     unseen: frozenset[int] = frozenset()        # partials of its question whose size too few people spoke for
 
 
@@ -84,6 +88,29 @@ def _unseen(statement: Statement, noisy: Sequence[Noisy], units: Sequence[int]) 
     bounds = [most // statement.groups for most in statement.sensitivities]
     seen = [abs(sum(each.values)) / bound for each, bound in zip(noisy, bounds, strict=True) if bound]
     return frozenset(i for i, need in enumerate(statement.needs) if need > max([*seen, float(sum(units))]))
+
+
+def shares(statement: Statement, tables: Sequence[Rows]) -> tuple[Share, ...]:
+    """How much the guards of a statement cut; `tables` are the rows of its tallies.
+
+    Theorem: it is differentially private with the events of the tallies.
+    Proof: each exact count reaches a share through `Noise.added` alone; the rest is post-processing.
+    Needs: the sensitivities of `dpsql.tally._tally`.
+    Source: design.md, section 5.
+    """
+    public = frozenset(map(named, statement.domain or ()))
+    found = []
+    for tally, rows in zip(statement.tallies, tables, strict=True):
+        counted = [row[tally.keys:] for row in rows.values if not tally.keys or named(row[: tally.keys]) in public]
+        *cut, every = (sum(steps(row[i], 0) for row in counted) for i in range(len(tally.cuts) + 1))
+        changed, scales = Noise(False, tally.changed.scale).added(cut), (tally.changed.scale, tally.every.scale)
+        whole = Noise(False, tally.every.scale).added([every]) * len(cut)
+        lows, highs = ratio_interval(changed, whole, *scales, 1.0, statement.level)
+        for guard, some, many, low, high in zip(tally.cuts, changed, whole, lows, highs, strict=True):
+            near = min(max(some / many if many > 0 else 0.0, float(low), 0.0), float(high))
+            found.append(Share(guard, tally.people or not statement.question.keys, near, max(0.0, float(low)),
+                               max(0.0, float(high))))
+    return tuple(found)
 
 
 def _looked(statement: Statement, tables: Sequence[Rows], groups: list[Row]) -> dict[Lookup, Looked]:

@@ -15,8 +15,8 @@ from dpsql.noise.entropy import salt
 from dpsql.plan import Plan
 from dpsql.probe import parameters
 from dpsql.program import Feed
-from dpsql.release import ReleasedTable, release
-from dpsql.warn import cut
+from dpsql.release import ReleasedTable, release, shares
+from dpsql.warn import clipped, cut
 
 
 def run(plan: Plan, engine: Engine, scratch: Scratch) -> tuple[ReleasedTable, ...]:
@@ -39,7 +39,9 @@ def run(plan: Plan, engine: Engine, scratch: Scratch) -> tuple[ReleasedTable, ..
         ask = partial(_asked, engine, {**fed, **ladders, "salt": salt()})
         chosen, rows = choose(statement, ask)
         table = release(chosen, rows, *(ask(side.sql, side.params) for side in chosen.sides))
-        released.append(replace(table, notes=cut(statement, chosen, table.unseen)))
+        shown = clipped(chosen, shares(chosen, [ask(tally.sql, tally.params) for tally in chosen.tallies]))
+        notes = (*cut(statement, chosen, table.unseen), *map(str, shown))
+        released.append(replace(table, notes=notes, clipped=shown))
     return tuple(released)
 
 

@@ -100,19 +100,20 @@ class Session:
     def query(
         self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
         params: Params = None, fresh: bool = False, dialect: str = "duckdb", stop: Stop | None = None,
-        error: Amount = None, level: Amount = USUAL,
+        error: Amount = None, level: Amount = USUAL, quality: bool = False,
     ) -> Answer:
         """The answer to one query: noisy rows with intervals and cost, charged before anything private is read.
 
         `epsilon` and `delta` default to the policy's `[query]`. The same plan asked again is a replay, free, unless
         `fresh`. `stop.now()`, from another thread, ends it; the charge stays. Raises QueryError or BudgetError before
         any charge, ExecutionError after one. With `error`, instead of an epsilon, it costs as little as 95 % intervals
-        within +-error take, for counts and sums. `level` is the confidence of intervals, for 95 % by default.
+        within +-error take, for counts and sums. `level` is the confidence of intervals, for 95 % by default. With
+        `quality` a tenth of the epsilon buys `Answer.clipped`: the noisy shares of what bounds cut.
         """
         with self._watch.over(stop):
             plan = self.plan(
                 sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params, dialect=dialect, error=error,
-                level=level,
+                level=level, quality=quality,
             )
             return self._charged(plan, sql, analyst, fresh)
 
@@ -136,7 +137,7 @@ class Session:
     def plan(
         self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
         params: Params = None, dialect: str = "duckdb", error: Amount = None,
-        level: Amount = USUAL,
+        level: Amount = USUAL, quality: bool = False,
     ) -> Plan:
         """What would happen, without touching private data or the budget. Raises QueryError, BudgetError."""
         if self._closed:
@@ -156,13 +157,13 @@ class Session:
         sure = float(_amount("level", level, Fraction(USUAL)))
         if not 0 < sure <= SUREST:
             raise QueryError("level is the confidence of intervals, between 0 and 1 - 1e-9")
-        key = (sql, repr(params), ask, dialect, passed, within, sure)
+        key = (sql, repr(params), ask, dialect, passed, within, sure, quality)
         with self._lock:
             known = self._plans.get(key)
             if known is not None:
                 self._plans.move_to_end(key)
                 return known
-        made = self._planned(sql, ask, params, dialect, passed, within, sure)
+        made = self._planned(sql, ask, params, dialect, passed, within, sure, quality)
         with self._lock:
             self._plans[key] = made
             while len(self._plans) > PLANS_KEPT:
@@ -171,10 +172,14 @@ class Session:
 
     def explain(
         self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
-        params: Params = None, dialect: str = "duckdb",
+        params: Params = None, dialect: str = "duckdb", error: Amount = None, level: Amount = USUAL,
+        quality: bool = False,
     ) -> Explanation:
         """The plan of a query for people: questions, bounds, rewritten SQL, noise, expected error and cost."""
-        return explain(self.plan(sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params, dialect=dialect))
+        return explain(self.plan(
+            sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params, dialect=dialect, error=error,
+            level=level, quality=quality,
+        ))
 
     def columns(
         self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
@@ -219,13 +224,14 @@ class Session:
 
     def _planned(
         self, sql: str, ask: Cost, params: Params, dialect: str, passed: tuple[bool, bool], error: Fraction | None,
-        level: float,
+        level: float, quality: bool,
     ) -> Plan:
         """A plan made. QueryError when the public tables it reads take too long: nothing was charged yet."""
         with self._watch.over(), on_trial(self.court):
             try:
                 made = planned(
-                    sql, self.catalog, ask, self._read_public, self._typed, params, dialect, passed, error, level
+                    sql, self.catalog, ask, self._read_public, self._typed, params, dialect, passed, error,
+                    level, quality,
                 )
                 self._require_bound(made)
             except ExecutionError:
@@ -295,6 +301,7 @@ class Session:
         return Answer(
             finished.columns, finished.types, finished.rows, finished.intervals, finished.noisy, spent,
             (*plan.warnings, *(note for table in released for note in table.notes), *noticed), False, plan,
+            clipped=tuple(each for table in released for each in table.clipped),
         )
 
     def _kept(self, answer: Answer, analyst: str | None, charge: int) -> Answer:

@@ -22,6 +22,7 @@ from dpsql.relation import Aggregate, Fold
 from dpsql.render import render_with
 from dpsql.sensitivity import constant, groups_touched, magnitudes
 from dpsql.side import Side, side
+from dpsql.tally import Tally
 
 ROUNDS = 20                 # of weighing measures against each other
 FINEST = 1 << 10            # worths are whole multiples of 1 / FINEST
@@ -52,9 +53,9 @@ class Statement:
     released values of earlier stages. `noises` are in the order of the partials; one that is None is released by
     the choice of groups itself. `events` are what totals, choice and searches cost. `sql` is empty where no total
     and no choice of groups is needed. `sides` count single rows. `needs` says of each partial how many
-    contributions must be seen for its interval to be given (`dpsql.choose`); empty: no matter. With an `opening`,
-    sensitivities, noises and SQL hold for the widest bounds that may be chosen, and `dpsql.choose` gives the
-    statement that runs.
+    contributions must be seen for its interval to be given (`dpsql.choose`); empty: no matter. `tallies` count what
+    was cut, where that is bought. With an `opening`, sensitivities, noises and SQL hold for the widest bounds that may
+    be chosen, and `dpsql.choose` gives the statement that runs.
     """
 
     question: Question
@@ -71,6 +72,7 @@ class Statement:
     opening: Opening | None = None
     level: float = USUAL        # the confidence of its intervals
     needs: tuple[float, ...] = ()
+    tallies: tuple[Tally, ...] = ()
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
@@ -86,7 +88,8 @@ class Statement:
 
     def spent(self) -> tuple[Event, ...]:
         """Every event of this statement."""
-        return (*self.events, *(event for side in self.sides for choice in side.choices for event in choice.events))
+        looked = (event for side in self.sides for choice in side.choices for event in choice.events)
+        return (*self.events, *looked, *(event for tally in self.tallies for event in tally.spent()))
 
 
 Bought = tuple[tuple[Noise | None, ...], Chosen | None, tuple[Event, ...]]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from dpsql.aggregates import Kept
+from dpsql.answer import Clipped
 from dpsql.bound import Question
 from dpsql.catalog import Catalog
 from dpsql.derive import Known, derive
@@ -19,6 +20,7 @@ from dpsql.noise.search import LOOSE, USUAL, needed, passing
 from dpsql.relation import CapGroups, CapRows, Filter, Fold, Project, Relation
 from dpsql.side import Side
 from dpsql.statement import Statement
+from dpsql.tally import Cut, Guard, Share
 
 FEWER = ": of people with more, some are left out"
 
@@ -82,6 +84,34 @@ def cut(planned: Statement, closed: Statement, unseen: frozenset[int]) -> tuple[
     return (*found, *(f"{_left_out(closed, closed.sides[i])}, as chosen privately{FEWER}" for i in of.tables))
 
 
+def clipped(closed: Statement, found: Sequence[Share]) -> tuple[Clipped, ...]:
+    """The noisy shares of what was cut, in words."""
+    each = "pairs of a person and a group"
+    return tuple(
+        Clipped("people" if share.people else each, _what(closed, share.cut), share.value, share.low, share.high,
+                closed.level)
+        for share in found
+    )
+
+
+def _what(closed: Statement, cut: Cut) -> str:
+    """What of a contribution a guard changed."""
+    match cut.guard:
+        case Guard.GROUPS:
+            cap = cap_of(closed.question.guarded)
+            assert cap is not None, "a cap was counted"
+            return f"are in more than {cap.limit} groups, and some of theirs are left out"
+        case Guard.ROWS:
+            return f"have more than {closed.question.rows} rows, and are scaled down to that"
+        case Guard.SIZE:
+            size = _size(closed, cut.place, closed.sensitivities[cut.place] // closed.groups)
+            return f"add more to {_users(closed, cut.place)} than {size:.6g}, where they are cut"
+        case Guard.KEPT:
+            side = closed.sides[cut.place]
+            some = f"{_kept(side.table.guarded)} {_one(side)}s in {_lookups(closed, side)}"
+            return f"have more than {some}, and some of these are left out"
+
+
 def _users(statement: Statement, i: int) -> str:
     """The aggregates that take a partial."""
     question = statement.question
@@ -140,10 +170,14 @@ def _rows(statement: Statement) -> list[str]:
 
 def _left_out(statement: Statement, side: Side) -> str:
     """The limit on the rows that a side counts; nothing where there is none."""
-    limit, what = _kept(side.table.guarded), "distinct value" if side.table.kept is Kept.DISTINCT else "row"
+    limit = _kept(side.table.guarded)
     return "" if limit is None else (
-        f"a person counts with at most {limit} {what}{'s' * (limit > 1)}{_in_group(statement.question)} in "
+        f"a person counts with at most {limit} {_one(side)}{'s' * (limit > 1)}{_in_group(statement.question)} in "
         f"{_lookups(statement, side)}")
+
+
+def _one(side: Side) -> str:
+    return "distinct value" if side.table.kept is Kept.DISTINCT else "row"
 
 
 def _in_group(question: Question) -> str:

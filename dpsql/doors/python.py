@@ -25,6 +25,7 @@ def query(
     sql: str, *, database: Database | None = None, policy: File | None = None, ledger: File | None = None,
     analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
     params: Params = None, fresh: bool = False, dialect: str = "duckdb", error: Amount = None, level: Amount = 0.95,
+    quality: bool = False,
 ) -> Answer:
     """Answers `sql` privately, charging the ledger before anything runs.
 
@@ -35,6 +36,7 @@ def query(
     `$name` (a mapping). `dialect` is whose SQL it is: duckdb, postgres, snowflake, bigquery, ... The same query again
     is answered from the ledger, free; `fresh` buys a new answer. `error`, in place of `epsilon`, asks for counts and
     sums whose intervals are within +-error, as cheaply as that goes; `level` is the confidence of intervals.
+    With `quality` a tenth of the epsilon buys the noisy shares of what bounds cut (`Answer.clipped`, and warnings).
 
     The database stays open, read-only, for the next call; `dpsql.doors.python.close()` lets go of it.
 
@@ -45,7 +47,7 @@ def query(
     with _borrowed(where) as session:
         return session.query(
             sql, analyst=where.analyst, epsilon=epsilon, delta=delta, params=params, fresh=fresh, dialect=dialect,
-            error=error, level=level,
+            error=error, level=level, quality=quality,
         )
 
 

@@ -229,10 +229,10 @@ FORGERIES: dict[str, Callable[[], object]] = {
     "sensitivity.magnitudes: a partial has no clip (2)": lambda: magnitude(unclipped(Column(50, "h", HUGEINT))),
     "sensitivity.rows_counted: nothing bounds the rows that a unit adds to a group": rows_counted,
     "probe.groups_counted: a cap is searched that is not there": searched_without_cap,
-    "probe._prove_single: rows without an owner were about to be counted":
-        lambda: probe._prove_single(Aggregate(ORDERS, (U,), ()), U, (), world("loose").catalog),
-    "probe._prove_single: a unit may have several rows in a group below the noise":
-        lambda: probe._prove_single(
+    "probe.prove_single: rows without an owner were about to be counted":
+        lambda: probe.prove_single(Aggregate(ORDERS, (U,), ()), U, (), world("loose").catalog),
+    "probe.prove_single: a unit may have several rows in a group below the noise":
+        lambda: probe.prove_single(
             Filter(ORDERS, (scalars.call("is_not_null", Ref(U)),)), U, (KIND,), world("loose").catalog),
     "choose._closed: a statement costs more than was promised before its bounds were chosen": costs_more_than_promised,
     "plan.plan: the events of a plan cost more than was asked for": costs_more_than_asked,

@@ -14,6 +14,7 @@ import forgeries
 import test_mutants
 import test_owned_mutants
 import test_table_mutants
+import test_tally_mutants
 from operators import Mutate, answered, asked, both, dropped, policy_sites, replaced, scaled, sites, skipped
 
 from dpsql.errors import InternalError
@@ -61,7 +62,8 @@ def _policies() -> list[Mutant]:
 def _written() -> list[Mutant]:
     return [
         Mutant(mutate.__name__.replace("_", " "), mutate, check)
-        for table in (test_mutants.MUTANTS, test_owned_mutants.MUTANTS, test_table_mutants.MUTANTS)
+        for table in (test_mutants.MUTANTS, test_owned_mutants.MUTANTS, test_table_mutants.MUTANTS,
+                      test_tally_mutants.MUTANTS)
         for mutate, check in table
     ]
 
