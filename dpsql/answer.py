@@ -194,7 +194,7 @@ class Answer:
             "intervals": [[None if pair is None else list(pair) for pair in row] for row in self.intervals],
             "cost": {"epsilon": self.cost.epsilon, "delta": self.cost.delta},
             "warnings": list(self.warnings),
-            "clipped": [asdict(each) for each in self.clipped],
+            **self._bought(),
             "replayed": self.replayed,
             "balance": None if balance is None else {
                 "analyst": balance.analyst,
@@ -203,14 +203,18 @@ class Answer:
             },
         }
 
+    def _bought(self) -> dict[str, Any]:
+        return {"clipped": [asdict(each) for each in self.clipped]} if self.clipped else {}
+
     def to_json(self) -> str:
         """Text from which `from_json` makes an equal answer; plan and balance are left out. Exact for every value.
 
         An object: "format" (FORMAT; a later one will be named otherwise), "columns", "types" (SQL), "rows" and
         "intervals" (arrays of arrays; an interval is [low, high] or null), "noisy", "cost" ([epsilon, delta]),
-        "warnings", "replayed", "clipped" (objects of the fields of `Clipped`). What JSON has no form for is an object
-        of one key: {"decimal": "1.50"}, {"date": "2026-11-22"}, {"timestamp": ...}, {"time": ...}, {"float": "nan"},
-        {"interval": [days, seconds, microseconds]}, {"map": [[key, value], ...]}. Integers have all their digits.
+        "warnings", "replayed", and where it was bought "clipped" (objects of the fields of `Clipped`). What JSON has
+        no form for is an object of one key: {"decimal": "1.50"}, {"date": "2026-11-22"}, {"timestamp": ...},
+        {"time": ...}, {"float": "nan"}, {"interval": [days, seconds, microseconds]}, {"map": [[key, value], ...]}.
+        Integers have all their digits.
         """
         return json.dumps({
             "format": FORMAT,
@@ -222,7 +226,7 @@ class Answer:
             "cost": [self.cost.epsilon, self.cost.delta],
             "warnings": self.warnings,
             "replayed": self.replayed,
-            "clipped": [asdict(each) for each in self.clipped],
+            **self._bought(),
         }, separators=(",", ":"), allow_nan=False)
 
     @staticmethod

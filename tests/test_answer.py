@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpsql.answer import Answer, AnswerCost, Balance
+from dpsql.answer import Answer, AnswerCost, Balance, Clipped
 
 COST = AnswerCost(1.0, 1e-8)
 ANSWER = Answer(
@@ -105,6 +105,14 @@ def test_json_keeps_every_value(rows: list[tuple[object, ...]]) -> None:
     answer = Answer(("a", "b", "c"), ("X",) * 3, tuple(rows), intervals, (False, True, False), COST)
     assert repr(Answer.from_json(answer.to_json()).rows) == repr(answer.rows)
     assert repr(Answer.from_json(answer.to_json()).intervals) == repr(answer.intervals)
+
+
+def test_json_keeps_what_was_cut() -> None:
+    clipped = Clipped("people", "are in more than 3 groups", 0.2, 0.1, 0.3, 0.9)
+    answer = replace(ANSWER, balance=None, clipped=(clipped,))
+    assert Answer.from_json(answer.to_json()) == answer
+    assert answer.to_dict()["clipped"][0]["low"] == 0.1 and "clipped" not in ANSWER.to_dict()
+    assert str(answer.clipped[0]) == "20 % of people (10 % to 30 %, with 90 %) are in more than 3 groups"
 
 
 def test_json_keeps_nan() -> None:
