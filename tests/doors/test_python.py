@@ -37,7 +37,8 @@ def ask(database: Any = "a", **options: Any) -> dpsql.Answer:
 
 
 def test_options_travel(opened: Opened) -> None:
-    ask(ledger="l", analyst="alice", epsilon=0.5, delta=1e-9, params=[1], fresh=True, dialect="mysql", level=0.9, quality=True)
+    ask(ledger="l", analyst="alice", epsilon=0.5, delta=1e-9, params=[1], fresh=True, dialect="mysql", level=0.9,
+        quality=True)
     where, session = opened[0]
     assert where == python.Place(Path("a"), Path("p"), Path("l"), "alice")
     assert session.asked == [
