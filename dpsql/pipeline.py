@@ -51,8 +51,8 @@ def planned(
                 found = plan(program, tight, cost, reader, None, level, quality)
             else:
                 found = priced(
-                    lambda at, prefer: plan(program, tight, at, reader, prefer, level, quality), cost, error
-                )
+                    lambda at, prefer: plan(program, tight, at, reader, prefer, level, quality), program, cost, error,
+                    catalog.policy.budget)
             return replace(found, warnings=(*found.warnings, *said)) if said else found
     except QueryError as error:
         raise error.at(sql) from None

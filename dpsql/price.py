@@ -6,39 +6,92 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 
-from dpsql.budget.events import Cost
+from sqlglot import exp
+
+from dpsql.budget.events import Cost, Spent
+from dpsql.budget.filter import part, room
 from dpsql.errors import QueryError
+from dpsql.noise import laplace
 from dpsql.plan import Plan
+from dpsql.policy import Budget
+from dpsql.program import Program
 from dpsql.statement import Statement
 
-PLAIN = frozenset({"count", "units", "sum"})    # measures whose interval is the noise's own
+PLAIN = frozenset({"count", "units", "sum", "distinct"})    # measures whose interval is the noise's own
+KEEPING = (exp.Paren, exp.Cast, exp.Coalesce, exp.Greatest, exp.Least, exp.Neg, exp.Abs)    # what widens no interval
 TRIES = 14                                      # plans made for one mechanism, each nearer
 NEAR, STEP = Fraction(998, 1000), Fraction(1, 250)      # of the least epsilon: near enough, and the first step past it
 LEAST, MOST = Fraction(1, 10**9), Fraction(10**6)
 
 
-def priced(make: Callable[[Cost, str], Plan], ask: Cost, error: Fraction) -> Plan:
+def priced(make: Callable[[Cost, str], Plan], program: Program, ask: Cost, error: Fraction, budget: Budget) -> Plan:
     """The plan with the smallest charge whose every released number is within `error`, 19 times in 20.
 
-    `make` plans the query for a cost and a mechanism, "laplace" or "gaussian"; of both, the one that costs less under
-    zCDP is taken where there is a delta, else Laplace. `ask` gives the delta. QueryError where no scale is known before
-    the data are seen, or none is small enough.
+    `make` plans the program for a cost and a mechanism, "laplace" or "gaussian", of which the second needs a delta; of
+    both, the one that may be asked more often of a fresh `budget` is taken. `ask` gives the delta. QueryError where no
+    scale is known before the data are seen, none is small enough, or more than released numbers is asked for.
     """
+    _require_plain(program)
     names = ("laplace", "gaussian") if ask.delta else ("laplace",)
-    found = [plan for name in names if (plan := _nearest(make, name, ask, error)) is not None]
+    found, refused = list[Plan](), QueryError(
+        f"no epsilon gives an error within {float(error):g}", hint="ask for a larger error")
+    for name in names:
+        try:
+            plan = _nearest(make, name, ask, error)
+        except QueryError as reason:
+            refused = reason
+        else:
+            found += [plan] if plan is not None else []
     if not found:
-        raise QueryError(f"no epsilon gives an error within {float(error):g}", hint="ask for a larger error")
-    return min(found, key=lambda plan: sum(event.rho for each in plan.statements for event in each.spent()))
+        raise refused
+    return min(found, key=lambda plan: _dear(plan, budget))
+
+
+def _dear(plan: Plan, budget: Budget) -> tuple[bool, Fraction]:
+    """The part of a fresh budget that a plan takes; last come those that none admits, by their rho."""
+    events = [event for each in plan.statements for event in each.spent()]
+    rho, slack = sum((event.rho for event in events), Fraction(0)), sum((event.slack for event in events), Fraction(0))
+    taken = part(room(budget), Spent(plan.cost.epsilon, plan.cost.delta, rho, slack))
+    return (False, taken) if taken is not None else (True, rho)
+
+
+def _require_plain(program: Program) -> None:
+    """QueryError unless what is computed from released numbers is within what they are within.
+
+    Names are looked at, wherever they are from: a key that is called like a number is taken for one.
+    """
+    items = [item for select in program.finish.find_all(exp.Select) for item in select.expressions]
+    noisy = {f"a{i + 1}" for ask in program.asks for i in range(len(ask.measures))}
+    while passed := {item.alias.lower() for item in items if _reads(item, noisy)} - noisy - {""}:
+        noisy |= passed
+    for item in items:
+        bare = item.unalias()
+        while isinstance(bare, KEEPING) and not any(_reads(each, noisy) for each in bare.expressions):
+            bare = bare.this
+        if not isinstance(bare, exp.Column | exp.Subquery) and _reads(bare, noisy):
+            raise QueryError(
+                "an error can be asked for counts and sums as they are released, and this answer computes with them",
+                hint="ask for them alone and compute afterwards, or say what the query may cost: epsilon",
+            )
+
+
+def _reads(item: exp.Expr, names: set[str]) -> bool:
+    return any(column.name.lower() in names for column in item.find_all(exp.Column))
 
 
 def _nearest(make: Callable[[Cost, str], Plan], name: str, ask: Cost, error: Fraction) -> Plan | None:
-    """The plan of one mechanism with the least epsilon found: noise is nearly inverse to epsilon, in whole steps."""
+    """The plan of one mechanism with the least epsilon found: noise is nearly inverse to epsilon, in whole steps.
+
+    QueryError for what is refused at any epsilon, or has no scale known beforehand.
+    """
     epsilon, best, below, step = Fraction(1), None, Fraction(0), STEP       # `below` is too little
     for _ in range(TRIES):
         try:
             plan = make(Cost(epsilon, ask.delta), name)
         except QueryError:
-            if epsilon >= 1:
+            if epsilon == 1:
+                raise
+            if epsilon > 1:
                 break
             width = error * 2
         else:
@@ -63,17 +116,23 @@ def _width(statement: Statement) -> Fraction:
     """The largest half-width of a released number of a statement. QueryError where it depends on the data."""
     question = statement.question
     families = {measure.family for measure in question.ask.measures}
-    if not families <= PLAIN or question.tables:
-        raise QueryError("an error can be asked for counts and sums alone", hint="say what the query may cost: epsilon")
+    if not families <= PLAIN or (statement.spent() and not families):
+        raise QueryError(
+            "an error can be asked for counts and sums alone: what else is right to how much, only the data could tell",
+            hint="ask for SUM and COUNT in place of AVG, or say what the query may cost: epsilon",
+        )
     if statement.opening is not None:
         raise QueryError(
             "the noise is not known beforehand, for how much one person counts is chosen from the data",
             hint="declare max_rows_per_group, max_groups and ranges in the policy, or say what the query may cost",
         )
-    return max((
+    widths = [
         Fraction(noise.reach(statement.level)) * partial.unit
         for noise, partial in zip(
             (statement.chosen.noise if each is None and statement.chosen is not None else each
              for each in statement.noises), question.partials, strict=True)
         if noise is not None
-    ), default=Fraction(0))
+    ]
+    widths += [Fraction(laplace.quantile(choice.event.scale, statement.level))
+               for side in statement.sides for choice in side.choices]
+    return max(widths, default=Fraction(0))

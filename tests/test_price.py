@@ -108,10 +108,56 @@ def test_without_delta_fewer_epsilon_is_taken_by_laplace(opened: Any) -> None:
     ("SELECT COUNT(*) FROM people", {"error": "much"}, "must be a number"),
     ("SELECT COUNT(*) FROM people", {"error": -1}, "greater than 0"),
     ("SELECT SUM(v) FROM people", {"error": 1e-8}, "no epsilon gives"),
+    ("SELECT ward FROM visits GROUP BY ward", {"error": 5}, "counts and sums alone"),
+    ("SELECT MEDIAN(v) FROM people", {"error": 5}, "counts and sums alone"),
+    *((sql, {"error": 5}, "this answer computes with them") for sql in (
+        "SELECT 2 * COUNT(*) FROM people", "SELECT SUM(v) / COUNT(*) FROM people",
+        "SELECT ROUND(SUM(v), -2) FROM people",
+        "SELECT SUM(n) FROM (SELECT kind, COUNT(*) AS n FROM people GROUP BY kind) t",
+        "SELECT kind, SUM(COUNT(*)) OVER () FROM people GROUP BY kind", "SELECT COALESCE(COUNT(*), SUM(v)) FROM people",
+        "WITH t AS (SELECT COUNT(*) AS n FROM people UNION ALL SELECT COUNT(*) FROM visits) SELECT 2 * n FROM t",
+        "SELECT kind, SUM(v) AS s, (SELECT COUNT(*) FROM visits) + 1 AS n FROM people GROUP BY kind",
+    )),
 ])
 def test_refused(opened: Any, sql: str, given: dict[str, Any], told: str) -> None:
     with pytest.raises(QueryError, match=told):
         opened().query(sql, **given)
+
+
+@pytest.mark.parametrize("sql", [
+    "SELECT COALESCE(SUM(v), 0) AS s, -COUNT(*) AS n FROM people", "SELECT CAST(COUNT(*) AS DOUBLE) FROM people",
+    "SELECT UPPER(kind), COUNT(*) AS n FROM people GROUP BY kind HAVING COUNT(*) > 5 ORDER BY n DESC",
+    "SELECT kind, COUNT(*) FROM people GROUP BY ROLLUP (kind)", "SELECT ward, COUNT(*) FROM visits GROUP BY ward",
+    "SELECT COUNT(*), (SELECT COUNT(*) FROM visits) FROM people", "SELECT COUNT(DISTINCT ward) FROM visits",
+    "WITH t AS (SELECT COUNT(*) AS n FROM people) SELECT n FROM t UNION ALL SELECT COUNT(*) FROM visits",
+])
+@pytest.mark.parametrize("delta", ["1e-6", "0"])
+def test_intervals_of_the_answer_are_within_the_error(opened: Any, sql: str, delta: str) -> None:
+    """Of all the numbers that are shown; private groups need a delta."""
+    session = opened(delta)
+    if delta == "0" and sql.endswith("GROUP BY ward"):
+        with pytest.raises(QueryError, match="needs a delta"):
+            session.plan(sql, error=1000)
+        return
+    answer = session.query(sql, error=1000)
+    ends = [(row[i], *pair) for row, found in zip(answer.rows, answer.intervals, strict=True)
+            for i, pair in enumerate(found) if pair]
+    assert ends and all(value - low <= 1000 and high - value <= 1000 for value, low, high in ends)
+    assert max(high - low for _, low, high in ends) > 1500
+
+
+@pytest.mark.parametrize(("error", "mechanism"), [(100, "gaussian"), (8, "laplace")])
+def test_what_can_be_asked_more_often_is_cheaper(opened: Any, error: int, mechanism: str) -> None:
+    """Of a fresh budget: one count within +-8 is beyond zCDP, two are within basic composition."""
+    session = opened()
+    assert [event.mechanism for event in session.plan("SELECT COUNT(*) FROM people", error=error).statements[0].spent()
+            ] == [mechanism]
+    for _ in range(2):
+        session.query("SELECT COUNT(*) FROM people", error=error, fresh=True)
+
+
+def test_what_is_free_is_within_any_error(opened: Any) -> None:
+    assert opened().query("SELECT DISTINCT kind FROM people", error=1).cost.epsilon == 0
 
 
 def test_searched_bounds_have_no_error_beforehand(opened: Any) -> None:

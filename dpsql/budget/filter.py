@@ -128,3 +128,14 @@ def left(allowed: Room, spent: Spent) -> Spent:
     zcdp = (allowed.rho - spent.rho, allowed.slack - spent.slack)
     none = (Fraction(0), Fraction(0))
     return Spent(*(basic if min(basic) >= 0 else none), *(zcdp if min(zcdp) >= 0 else none))
+
+
+def part(allowed: Room, cost: Spent) -> Fraction | None:
+    """The part of a fresh budget that a charge takes, by the way of adding up that is better for it; None: too dear.
+
+    Of two charges for the same width, the one with the smaller part can be repeated more often.
+    """
+    ways = (((allowed.epsilon, cost.epsilon), (allowed.delta, cost.delta)),
+            ((allowed.rho, cost.rho), (allowed.slack, cost.slack)))
+    parts = [max(amount / most if most else Fraction(amount > 0) * 2 for most, amount in way) for way in ways]
+    return min(parts) if min(parts) <= 1 else None

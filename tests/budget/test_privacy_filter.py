@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dpsql.budget.events import GRID_BITS, NOTHING, Cost, Event, Spent, priced, pure
-from dpsql.budget.filter import EVEN, Room, Split, admits, fits, left, room, spend
+from dpsql.budget.filter import EVEN, Room, Split, admits, fits, left, part, room, spend
 from dpsql.policy import Budget
 
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
@@ -239,3 +239,25 @@ def test_the_numbers_to_reach() -> None:
     assert counts == [138, 59]
     assert len(run(allowed, [Spent(laplace.epsilon, rho=Fraction(1))] * 200)) == 33
     assert pure(laplace.epsilon) == laplace.rho
+
+
+# noise within +-100, 19 times in 20, of a count of people
+LAPLACE = Event.laplace(1, 1 / Fraction("0.0298072"))
+GAUSSIAN = Event.gaussian(1, Fraction(100) ** 2 / Fraction("1.9599640") ** 2, Fraction("0.1"), Fraction("1e-7"))
+COUNTS = room(Budget(Fraction(1), Fraction("1e-5")))
+
+
+def test_the_numbers_of_issue_4() -> None:
+    assert COUNTS.rho // GAUSSIAN.rho == 138
+    assert COUNTS.rho // LAPLACE.rho == 59
+    assert COUNTS.epsilon // LAPLACE.epsilon == 33
+
+
+def test_the_part_of_a_budget() -> None:
+    parts = [part(COUNTS, priced(Cost(event.epsilon, event.delta), (event,))) for event in (LAPLACE, GAUSSIAN)]
+    assert parts == [LAPLACE.rho / COUNTS.rho, GAUSSIAN.rho / COUNTS.rho] and parts[0] > parts[1]
+    assert part(COUNTS, priced(Cost(Fraction(1), Fraction(0)), ())) == 1
+    assert part(COUNTS, priced(Cost(Fraction(2), Fraction(0)), ())) is None
+    pure_only = room(Budget(Fraction(1), Fraction(0)))
+    assert part(pure_only, Spent(Fraction(1, 4), Fraction(0), Fraction(1, 32))) == Fraction(1, 4)
+    assert part(pure_only, Spent(Fraction(1, 4), Fraction(1, 10**9), Fraction(1, 32))) is None
