@@ -6,14 +6,15 @@ them of one pair share what they buy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from dpsql.aggregates.base import Family, Given, Noisy, Partial, Released
 from dpsql.aggregates.count import COUNT
-from dpsql.aggregates.estimate import Estimate, confidence_of_each, mean_of, number_of, released
+from dpsql.aggregates.estimate import Bought, Floats, Moments, estimated, largest, positive, released, sampled
+from dpsql.aggregates.mean import AVG
 from dpsql.aggregates.moments import beside, centred, crossed, squared
 from dpsql.aggregates.sum import summing
 from dpsql.expression import BIGINT, DOUBLE, SqlType
@@ -21,33 +22,58 @@ from dpsql.program import Measure
 from dpsql.relation import Fold
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """The moments of a group of pairs: means and variances of y and x, and their covariance."""
-
-    y: Estimate
-    x: Estimate
-    count: Estimate
-    covariance: Estimate
-    y_variance: Estimate
-    x_variance: Estimate
+def _anything(bought: Bought) -> tuple[float, float]:
+    return -math.inf, math.inf
 
 
-def paired(needs: str, formula: Callable[[Pair], Estimate]) -> Family:
-    """A family of pairs. `needs` names the moments it buys beside the count, a letter each:
+def _no_less_than_nothing(bought: Bought) -> tuple[float, float]:
+    return 0.0, math.inf
 
-    y and x for the means, p for the product, q and r for the squares of y and x.
+
+def _no_more_than_one(bought: Bought) -> tuple[float, float]:
+    return -1.0, 1.0
+
+
+def _product(times: float) -> Callable[[Bought], tuple[float, float]]:
+    return lambda bought: (-times * largest(bought, "p"), times * largest(bought, "p"))
+
+
+def paired(
+    needs: str, formula: Callable[[Moments], Floats], ends: Callable[[Bought], tuple[float, float]] = _anything,
+    squared: bool = False,
+) -> Family:
+    """A family of pairs, which lies between `ends`; `squared` is the square of that.
+
+    `needs` names the moments it buys beside the count, a letter each, as `estimated` has them.
     """
 
+    def finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlType) -> Released:
+        bought = dict(zip("n" + needs, zip(partials, noisy, strict=True), strict=True))
+        found = estimated(bought, formula).clipped(*ends(bought))
+        return released(found.squared() if squared else found)
+
+    return Family(_buying(needs), _double, finish)
+
+
+def _averaged(letter: str) -> Family:
+    """The mean of y or x: an AVG over the rows that have both."""
+
+    def finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlType) -> Released:
+        return AVG.finish(partials[::-1], noisy[::-1], type_)
+
+    return Family(_buying(letter), _double, finish)
+
+
+def _buying(needs: str) -> Callable[[Measure, Given], tuple[Partial, ...]]:
     def partials(measure: Measure, given: Given) -> tuple[Partial, ...]:
         bought = _moments(measure, given)
         return (bought["n"], *(bought[letter] for letter in needs))
 
-    def finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlType) -> Released:
-        found = dict(zip("n" + needs, zip(partials, noisy, strict=True), strict=True))
-        return released(formula(_pair(found)))
+    return partials
 
-    return Family(partials, lambda measure: DOUBLE, finish)
+
+def _double(measure: Measure) -> SqlType:
+    return DOUBLE
 
 
 def _moments(measure: Measure, given: Given) -> dict[str, Partial]:
@@ -68,46 +94,12 @@ def _moments(measure: Measure, given: Given) -> dict[str, Partial]:
     }
 
 
-def _pair(found: dict[str, tuple[Partial, Noisy]]) -> Pair:
-    """The moments that were bought; what was not bought is unknown (NaN)."""
-    count = found["n"][1]
-    confidence = confidence_of_each(len(found), count.level)
-    nothing = np.full(len(count.values), np.nan)
-    means = {letter: mean_of(*found[letter], count, confidence) for letter in found if letter != "n"}
-    unknown = Estimate(nothing, nothing, nothing)
-    middle = {
-        letter: float((partial.centre or 0) * partial.unit) if letter in "yx" else 0.0
-        for letter, (partial, _) in found.items()
-    }
-    y, x = (means.get(letter, unknown) for letter in "yx")
-    from_y, from_x = y - middle.get("y", 0.0), x - middle.get("x", 0.0)
-    halves = {letter: float(found[letter][0].high * found[letter][0].unit) for letter in found}
-    covariance = unknown
-    if "p" in means:
-        covariance = (means["p"] - from_y * from_x).clipped(-halves["p"], halves["p"])
-    variances = [
-        (means[square] - from_.squared()).clipped(0.0, 2 * halves[square]) if square in means else unknown
-        for square, from_ in (("q", from_y), ("r", from_x))
-    ]
-    number = number_of(count, 2, confidence)
-    return Pair(y, x, number, covariance, *variances)
+def _corr(pair: Moments) -> Floats:
+    return pair.covariance / np.sqrt(positive(pair.y_variance) * positive(pair.x_variance))
 
 
-def _covar_samp(pair: Pair) -> Estimate:
-    return pair.covariance * ((pair.count - 1.0).inverse() + 1.0)
-
-
-def _corr(pair: Pair) -> Estimate:
-    spread = pair.y_variance.root() * pair.x_variance.root()
-    return (pair.covariance * spread.inverse()).clipped(-1.0, 1.0)
-
-
-def _slope(pair: Pair) -> Estimate:
-    return pair.covariance * pair.x_variance.inverse()
-
-
-def _intercept(pair: Pair) -> Estimate:
-    return pair.y - _slope(pair) * pair.x
+def _slope(pair: Moments) -> Floats:
+    return pair.covariance / positive(pair.x_variance)
 
 
 def _regr_count() -> Family:
@@ -118,16 +110,16 @@ def _regr_count() -> Family:
 
 
 FAMILIES = {
-    "covar_pop": paired("yxp", lambda pair: pair.covariance),
-    "covar_samp": paired("yxp", _covar_samp),
-    "corr": paired("yxpqr", _corr),
+    "covar_pop": paired("yxp", lambda pair: pair.covariance, _product(1.0)),
+    "covar_samp": paired("yxp", lambda pair: pair.covariance * sampled(pair.n), _product(2.0)),
+    "corr": paired("yxpqr", _corr, _no_more_than_one),
     "regr_slope": paired("yxpr", _slope),
-    "regr_intercept": paired("yxpr", _intercept),
-    "regr_r2": paired("yxpqr", lambda pair: _corr(pair).squared()),
-    "regr_syy": paired("yq", lambda pair: pair.y_variance * pair.count),
-    "regr_sxx": paired("xr", lambda pair: pair.x_variance * pair.count),
-    "regr_sxy": paired("yxp", lambda pair: pair.covariance * pair.count),
-    "regr_avgy": paired("y", lambda pair: pair.y),
-    "regr_avgx": paired("x", lambda pair: pair.x),
+    "regr_intercept": paired("yxpr", lambda pair: pair.y - _slope(pair) * pair.x),
+    "regr_r2": paired("yxpqr", _corr, _no_more_than_one, squared=True),
+    "regr_syy": paired("yq", lambda pair: pair.y_variance * pair.n, _no_less_than_nothing),
+    "regr_sxx": paired("xr", lambda pair: pair.x_variance * pair.n, _no_less_than_nothing),
+    "regr_sxy": paired("yxp", lambda pair: pair.covariance * pair.n),
+    "regr_avgy": _averaged("y"),
+    "regr_avgx": _averaged("x"),
     "regr_count": _regr_count(),
 }

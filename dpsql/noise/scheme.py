@@ -65,8 +65,11 @@ class Noise:
 
     @property
     def deviation(self) -> float:
-        """The standard deviation, of steps."""
-        return float(self.steps) * (1 if self.gaussian else math.sqrt(2))
+        """The standard deviation, of steps, rounding to steps included."""
+        scale = float(self.steps)
+        if self.gaussian:
+            return math.hypot(scale, math.sqrt(1 / 12))
+        return math.sqrt(2) * math.exp(-0.5 / scale) / -math.expm1(-1 / scale)
 
 
 @dataclass(frozen=True, slots=True)
