@@ -14,7 +14,7 @@ from difflib import get_close_matches
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
-from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from dpsql.errors import QueryError
@@ -238,15 +238,6 @@ def _check_query(sql: str, tokens: list[Token]) -> None:
             f"this text holds {len(starts)} statements; one is answered at a time", hint="send them one by one",
             sql=sql, start=starts[1].start, end=starts[1].end,
         )
-
-
-def output_name(item: exp.Expr) -> str:
-    """The name of a select item: its alias, its column, or its text as DuckDB would name it."""
-    if isinstance(item, exp.Count) and isinstance(item.this, exp.Star | None):
-        return "count_star()"
-    if item.alias or isinstance(item, exp.Column):
-        return item.alias_or_name
-    return item.sql("duckdb", normalize_functions="lower", comments=False, unsupported_level=ErrorLevel.IGNORE)
 
 
 def unwrapped(query: exp.Expr) -> exp.Expr:

@@ -19,6 +19,7 @@ from dpsql.dialects.macros import written_out
 from dpsql.dialects.members import asked_of_lists
 from dpsql.dialects.series import listed
 from dpsql.errors import QueryError
+from dpsql.output_name import named
 from dpsql.parse import UNREAD, Params, parse, refusal
 from dpsql.scalars.noted import unread
 
@@ -47,6 +48,7 @@ def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
         if error.reason.startswith(UNREAD) and error.hint is None and (other := _reader(sql, params, name)):
             error.hint = f'{other} reads it: pass dialect="{other}"'
         raise
+    named(tree)
     if name != "duckdb":
         formats.mark(tree, sql, name)
         return listed(asked_of_lists(translated(tree, name)), name)

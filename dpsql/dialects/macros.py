@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlglot import exp
 
 from dpsql.dialects.templates import made
-from dpsql.parse import output_name
 
 _WEIGHTED = "SUM(a * b) / SUM(CASE WHEN a IS NOT NULL THEN b ELSE 0 END)"
 _MEANS = {                                      # by name and number of arguments
@@ -19,7 +18,7 @@ _MEANS = {                                      # by name and number of argument
 
 
 def written_out(tree: exp.Query) -> None:
-    """Puts what each such function means in its place; a select item keeps the name it has with the function."""
+    """Puts what each such function means in its place."""
     for node in reversed(list(tree.find_all(exp.Anonymous))):
         text = _MEANS.get((str(node.this).lower(), len(node.expressions)))
         if text is None:
@@ -28,7 +27,6 @@ def written_out(tree: exp.Query) -> None:
         if isinstance(meaning, exp.AggFunc):
             meaning.set("this", node.expressions[0].copy())         # without brackets around a DISTINCT
         if _may_stand(node, meaning):
-            _keep_name(node)
             _replace(node, meaning)
 
 
@@ -37,16 +35,6 @@ def _may_stand(node: exp.Expr, meaning: exp.Expr) -> bool:
     around = node.parent.parent if isinstance(node.parent, exp.Filter) else node.parent
     tight = isinstance(around, exp.Window) or any(isinstance(arg, exp.Distinct) for arg in node.expressions)
     return not tight or isinstance(meaning, exp.AggFunc | exp.IgnoreNulls)
-
-
-def _keep_name(node: exp.Expr) -> None:
-    item = node
-    while item.parent is not None and not isinstance(item.parent, exp.Query):
-        item = item.parent
-    if isinstance(item.parent, exp.Select) and item.arg_key == "expressions" and not isinstance(item, exp.Alias):
-        alias = exp.Alias(alias=exp.to_identifier(output_name(item), True))
-        item.replace(alias)
-        alias.set("this", item)
 
 
 def _replace(node: exp.Expr, meaning: exp.Expr) -> None:

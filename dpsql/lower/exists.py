@@ -19,7 +19,8 @@ from dpsql.lower.joins import Exists, Group, filtered, ids
 from dpsql.lower.rows import Rows, build, conjuncts_of, derived, is_star, lower_from
 from dpsql.lower.scope import Scope, Visible, expand
 from dpsql.lower.sources import aggregated, extended, one_group
-from dpsql.parse import output_name, refusal, unwrapped
+from dpsql.output_name import output_name
+from dpsql.parse import refusal, unwrapped
 
 _HIDDEN = "\0is"        # the table name of columns that stand for a subquery: no analyst can write it
 _COMPARED: dict[type[exp.Expr], str] = {

@@ -13,7 +13,8 @@ from dpsql.lower.rows import lower_from, lower_rows
 from dpsql.lower.scope import Scope
 from dpsql.lower.sources import aggregated, alias_of, extended, origin_of, source_origin, sources
 from dpsql.lower.total import SINGLE
-from dpsql.parse import output_name, refusal, span, unwrapped, written
+from dpsql.output_name import output_name
+from dpsql.parse import refusal, span, unwrapped, written
 
 _SELECT = {
     "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "qualify",

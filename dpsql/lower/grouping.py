@@ -13,7 +13,8 @@ from itertools import combinations, product
 from sqlglot import exp
 
 from dpsql.lower.sources import has_aggregate
-from dpsql.parse import no_item, output_name, refusal
+from dpsql.output_name import output_name
+from dpsql.parse import no_item, refusal
 
 MAX_SETS = 32       # grouping sets of one block: each is a question, and they share the epsilon
 

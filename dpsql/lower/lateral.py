@@ -16,7 +16,8 @@ from dpsql.lower.rows import Rows, build, conjuncts_of, derived, is_star, separa
 from dpsql.lower.scope import Visible, renamed
 from dpsql.lower.sources import aggregated, alias_of, one_group
 from dpsql.lower.windows import has_window
-from dpsql.parse import output_name, refusal, unwrapped
+from dpsql.output_name import output_name
+from dpsql.parse import refusal, unwrapped
 from dpsql.relation import Values
 from dpsql.scalars.unify import cast, common
 

@@ -16,11 +16,12 @@ from dpsql.lower.joins import Block, Group
 from dpsql.lower.measures import measured
 from dpsql.lower.preserved import Loose
 from dpsql.lower.rows import Rows, build, conjuncts_of, is_star, lower_from, lower_where
-from dpsql.lower.scope import Visible, expand, lookup, renamed
+from dpsql.lower.scope import Visible, expand, lookup, renamed, shown_as
 from dpsql.lower.sources import extended, has_aggregate
 from dpsql.lower.units import keys_of, names_units
 from dpsql.lower.windows import Windows, has_window
-from dpsql.parse import output_name, refusal
+from dpsql.output_name import output_name
+from dpsql.parse import refusal
 from dpsql.relation import Aggregate, Filter, Project, Relation
 
 _HIDDEN = "\0group"     # the table name of what a group shows: no analyst can write it
@@ -82,7 +83,8 @@ class _Grouped:
             elif is_star(item):
                 raise refusal("* cannot be selected from groups", item, "name the grouping keys")
             else:
-                shown.append((output_name(item), self.value(item.this if isinstance(item, exp.Alias) else item)))
+                inner = item.this if isinstance(item, exp.Alias) else item
+                shown.append((shown_as(item, self.scope), self.value(inner)))
         having = self.select.args.get("having")
         conjuncts = tuple(conjuncts_of(self.value(having.this), having.this)) if having is not None else ()
         if has_window(self.select):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlglot import exp
 
 from dpsql.catalog import Catalog
-from dpsql.parse import output_name, refusal
+from dpsql.output_name import output_name
+from dpsql.parse import refusal
 
 _WAY = "write SUM(x) FILTER (WHERE k = 'a') AS a, one for each value"
 _KNOWN = {"expressions", "fields", "unpivot", "alias", "columns", "pivot_column_naming", "group", "include_nulls"}

@@ -16,11 +16,11 @@ from dpsql.lower.given import given, written_as_given
 from dpsql.lower.measures import Aggregated, measured, read
 from dpsql.lower.preserved import at_least_one, preserved_table, require_public_keys
 from dpsql.lower.rows import Rows, build, is_star, lower_from, lower_where
-from dpsql.lower.scope import Scope, lookup
+from dpsql.lower.scope import Scope, lookup, shown_as
 from dpsql.lower.several import several
 from dpsql.lower.sources import extended, grouped_by, has_aggregate
 from dpsql.lower.units import names_units
-from dpsql.parse import output_name, refusal
+from dpsql.parse import refusal
 from dpsql.program import Ask, Key, Measure
 
 _BLOCK = {
@@ -69,7 +69,7 @@ def lower_question(select: exp.Select, context: Context, env: Env, rebuild: Rebu
     rows_keys = grouped_by(select)
     rows = lower_from(select, context, env)
     refuse_unit_groups(rows_keys, rows, context)
-    names = [output_name(item) for item in select.expressions]
+    names = [shown_as(item, rows.scope) for item in select.expressions]
     select, rows = context.embedded(select, rows, env)
     rows_keys = grouped_by(select)
     rows = lower_where(rows, select)

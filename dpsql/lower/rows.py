@@ -22,11 +22,12 @@ from dpsql.lower.scope import (
     merged,
     renamed,
     resolve,
+    shown_as,
     struct_field,
     tables_of,
 )
 from dpsql.lower.sources import aggregated, alias_of, extended, has_aggregate, origin_of
-from dpsql.parse import output_name, refusal, unwrapped
+from dpsql.parse import refusal, unwrapped
 from dpsql.relation import Values
 from dpsql.scalars.logic import truth
 from dpsql.scalars.unify import cast, common
@@ -76,7 +77,7 @@ def _item(item: exp.Expr, scope: Scope) -> list[Visible]:
     if is_star(item):
         return [Visible(None, v.name, v.scalar) for v in expand(item, scope)]
     inner = item.this if isinstance(item, exp.Alias) else item
-    return [Visible(None, output_name(item), build(inner, scope))]
+    return [Visible(None, shown_as(item, scope), build(inner, scope))]
 
 
 def is_star(node: exp.Expr) -> bool:

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from dpsql import scalars
 from dpsql.expression import Lit, Scalar
+from dpsql.output_name import output_name
 from dpsql.parse import refusal
 
 
@@ -58,6 +59,13 @@ def resolve(node: exp.Column, scope: Scope) -> Scalar:
     raise refusal(
         f"there is no column {shown} here", node, way,
     )
+
+
+def shown_as(item: exp.Expr, scope: Scope) -> str:
+    """The name of a select item; a column has the spelling of where it comes from, as in DuckDB."""
+    found = lookup(item, scope) if isinstance(item, exp.Column) else []
+    name = output_name(item)
+    return found[0].name if len(found) == 1 and found[0].name.lower() == name.lower() else name
 
 
 def _listed(names: list[str]) -> str | None:

@@ -16,7 +16,7 @@ from dpsql.lower.joins import Block, Group, Outer
 from dpsql.lower.rows import Rows, build, is_star, lower_from, lower_where
 from dpsql.lower.scope import Scope, Visible, expand
 from dpsql.lower.sources import extended, grouped_by
-from dpsql.parse import output_name
+from dpsql.output_name import output_name
 from dpsql.relation import Fed, Relation, Scan, columns_out
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from dpsql.lower.folds import Folds, Range, believed, folded, plain, proved
 from dpsql.lower.joins import Block, Group
 from dpsql.lower.measures import measured
 from dpsql.lower.rows import Rows, build, conjuncts_of, is_star
-from dpsql.lower.scope import Visible, expand, renamed
+from dpsql.lower.scope import Visible, expand, renamed, shown_as
 from dpsql.lower.units import names_units
-from dpsql.parse import output_name, refusal, written
+from dpsql.parse import refusal, written
 from dpsql.relation import Fold, Frame, Over, Place, Places, Project, Quantile, Relation, Sorted, Window, columns_out
 from dpsql.scalars.unify import cast
 
@@ -187,7 +187,7 @@ def lower_windowed(select: exp.Select, rows: Rows, context: Context) -> Rows:
             shown += [(v.name, v.scalar) for v in expand(item, rows.scope)]
         else:
             node = item.this if isinstance(item, exp.Alias) else item
-            shown.append((output_name(item), build(node, rows.scope, aliases, windows.known)))
+            shown.append((shown_as(item, rows.scope), build(node, rows.scope, aliases, windows.known)))
     return windows.rows(assembled, shown, lambda node: build(node, rows.scope, aliases, windows.known))
 
 

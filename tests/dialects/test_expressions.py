@@ -300,7 +300,7 @@ PARAMETERS = [
 def test_parameters_stand_where_literals_do(dialect: str, text: str, params: list[object], ours: str) -> None:
     query = read(f"SELECT {text} FROM t", params, dialect)
     assert isinstance(query, exp.Select)
-    assert build(query.expressions[0], lambda node: Ref(COLUMNS[node.name.lower()])) == scalar(ours, "duckdb")
+    assert build(query.expressions[0].unalias(), lambda node: Ref(COLUMNS[node.name.lower()])) == scalar(ours, "duckdb")
 
 
 def test_a_parameter_is_looked_at_like_a_literal() -> None:
