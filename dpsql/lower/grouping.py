@@ -35,7 +35,7 @@ def regrouped(select: exp.Select) -> exp.Query | None:
         if (call := next(_groupings(select), None)) is not None:
             raise refusal("GROUPING tells the levels of GROUPING SETS, ROLLUP and CUBE", call, "leave it out")
         return None
-    return _united(select, group)
+    return _united(_alike(select))
 
 
 def level_keys(select: exp.Select) -> list[exp.Expr]:
@@ -44,6 +44,45 @@ def level_keys(select: exp.Select) -> list[exp.Expr]:
     if group is None or not _short(group):
         return []
     return list(dict.fromkeys(key for one in _sets(select, group) for key in one))
+
+
+def _alike(select: exp.Select) -> exp.Select:
+    """A copy in which each column is written in one way, `x`, `X` and `t.x` all as `t.x`: keys are told by spelling.
+
+    Where both `x` and `t.x` are understood they are one column, unless USING merged it with another. ORDER BY and
+    QUALIFY may mean an output of that name.
+    """
+    copied = select.copy()
+    froms = [each for each in (copied.args.get("from_"), *(copied.args.get("joins") or ())) if each is not None]
+    joins = [join for each in froms for join in each.find_all(exp.Join)]
+    merged = {name.name.lower() for join in joins for name in join.args.get("using") or ()}
+    tables = {each.this.alias_or_name.lower() for each in froms} if not any(join.method for join in joins) else set()
+    columns = [node for node in copied.find_all(exp.Column) if node.find_ancestor(exp.Query) is copied]
+    owners: dict[str, dict[str, exp.Identifier]] = {}
+    for node in columns:
+        if node.table.lower() in tables and not node.db and node.name.lower() not in merged:
+            owners.setdefault(node.name.lower(), {}).setdefault(node.table.lower(), node.args["table"])
+    outputs = {output_name(item).lower() for item in select.expressions}
+    kept = {
+        id(node) for clause in map(copied.args.get, ("order", "qualify")) if clause is not None
+        for node in clause.find_all(exp.Column) if not node.table and node.name.lower() in outputs
+    }
+    spelled: dict[str, exp.Identifier] = {}
+    for node in columns:
+        known = owners.get(node.name.lower(), {})
+        if not node.db and isinstance(node.this, exp.Identifier) and id(node) not in kept:
+            _respell(node, "this", spelled.setdefault(node.name.lower(), node.this))
+            _respell(node, "table", known.get(node.table.lower()) if node.table or len(known) != 1 else
+                     next(iter(known.values())))
+    return copied
+
+
+def _respell(column: exp.Column, part: str, name: exp.Identifier | None) -> None:
+    """Writes a part of a column's name as `name` is written, at its own place in the text."""
+    old = column.args.get(part)
+    if name is not None and name != old:
+        column.set(part, exp.to_identifier(name.name, name.quoted))
+        column.args[part].meta.update(old.meta if old is not None else column.this.meta)
 
 
 def _short(group: exp.Group) -> bool:
@@ -70,9 +109,9 @@ def _distinct(select: exp.Select) -> exp.Select:
     return grouped
 
 
-def _united(select: exp.Select, group: exp.Group) -> exp.Query:
+def _united(select: exp.Select) -> exp.Query:
     """One block for each grouping set, their rows together; ORDER BY and LIMIT are those of the whole."""
-    sets = _sets(select, group)
+    sets = _sets(select, select.args["group"])
     every = tuple(dict.fromkeys(key for one in sets for key in one))
     items, order = _outputs(select)
     above = _Above(every)
