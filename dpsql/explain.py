@@ -17,6 +17,7 @@ from dpsql.plan import Plan
 from dpsql.probe import LIMITS, kept_counted
 from dpsql.side import Choice, Side
 from dpsql.statement import Opening, Statement
+from dpsql.tally import Cut, Guard, Tally
 from dpsql.warn import cap_of
 
 
@@ -76,9 +77,11 @@ def _bounds(statement: Statement) -> str:
         elif noise is None:
             lines.append(f"{name}, released by the selection")
         else:
-            margin, kind = noise.reach() * partial.unit, "Gaussian noise" if noise.gaussian else "noise"
-            lines.append(f"{name}, {kind} scale {show(noise.steps * partial.unit)}, 95 % within ±{show(margin)}")
+            margin, kind = noise.reach(statement.level) * partial.unit, "Gaussian noise" if noise.gaussian else "noise"
+            scale = show(noise.steps * partial.unit)
+            lines.append(f"{name}, {kind} scale {scale}, {_sure(statement)} within ±{show(margin)}")
     lines += [line for i, side in enumerate(statement.sides) for line in _side(f"t{i + 1}", side, statement)]
+    lines += [_shares(tally, statement) for tally in statement.tallies]
     return "\n".join(lines)
 
 
@@ -86,12 +89,13 @@ def _open(statement: Statement, opening: Opening, i: int, noise: Noise) -> str:
     """A partial of which something is still to be chosen: t, what a unit adds, or C, the groups it touches."""
     partial, rungs = statement.question.partials[i], opening.probe.rungs[i]
     linf = Fraction(statement.sensitivities[i], statement.groups) * partial.unit
-    kind, reach = ("Gaussian noise", normal_reach(0.025)) if noise.gaussian else ("noise", math.log(20))
+    miss = 1 - statement.level
+    kind, reach = ("Gaussian noise", normal_reach(miss / 2)) if noise.gaussian else ("noise", -math.log(miss))
     free = "" if opening.probe.cap is None else " sqrt(C)" if noise.gaussian else " C"
     size = noise.steps if rungs is not None else noise.steps * linf
     margin = Fraction(reach * float(size)).limit_denominator(10**6)
     times = f"{' t' if rungs is not None else ''}{free}"
-    noisy = f"{kind} scale {show(size)}{times}, 95 % within ±{show(margin)}{times}"
+    noisy = f"{kind} scale {show(size)}{times}, {_sure(statement)} within ±{show(margin)}{times}"
     noisy += ", or Laplace noise where that is less" * (opening.prefer is None and bool(free))
     if rungs is None:
         return f"at most {show(linf)} per unit and group, {noisy}"
@@ -106,7 +110,9 @@ def _texts(statement: Statement) -> list[str]:
         kept_counted(statement.question.tables[i], opening.catalog)[0] for i in opening.probe.tables)) if sql]
     # then the totals follow from what was counted
     keyed = opening is not None and opening.probe.keyed and bool(opening.probe.searched)
-    return [*first, *(sql for sql in ("" if keyed else statement.sql, *(side.sql for side in statement.sides)) if sql)]
+    sides, counted = [side.sql for side in statement.sides], [tally.sql for tally in statement.tallies]
+    rest = ("" if keyed else statement.sql, *sides, *counted)
+    return [*first, *(sql for sql in rest if sql)]
 
 
 def _side(name: str, side: Side, statement: Statement) -> Iterator[str]:
@@ -122,26 +128,43 @@ def _side(name: str, side: Side, statement: Statement) -> Iterator[str]:
             users = f"{users.split()[0]} to {users.split(', ')[-1]}"
         grid = choice.lookups[0].grid
         if side.table.open and statement.opening is not None:
-            yield f"  {name} ({users}): {_open_rows(side, statement.opening, choice.event)}"
+            yield f"  {name} ({users}): {_open_rows(side, statement, statement.opening, choice.event)}"
             continue
         first = f"  {name} ({users}): at most {rows} per unit and group"
         if choice.rank is None or grid is None:
-            margin = laplace.quantile(choice.event.scale)
-            yield f"{first}, noise scale {show(choice.event.scale)}, 95 % within ±{margin}"
+            margin = laplace.quantile(choice.event.scale, statement.level)
+            yield f"{first}, noise scale {show(choice.event.scale)}, {_sure(statement)} within ±{margin}"
         else:
             reach = math.ceil(quantile.reach(choice.rank, grid.places))
             within = f"95 % within {reach} rank{'s' * (reach != 1)} of {_wanted(choice.rank)}"
             yield f"{first}, one of {grid.places} values, {within}{_around(choice, statement.level)}"
 
 
-def _open_rows(side: Side, opening: Opening, event: Event) -> str:
+def _open_rows(side: Side, statement: Statement, opening: Opening, event: Event) -> str:
     """Rows that are counted by value, where X, how many of a unit, is still to be chosen."""
     times = f"X{' C' if opening.probe.cap is not None else '' if side.groups == 1 else f' {side.groups}'}"
-    scale, margin = event.scale, Fraction(math.log(20) * float(event.scale)).limit_denominator(10**6)
+    scale, reach = event.scale, -math.log(1 - statement.level)
+    margin = Fraction(reach * float(scale)).limit_denominator(10**6)
     one, _, where = side.table.kept.value.partition(" in ")
     chosen = f"X chosen from {LIMITS[1]} to {LIMITS[-1]} (epsilon {show(opening.probe.width)})"
     return (f"at most X {one}s{' in ' * bool(where)}{where} per unit and group, {chosen}, "
-            f"noise scale {show(scale)} {times}, 95 % within ±{show(margin)} {times}")
+            f"noise scale {show(scale)} {times}, {_sure(statement)} within ±{show(margin)} {times}")
+
+
+def _shares(tally: Tally, statement: Statement) -> str:
+    """What is counted to tell how much is cut, where that is bought."""
+    whose = "people" if tally.people or not statement.question.keys else "pairs of a person and a group"
+    cost = sum((event.epsilon for event in tally.spent()), Fraction(0))
+    return f"  quality: shares of {whose} changed by {', '.join(map(_guard, tally.cuts))} (epsilon {show(cost)})"
+
+
+def _guard(cut: Cut) -> str:
+    names = {Guard.SIZE: f"the clip of p{cut.place + 1}", Guard.KEPT: f"the limit on the rows of t{cut.place + 1}"}
+    return names.get(cut.guard, cut.guard.value)
+
+
+def _sure(statement: Statement) -> str:
+    return f"{100 * statement.level:g} %"
 
 
 def _around(choice: Choice, level: float) -> str:

@@ -156,7 +156,7 @@ class Session:
             raise QueryError("error must be greater than 0: only noise hides anybody")
         sure = float(_amount("level", level, Fraction(USUAL)))
         if not 0 < sure <= SUREST:
-            raise QueryError("level is the confidence of intervals, between 0 and 1 - 1e-9")
+            raise QueryError("level is the confidence of intervals, between 0 and 1 - 1e-9: 0.99 for 99 %")
         key = (sql, repr(params), ask, dialect, passed, within, sure, quality)
         with self._lock:
             known = self._plans.get(key)
@@ -183,10 +183,14 @@ class Session:
 
     def columns(
         self, sql: str, *, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
-        params: Params = None, dialect: str = "duckdb",
+        params: Params = None, dialect: str = "duckdb", error: Amount = None, level: Amount = USUAL,
+        quality: bool = False,
     ) -> tuple[tuple[str, str], ...]:
         """Names and SQL types of what a query would answer; touches no data and is free. Raises as `plan` does."""
-        plan = self.plan(sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params, dialect=dialect)
+        plan = self.plan(
+            sql, analyst=analyst, epsilon=epsilon, delta=delta, params=params, dialect=dialect, error=error,
+            level=level, quality=quality,
+        )
         return tuple((name, type_.strip('"')) for name, type_ in self._scratch.describe(plan.finish, tables(plan)))
 
     def tables(self) -> tuple[TableInfo, ...]:

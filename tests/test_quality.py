@@ -90,6 +90,25 @@ def test_it_is_bought_only_when_asked(session: Session) -> None:
     assert session.query(sql).clipped == ()
 
 
+def test_explain_shows_what_is_bought(session: Session) -> None:
+    asked = "SELECT ward, SUM(cost) FROM visits GROUP BY ward", "SELECT COUNT(DISTINCT ward) FROM visits"
+    for sql, guard in zip(asked, ("the cap on groups", "the limit on the rows of t1"), strict=True):
+        told = session.explain(sql, quality=True)
+        assert re.search(f"quality: shares of people changed by {guard} \\(epsilon [0-9.]+\\)", told.bounds)
+        assert '"cut1"' in told.rewritten and '"cut1"' not in session.explain(sql).rewritten
+        assert "quality" not in session.explain(sql).bounds
+
+
+@pytest.mark.parametrize("sql", ["SELECT SUM(cost) FROM visits", "SELECT COUNT(DISTINCT ward) FROM visits"])
+def test_explain_is_as_sure_as_asked(session: Session, sql: str) -> None:
+    def within(level: float) -> float:
+        found = re.search(rf"{100 * level:g} % within ±([0-9.]+)", session.explain(sql, epsilon=1, level=level).bounds)
+        assert found is not None
+        return float(found[1])
+
+    assert within(0.5) < within(0.95) < within(0.999)
+
+
 def test_nothing_to_cut_says_so(session: Session) -> None:
     answer = session.query("SELECT COUNT(*) FROM people", quality=True)
     assert answer.clipped == () and any("nothing that people add is cut" in text for text in answer.warnings)

@@ -19,6 +19,7 @@ from dpsql.errors import Error, OpenError, QueryError
 if TYPE_CHECKING:
     import duckdb
 
+    from dpsql.doors.terms import Terms
     from dpsql.engines.base import Engine
     from dpsql.session import Session
 
@@ -169,10 +170,8 @@ def _query(options: argparse.Namespace) -> int:
 
     values, sql = parameters(options.param), _sql(options.sql)
     with _session(options) as session:
-        answer = wait(lambda: session.query(
-            sql, analyst=_analyst(options), epsilon=options.epsilon, delta=options.delta, params=values,
-            fresh=options.fresh, dialect=options.dialect,
-        ), session.interrupt)
+        answer = wait(
+            lambda: session.query(sql, params=values, fresh=options.fresh, **_terms(options)), session.interrupt)
     shape = "json" if options.json else options.format
     if shape == "table":
         print(screen(sys.stdout).answered(answer))
@@ -189,10 +188,7 @@ def _explain(options: argparse.Namespace) -> int:
 
     values = parameters(options.param)
     with _session(options) as session:
-        explained = session.explain(
-            _sql(options.sql), analyst=_analyst(options), epsilon=options.epsilon, delta=options.delta, params=values,
-            dialect=options.dialect,
-        )
+        explained = session.explain(_sql(options.sql), params=values, **_terms(options))
     print(dumped(asdict(explained)) if options.json else explained)
     return 0
 
@@ -249,12 +245,12 @@ COMMANDS = (
     Command(
         "query", _query, "answer one query privately",
         "dpsql query \"SELECT COUNT(*) FROM visits\" -d hospital.duckdb -a alice",
-        (of.question, of.dialect, of.files, of.price, of.resources, of.fresh, of.shape, of.json),
+        (of.question, of.dialect, of.files, of.price, of.exactness, of.resources, of.fresh, of.shape, of.json),
     ),
     Command(
         "explain", _explain, "show what a query would run and cost; touches no data",
         "dpsql explain \"SELECT AVG(age) FROM patients WHERE sex = ?\" --param female",
-        (of.question, of.dialect, of.files, of.price, of.resources, of.json),
+        (of.question, of.dialect, of.files, of.price, of.exactness, of.resources, of.json),
     ),
     Command(
         "budget", _budget, "what was spent and what is left; the owner raises, backs up and moves it",
@@ -307,6 +303,14 @@ def _session(options: argparse.Namespace) -> Iterator[Session]:
         pad=options.pad,
     ) as session:
         yield session
+
+
+def _terms(options: argparse.Namespace) -> Terms:
+    """Who asks, at what price, how right it is to be, and in whose SQL."""
+    return {
+        "analyst": _analyst(options), "epsilon": options.epsilon, "delta": options.delta, "error": options.error,
+        "level": options.level, "quality": options.quality, "dialect": options.dialect,
+    }
 
 
 def _analyst(options: argparse.Namespace) -> str | None:

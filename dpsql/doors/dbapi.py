@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from dpsql import errors
-from dpsql.answer import Answer, AnswerCost, Interval
+from dpsql.answer import Answer, AnswerCost, Clipped, Interval
 from dpsql.doors.dbapi_types import Description, description
 from dpsql.doors.place import place
 from dpsql.errors import InterfaceError, NotSupportedError, ProgrammingError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow
 
     from dpsql.doors.place import Database, File
+    from dpsql.doors.terms import Terms
     from dpsql.parse import Params
     from dpsql.session import Amount, Session
 
@@ -30,10 +31,12 @@ def connect(
     *, database: Database | None = None, policy: File | None = None, ledger: File | None = None,
     analyst: str | None = None, epsilon: Amount = None, delta: Amount = None, dialect: str = "duckdb",
     isolated: bool = False, deadline: float | None = None, memory: int | None = None, pad: float | None = None,
+    error: Amount = None, level: Amount = 0.95, quality: bool = False,
 ) -> Connection:
     """A DB-API connection, with the defaults of `dpsql.query`; every statement it runs may cost `epsilon` and `delta`.
 
-    `dialect` is whose SQL the statements are; `isolated`, `deadline`, `memory` and `pad` are those of `Session`.
+    `dialect` is whose SQL the statements are; `error`, `level` and `quality` are those of `dpsql.query`, for all of
+    them; `isolated`, `deadline`, `memory` and `pad` those of `Session`.
 
     Raises OpenError, PolicyError or LedgerError when it cannot be opened.
     """
@@ -43,11 +46,14 @@ def connect(
     session = Session(
         where.database, where.policy, where.ledger, isolated=isolated, deadline=deadline, memory=memory, pad=pad,
     )
-    return Connection(session, where.analyst, epsilon, delta, dialect)
+    return Connection(session, where.analyst, epsilon, delta, dialect, error, level, quality)
 
 
 class Connection:
-    """A session, with an analyst and a price per statement. Closed by `close` or by leaving a `with` block."""
+    """A session, with an analyst and a price per statement. Closed by `close` or by leaving a `with` block.
+
+    `analyst`, `epsilon`, `delta`, `dialect`, `error`, `level` and `quality` may be set anew: the next statement counts.
+    """
 
     Warning = errors.Warning
     Error = errors.Error
@@ -64,9 +70,10 @@ class Connection:
 
     def __init__(
         self, session: Session, analyst: str | None = None, epsilon: Amount = None, delta: Amount = None,
-        dialect: str = "duckdb",
+        dialect: str = "duckdb", error: Amount = None, level: Amount = 0.95, quality: bool = False,
     ) -> None:
         self.analyst, self.epsilon, self.delta, self.dialect = analyst, epsilon, delta, dialect
+        self.error, self.level, self.quality = error, level, quality
         self._session: Session | None = session
 
     @property
@@ -75,6 +82,14 @@ class Connection:
         if self._session is None:
             raise InterfaceError("the connection is closed")
         return self._session
+
+    @property
+    def terms(self) -> Terms:
+        """What goes along with every statement."""
+        return {
+            "analyst": self.analyst, "epsilon": self.epsilon, "delta": self.delta, "error": self.error,
+            "level": self.level, "quality": self.quality, "dialect": self.dialect,
+        }
 
     def cursor(self) -> Cursor:
         """A new cursor. InterfaceError when the connection is closed."""
@@ -107,7 +122,8 @@ class Cursor:
     """Runs one statement at a time and hands out its rows.
 
     `answer` is the whole answer, `cost` what it cost, `intervals` its intervals (parallel to all of its rows),
-    `messages` its warnings. Whatever takes Arrow takes the rows not yet fetched: `pyarrow.table(cursor)`.
+    `clipped` how much was cut, `messages` its warnings. Whatever takes Arrow takes the rows not yet fetched:
+    `pyarrow.table(cursor)`.
     """
 
     lastrowid = None
@@ -127,8 +143,13 @@ class Cursor:
 
     @property
     def intervals(self) -> tuple[tuple[Interval | None, ...], ...] | None:
-        """The 95 % intervals of the last statement, parallel to its rows; None before any."""
+        """The intervals of the last statement, parallel to its rows; None before any."""
         return None if self.answer is None else self.answer.intervals
+
+    @property
+    def clipped(self) -> tuple[Clipped, ...] | None:
+        """How much bounds cut, where the connection buys `quality`; None before any statement."""
+        return None if self.answer is None else self.answer.clipped
 
     @property
     def description(self) -> Description | None:
@@ -153,10 +174,7 @@ class Cursor:
         """
         self._open()
         connection = self.connection
-        return description(connection.session.columns(
-            sql, analyst=connection.analyst, epsilon=connection.epsilon, delta=connection.delta, params=params or None,
-            dialect=connection.dialect,
-        ))
+        return description(connection.session.columns(sql, params=params or None, **connection.terms))
 
     def execute(self, sql: str, params: Params = None, *, fresh: bool = False) -> Cursor:
         """Answers `sql` privately, at the connection's price; returns this cursor.
@@ -167,10 +185,7 @@ class Cursor:
         self._open()
         connection = self.connection
         self.answer, self._next, self.messages = None, 0, []
-        self.answer = connection.session.query(
-            sql, analyst=connection.analyst, epsilon=connection.epsilon, delta=connection.delta,
-            params=params or None, fresh=fresh, dialect=connection.dialect,
-        )
+        self.answer = connection.session.query(sql, params=params or None, fresh=fresh, **connection.terms)
         self.messages = [(errors.Warning, errors.Warning(text)) for text in self.answer.warnings]
         return self
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import shlex
-from argparse import Namespace
+from argparse import BooleanOptionalAction, Namespace
 from typing import TYPE_CHECKING, Any
 
 from dpsql.doors.parameters import parameters
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.core.magic_arguments import MagicArgumentParser
 
+    from dpsql.doors.terms import Terms
     from dpsql.session import Session
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -30,18 +31,24 @@ class Desk:
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._session: Session | None = None
-        self._defaults = Namespace(analyst=None, epsilon=None, delta=None, dialect=None)
+        self._defaults = Namespace()        # the options that it was opened with
 
     def dpsql(self, line: str, cell: str | None = None) -> object:
         """Private answers to SQL.
 
-        %dpsql --database hospital.duckdb [--policy FILE] [--ledger FILE] [--analyst NAME] [--epsilon N] [--delta N]
-               [--dialect NAME]
-            opens a database, at a price for every cell; what is left out comes from DPSQL_DATABASE and so on.
+        %dpsql --database hospital.duckdb [--policy FILE] [--ledger FILE] [--analyst NAME] [options]
+            opens a database, with options for every cell; what is left out comes from DPSQL_DATABASE and so on.
         %dpsql
             the tables, and what is left of the budget.
-        %%dpsql [NAME] [--epsilon N] [--delta N] [--dialect NAME] [--param [KEY=]VALUE]... [--fresh] [--explain]
+        %%dpsql [NAME] [options] [--param [KEY=]VALUE]... [--fresh] [--explain]
             answers the cell, and keeps the answer as the variable NAME.
+
+        The options of both; those of a cell go first:
+        --epsilon N, --delta N   what a query may cost (default: the policy's)
+        --error N                instead of an epsilon: counts and sums within +-N, at the least cost
+        --level N                how sure the interval of a number is to hold it (default: 0.95)
+        --quality                spend a tenth of the epsilon on how much was cut; --no-quality: a cell without
+        --dialect NAME           whose SQL it is: duckdb, postgres, snowflake, bigquery, ...
         """
         options = _options(line, cell is not None)
         if cell is None:
@@ -64,9 +71,8 @@ class Desk:
         opened = Session(where.database, where.policy, where.ledger)
         self.close()
         self._session = opened
-        self._defaults = Namespace(
-            analyst=where.analyst, epsilon=options.epsilon, delta=options.delta, dialect=options.dialect
-        )
+        self._defaults = options
+        self._defaults.analyst = where.analyst
         return opened
 
     def _opened(self) -> Session:
@@ -80,20 +86,25 @@ class Desk:
         return f"{described(session.tables(), Screen())}\n\nepsilon {session.balance(self._defaults.analyst)}"
 
     def _asked(self, sql: str, options: Namespace) -> object:
-        session, defaults = self._opened(), self._defaults
-        asked: dict[str, Any] = {
-            "analyst": defaults.analyst,
-            "epsilon": defaults.epsilon if options.epsilon is None else options.epsilon,
-            "delta": defaults.delta if options.delta is None else options.delta,
-            "params": parameters(options.param), "dialect": options.dialect or defaults.dialect or "duckdb",
-        }
+        session, values = self._opened(), parameters(options.param)
+        terms = _terms(options, self._defaults)
         if options.explain:
-            print(session.explain(sql, **asked))
+            print(session.explain(sql, params=values, **terms))
             return None
-        answer = session.query(sql, fresh=options.fresh, **asked)
+        answer = session.query(sql, params=values, fresh=options.fresh, **terms)
         if options.name is not None:
             self._shell.user_ns[options.name] = answer
         return answer
+
+
+def _terms(cell: Namespace, every: Namespace) -> Terms:
+    """What goes along with a cell: its own options, else those of every cell; its own price is one or the other."""
+    priced = every if cell.epsilon is None and cell.error is None else cell
+    given = {name: value for each in (every, cell) for name, value in vars(each).items() if value is not None}
+    return {
+        "analyst": every.analyst, "epsilon": priced.epsilon, "delta": given.get("delta"), "error": priced.error,
+        "level": given.get("level"), "quality": given.get("quality", False), "dialect": given.get("dialect", "duckdb"),
+    }
 
 
 def _options(line: str, cell: bool) -> Namespace:
@@ -115,8 +126,9 @@ def _parser(cell: bool) -> MagicArgumentParser:
 
     parser = MagicArgumentParser()  # type: ignore[no-untyped-call]
     parser.add_argument("--epsilon", "-e")
-    parser.add_argument("--delta")
-    parser.add_argument("--dialect")
+    for name in ("delta", "error", "level", "dialect"):
+        parser.add_argument(f"--{name}")
+    parser.add_argument("--quality", action=BooleanOptionalAction)
     if cell:
         parser.add_argument("name", nargs="?")
         parser.add_argument("--param", action="append", default=[])

@@ -30,6 +30,16 @@ def price(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--delta", type=float, metavar="N", help=help_)
 
 
+def exactness(parser: argparse.ArgumentParser) -> None:
+    """How right an answer is to be, and what it says of that."""
+    parser.add_argument("--error", type=float, metavar="N",
+                        help="instead of an epsilon: counts and sums within +-N, at the least cost")
+    parser.add_argument("--level", type=float, metavar="N",
+                        help="how sure the interval of a number is to hold it (default: 0.95)")
+    parser.add_argument("--quality", action="store_true",
+                        help="spend a tenth of the epsilon on how much was cut by caps, limits and clips")
+
+
 def resources(parser: argparse.ArgumentParser) -> None:
     """What a query may use."""
     parser.add_argument("--isolated", action="store_true", help="run it in a child process that can be killed")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO, TypedDict
+from typing import TYPE_CHECKING, TextIO
 
 from dpsql.answer import SHOWN_ROWS, Answer
 from dpsql.doors.formats import formatted
@@ -15,6 +15,7 @@ from dpsql.doors.plot import LETTERS, plot
 from dpsql.doors.screen import Screen, screen
 from dpsql.doors.shell_commands import COMMANDS, between, parted, whole_command
 from dpsql.doors.statements import blank, split
+from dpsql.doors.terms import Terms
 from dpsql.doors.wait import wait
 from dpsql.errors import Error, ProgrammingError
 
@@ -23,15 +24,6 @@ if TYPE_CHECKING:
 
 WELCOME = "dpsql: private answers to SQL. \\help lists the commands, \\q leaves."
 FAILED, STOPPED = 1, 3      # exit statuses of a pipe: something failed; it ended there (ON_ERROR_STOP), as in psql
-
-
-class Asked(TypedDict):
-    """What goes along with every question of a shell."""
-
-    analyst: str | None
-    epsilon: float | None
-    delta: float | None
-    dialect: str
 
 
 @dataclass(slots=True)
@@ -46,6 +38,9 @@ class Shell:
     analyst: str | None = None
     epsilon: float | None = None
     delta: float | None = None
+    error: float | None = None
+    level: float = 0.95
+    quality: bool = False
     fresh: bool = False
     confirm: bool = False
     timing: bool = False
@@ -113,11 +108,14 @@ class Shell:
         seconds = time.perf_counter() - began
         self.show(self.last, drawn)
         if self.timing:
-            print(f"time: {seconds:.3f} s", file=sys.stderr if self.bare else sys.stdout)
+            self.remark(f"time: {seconds:.3f} s")
 
-    def asked(self) -> Asked:
-        """Who asks, at what price, and in whose SQL."""
-        return {"analyst": self.analyst, "epsilon": self.epsilon, "delta": self.delta, "dialect": self.dialect}
+    def asked(self) -> Terms:
+        """What goes along with every question."""
+        return {
+            "analyst": self.analyst, "epsilon": self.epsilon, "delta": self.delta, "error": self.error,
+            "level": self.level, "quality": self.quality, "dialect": self.dialect,
+        }
 
     def agreed(self, sql: str) -> bool:
         """Whether whoever types accepts noise and cost of a query. A free one needs no consent. Raises Error."""
@@ -142,6 +140,10 @@ class Shell:
     def bare(self) -> bool:
         """Whether standard output holds answers for programs only."""
         return self.out is None and self.format != "table"
+
+    def remark(self, text: str) -> None:
+        """Says something beside answers."""
+        print(text, file=sys.stderr if self.bare else sys.stdout)
 
     def show(self, answer: Answer, drawn: bool = False) -> None:
         """Writes an answer where answers go. Programs get bare rows there, the bill on standard error (or in the JSON).

@@ -16,12 +16,19 @@ from dpsql.doors.formats import NAMES
 from dpsql.doors.statements import split
 from dpsql.errors import ProgrammingError
 from dpsql.explain import Explanation
+from dpsql.noise.scheme import USUAL
 
 if TYPE_CHECKING:
     from dpsql.doors.shell import Shell
 
 SWITCH = ("on", "off")
 _ON, _OFF = ("on", "1", "true"), ("off", "0", "false")
+_AMOUNTS = {
+    "epsilon": "write \\epsilon 0.5; \\epsilon default goes back to the policy's",
+    "delta": "write \\delta 1e-9; \\delta default goes back to the policy's",
+    "error": "write \\set error 100 for counts and sums within ±100; \\set error off goes back to an epsilon",
+    "level": "write \\set level 0.99 for intervals of 99 %; \\set level default goes back to 95 %",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,9 @@ def epsilon(shell: Shell, argument: str) -> None:
     """What a query costs in epsilon."""
     if argument:
         shell.epsilon = _amount(argument, "epsilon")
+        if shell.epsilon is not None and shell.error is not None:
+            shell.error = None
+            shell.remark("error is off: a query costs the epsilon")
     else:
         print(f"epsilon {_shown(shell.epsilon)}")
 
@@ -184,6 +194,12 @@ def settings(shell: Shell, argument: str) -> None:
             shell.stop = _switch(value, "\\set ON_ERROR_STOP", True)
         case "fresh":
             shell.fresh = _switch(value, "\\set fresh", True)
+        case "quality":
+            shell.quality = _switch(value, "\\set quality", True)
+        case "level" if value:
+            shell.level = _amount(value, "level") or USUAL
+        case "error" if value:
+            _error(shell, value)
         case "epsilon" | "delta" | "confirm" | "timing" | "format" | "dialect" as known if value:
             COMMANDS["\\" + known].run(shell, value)
         case known if known in (each.lower() for each, _ in _settings(shell)):
@@ -192,11 +208,21 @@ def settings(shell: Shell, argument: str) -> None:
             raise ProgrammingError(f"no setting {name}; there are {', '.join(each for each, _ in _settings(shell))}")
 
 
+def _error(shell: Shell, argument: str) -> None:
+    """How far off counts and sums may be, which takes the place of an epsilon."""
+    shell.error = _amount(argument, "error")
+    if shell.error is not None and shell.epsilon is not None:
+        shell.epsilon = None
+        shell.remark("epsilon is default: a query costs what the error takes")
+
+
 def _settings(shell: Shell) -> tuple[tuple[str, str], ...]:
     return (
-        ("epsilon", _shown(shell.epsilon)), ("delta", _shown(shell.delta)), ("confirm", _on(shell.confirm)),
-        ("timing", _on(shell.timing)), ("format", shell.format), ("dialect", shell.dialect),
-        ("fresh", _on(shell.fresh)), ("ON_ERROR_STOP", _on(shell.stop)),
+        ("epsilon", _shown(shell.epsilon)), ("delta", _shown(shell.delta)),
+        ("error", "off" if shell.error is None else f"{shell.error:g}"), ("level", f"{shell.level:g}"),
+        ("quality", _on(shell.quality)), ("confirm", _on(shell.confirm)), ("timing", _on(shell.timing)),
+        ("format", shell.format), ("dialect", shell.dialect), ("fresh", _on(shell.fresh)),
+        ("ON_ERROR_STOP", _on(shell.stop)),
     )
 
 
@@ -226,16 +252,16 @@ def _switch(argument: str, name: str, toggled: bool) -> bool:
 
 
 def _amount(text: str, name: str) -> float | None:
-    """An amount, or None for the policy's default."""
-    if text == "default":
+    """An amount, or None where there is to be none of one's own."""
+    if text.lower() in ("default", "off"):
         return None
     try:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number) or number < 0:
-        example = "0.5" if name == "epsilon" else "1e-9"
-        raise ProgrammingError(f"write \\{name} {example}; \\{name} default goes back to the policy's")
+    least = number >= 0 if name == "delta" else number > 0
+    if not (least and number < (1 if name == "level" else math.inf)):
+        raise ProgrammingError(_AMOUNTS[name])
     return number
 
 
@@ -259,7 +285,7 @@ COMMANDS: dict[str, Command] = {
     "\\replay": Command(
         replay, "\\replay [on|off]", "the last answer again, free; off: buy a new answer to a question asked before",
         SWITCH),
-    "\\plot": Command(draw, "\\plot [SELECT ...;]", "an answer, or the last one, as bars; shaded: 95 % interval",
+    "\\plot": Command(draw, "\\plot [SELECT ...;]", "an answer, or the last one, as bars; shaded: the interval",
                       ("SQL",)),
     "\\format": Command(format_, f"\\format [{'|'.join(NAMES)}]", "how answers look", NAMES),
     "\\dialect": Command(
@@ -267,8 +293,13 @@ COMMANDS: dict[str, Command] = {
     "\\o": Command(output, "\\o [FILE]", "answers go to FILE, which is written anew; alone: back to here"),
     "\\timing": Command(timing, "\\timing [on|off]", "how long each answer took", SWITCH),
     "\\set": Command(
-        settings, "\\set [NAME VALUE]", "all settings; ON_ERROR_STOP on: a pipe ends at the first error",
-        ("ON_ERROR_STOP on", "ON_ERROR_STOP off")),
+        settings, "\\set [NAME VALUE]",
+        "all settings; quality on: a tenth of the epsilon buys how much was cut; level 0.99: intervals of 99 %; "
+        "error 100: in place of an epsilon, counts and sums within ±100; ON_ERROR_STOP on: a pipe ends at the first "
+        "error",
+        tuple(f"{name} {value}" for name, values in (
+            ("quality", SWITCH), ("level", ("0.99", "default")), ("error", ("100", "off")), ("fresh", SWITCH),
+            ("ON_ERROR_STOP", SWITCH)) for value in values)),
     "\\help": Command(help_, "\\help", "this text"),
 }
 COMMANDS["\\?"] = COMMANDS["\\h"] = COMMANDS["\\help"]

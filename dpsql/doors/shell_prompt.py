@@ -14,6 +14,7 @@ from dpsql.doors.shell_commands import COMMANDS, between, whole_command
 from dpsql.doors.shell_words import SINGLE, Words, tokens, words
 from dpsql.doors.statements import blank, split
 from dpsql.errors import Error
+from dpsql.noise.scheme import USUAL
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -155,8 +156,12 @@ def toolbar(shell: Shell) -> str:
         parts = ["the ledger cannot be read"]
     parts += [f"{value:g} {name} a query" for name, value in (("epsilon", shell.epsilon), ("delta", shell.delta))
               if value is not None]
-    parts += [name for name, on in (("confirm", shell.confirm), ("timing", shell.timing), ("replay off", shell.fresh))
-              if on]
+    if shell.error is not None:
+        parts.append(f"within ±{shell.error:g}")
+    if shell.level != USUAL:
+        parts.append(f"{100 * shell.level:g} % intervals")
+    parts += [name for name, on in (("quality", shell.quality), ("confirm", shell.confirm), ("timing", shell.timing),
+                                    ("replay off", shell.fresh)) if on]
     if shell.dialect != "duckdb":
         parts.append(shell.dialect)
     if shell.format != "table":

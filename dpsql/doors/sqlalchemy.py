@@ -1,7 +1,8 @@
 """The SQLAlchemy dialect: `create_engine("dpsql:///hospital.duckdb?policy=policy.toml&epsilon=0.5")`.
 
-The path is the database, the user the analyst, and the query's `policy`, `ledger`, `analyst`, `epsilon` and `delta`
-are those of `dpsql.connect`, with its defaults. One session serves the whole engine; `engine.dispose()` closes it.
+The path is the database, the user the analyst, and the query's `policy`, `ledger`, `analyst`, `epsilon`, `delta`,
+`error`, `level` and `quality` (true or false) are those of `dpsql.connect`, with its defaults. One session serves the
+whole engine; `engine.dispose()` closes it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 MAIN = "main"
 AUTOCOMMIT: IsolationLevel = "AUTOCOMMIT"
-_OPTIONS = ("policy", "ledger", "analyst", "epsilon", "delta")
+_OPTIONS = ("policy", "ledger", "analyst", "epsilon", "delta", "error", "level", "quality")
 
 
 class Dialect(default.DefaultDialect):
@@ -70,6 +71,11 @@ class Dialect(default.DefaultDialect):
         if unknown:
             raise ArgumentError(f"a dpsql URL has no option {min(unknown)}; there are: {', '.join(_OPTIONS)}")
         options: dict[str, Any] = dict(url.query)
+        if "quality" in options:
+            word = str(options["quality"]).lower()
+            if word not in ("true", "false"):       # any text would count as true, and be paid
+                raise ArgumentError("quality is true or false")
+            options["quality"] = word == "true"
         if url.database:
             options["database"] = url.database
         if url.username:

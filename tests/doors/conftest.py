@@ -42,6 +42,7 @@ class FakeSession:
     policy: Policy
     schema: Schema
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    explained: list[dict[str, Any]] = field(default_factory=list)
     closed: bool = False
 
     def query(self, sql: str, **options: Any) -> Answer:
@@ -65,6 +66,7 @@ class FakeSession:
         return entry(self.policy, self.schema, table)
 
     def explain(self, sql: str, **options: Any) -> Explanation:
+        self.explained.append(options)
         return Explanation("" if "1" in sql else f"bounds of {sql}", "SELECT 2", "SELECT 3", "cost: epsilon 1", ())
 
     def interrupt(self) -> None:

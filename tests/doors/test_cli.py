@@ -9,11 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dpsql.answer import Answer, Clipped
 from dpsql.doors import cli
 from dpsql.doors.cli import COMMANDS, Command, main, parser
 
@@ -32,9 +34,31 @@ def test_query(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["-d", "x", "-a", "alice", "-e", "0.5", "--delta", "1e-9", "--param", "5", "--fresh"]
     assert main(["query", "SELECT ?", *arguments]) == 0
     assert session.asked == [("SELECT ?", {
-        "analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "params": [5], "fresh": True, "dialect": "duckdb"})]
+        "analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "params": [5], "fresh": True, "dialect": "duckdb",
+        "error": None, "level": None, "quality": False})]
     out, err = capsys.readouterr()
     assert "29752 ± 3" in out and out.endswith("left (alice)\n") and err == ""
+
+
+def test_how_right_an_answer_is_to_be(session: Any) -> None:
+    arguments = ["--error", "100", "--level", "0.99", "--quality"]
+    assert main(["query", "SELECT 2", *arguments]) == main(["explain", "SELECT 2", *arguments]) == 0
+    for options in (session.asked[0][1], session.explained[0]):
+        assert {name: options[name] for name in ("epsilon", "error", "level", "quality")} == {
+            "epsilon": None, "error": 100.0, "level": 0.99, "quality": True}
+
+
+def test_what_was_cut_stands_in_the_json(
+    session: Any, noisy: Answer, capsys: pytest.CaptureFixture[str],
+) -> None:
+    share = Clipped("people", "are in more than 2 groups, and some of theirs are left out", 0.03, 0.01, 0.05, 0.95)
+    session.query = lambda sql, **options: replace(noisy, clipped=(share,), warnings=(str(share),))
+    for arguments in (["--json"], ["--format", "json"]):
+        assert main(["query", "SELECT", "--quality", *arguments]) == 0
+        assert json.loads(capsys.readouterr().out)["clipped"] == [asdict(share)]
+    for arguments in ([], ["--format", "csv"]):
+        assert main(["query", "SELECT", "--quality", *arguments]) == 0
+        assert "warning: 3 % of people (1 % to 5 %, with 95 %) are in more than 2" in "".join(capsys.readouterr())
 
 
 def test_the_analyst_of_the_environment(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +117,7 @@ def test_errors(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("arguments", [
     [], ["nope"], ["query"], ["query", "x", "--epsilon", "much"], ["query", "x", "--format", "xml"],
+    ["query", "x", "--level", "99%"], ["query", "x", "--error", "low"], ["query", "x", "--quality=maybe"],
     ["budget", "burn"], ["budget", "raise", "--epsilon", "much"], ["budget", "raise", "--epsilon", "nan"],
 ])
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

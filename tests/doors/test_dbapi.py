@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars
 import pyarrow
 import pytest
 
 import dpsql
+from dpsql.answer import Clipped
 from dpsql.doors import dbapi_types as dbapi
 from dpsql.doors.dbapi import Connection
 
@@ -44,8 +46,27 @@ def test_execute_asks_at_the_connections_price(connection: Connection, session: 
     asked = session.asked  # type: ignore[attr-defined]
     assert asked[0] == (
         "SELECT ?",
-        {"analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "params": [5], "fresh": True, "dialect": "duckdb"})
+        {"analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "params": [5], "fresh": True, "dialect": "duckdb",
+         "error": None, "level": 0.95, "quality": False})
     assert asked[1][1]["params"] == {"a": 5} and asked[2][1]["params"] is None
+
+
+def test_how_right_answers_are_to_be_is_the_connections(session: object, noisy: dpsql.Answer) -> None:
+    connection = Connection(session, level="0.99", quality=True)  # type: ignore[arg-type]
+    connection.cursor().execute("SELECT 2")
+    connection.error, connection.quality = 100, False
+    connection.cursor().describe("SELECT 2")
+    assert [(asked["error"], asked["level"], asked["quality"])
+            for _, asked in session.asked] == [(None, "0.99", True), (100, "0.99", False)]  # type: ignore[attr-defined]
+
+
+def test_a_cursor_has_what_was_cut(connection: Connection, session: object, noisy: dpsql.Answer) -> None:
+    share = Clipped("people", "are in more than 2 groups", 0.03, 0.01, 0.05, 0.95)
+    cursor = connection.cursor()
+    assert cursor.clipped is None
+    assert cursor.execute("SELECT 2").clipped == ()
+    session.query = lambda sql, **options: replace(noisy, clipped=(share,))  # type: ignore[attr-defined]
+    assert cursor.execute("SELECT 2").clipped == (share,)
 
 
 def test_description(connection: Connection) -> None:
@@ -125,7 +146,8 @@ def test_describing_asks_for_columns_only(connection: Connection, session: objec
     assert cursor.fetchone() == (1,)
     assert session.asked[1] == (  # type: ignore[attr-defined]
         "columns of SELECT noisy",
-        {"analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "params": [5], "dialect": "duckdb"})
+        {"analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "params": [5], "dialect": "duckdb", "error": None,
+         "level": 0.95, "quality": False})
     cursor.close()
     with pytest.raises(dpsql.InterfaceError, match="closed"):
         cursor.describe("SELECT 1")

@@ -72,7 +72,31 @@ def test_prices_of_a_cell_and_of_all(shell: Any, folder: Path, capsys: pytest.Ca
     assert "epsilon 72 of 500 used" in capsys.readouterr().out
 
 
+def test_how_right_answers_are_to_be(
+    shell: Any, folder: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    sql, files = "SELECT COUNT(*) AS n FROM people", f"-d {folder}/d.duckdb -l {folder}/another.ledger"
+
+    def told(line: str) -> str:
+        shell.run_cell_magic("dpsql", f"--explain {line}", sql)
+        return capsys.readouterr().out
+
+    shell.run_line_magic("dpsql", f"{files} --epsilon 0.5 --level 0.99 --quality")
+    assert "99 % within" in told("") and "nothing that people add is cut" in told("") and "epsilon 0.5" in told("")
+    assert "90 % within" in told("--level 0.9") and "is cut" not in told("--no-quality")
+    within = told("--error 10")                 # a cell's own price, in place of the one of all
+    assert "99 % within ±10\n" in within and "epsilon 0.5" not in within
+    shell.run_line_magic("dpsql", f"{files} --error 10")
+    assert "95 % within ±10\n" in told("") and "epsilon 0.5" in told("--epsilon 0.5")
+    with pytest.raises(dpsql.QueryError, match="not both"):
+        told("--error 10 --epsilon 1")
+    with pytest.raises(dpsql.QueryError, match=r"0\.99 for 99 %"):
+        told("--level 2")
+    assert shell.run_cell_magic("dpsql", "--no-quality --level 0.5", sql).clipped == ()
+
+
 @pytest.mark.parametrize(("line", "reason"), [
+    ("--quality=maybe", "ignored explicit argument 'maybe'"),
     ("--param 'x", "a quote is not closed"), ("--nonsense", "unrecognized arguments: --nonsense"),
     ("SELECT 1", "unrecognized arguments: 1"), ("a-b", "a-b cannot be the name of a variable"),
 ])

@@ -64,7 +64,9 @@ def test_stopping_at_the_first_error(session: Any, settings: list[str], monkeypa
 
 
 @pytest.mark.parametrize(
-    "wrong", ["format xml", "epsilon", "epsilon many", "nonsense on", "ON_ERROR_STOP perhaps", "dialect cobol"],
+    "wrong", [
+        "format xml", "epsilon", "epsilon many", "nonsense on", "ON_ERROR_STOP perhaps", "dialect cobol", "level 2",
+        "level 1", "level 0", "level", "level 99%", "error -1", "error 0", "error nan", "error", "quality maybe"],
 )
 def test_a_wrong_setting_asks_nothing(session: Any, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert piped(session, "SELECT 1;", monkeypatch, [wrong]) == FAILED and not session.asked
@@ -75,7 +77,8 @@ def test_what_is_no_setting_is_said_with_those_there_are(session: Any, capsys: p
     talk.feed("\\set colour blue")
     talk.feed("\\set epsilon")
     said = capsys.readouterr().err
-    assert "no setting colour; there are epsilon, delta, confirm" in said and "write \\set epsilon VALUE" in said
+    assert "no setting colour; there are epsilon, delta, error, level, quality" in said
+    assert "write \\set epsilon VALUE" in said
 
 
 def test_quitting_skips_the_rest(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,25 +90,57 @@ def test_quitting_skips_the_rest(session: Any, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_settings(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    talk = Shell(session, "alice")
+    talk, usual = Shell(session, "alice"), {"error": None, "level": 0.95, "quality": False}
     for line in ("\\epsilon 0.5", "\\delta 1e-9;", "\\replay off", "\\timing on", "\\set", "SELECT 1;"):
         assert talk.feed(line)
     out = capsys.readouterr().out
-    assert out.split()[:8] == ["epsilon", "0.5", "delta", "1e-09", "confirm", "off", "timing", "on"]
-    assert out.split()[8:14] == ["format", "table", "dialect", "duckdb", "fresh", "on"]
+    assert out.split()[:10] == ["epsilon", "0.5", "delta", "1e-09", "error", "off", "level", "0.95", "quality", "off"]
+    assert out.split()[10:20] == [
+        "confirm", "off", "timing", "on", "format", "table", "dialect", "duckdb", "fresh", "on"]
     assert "\ntime: " in out
     for line in ("\\set epsilon default", "\\delta default", "\\replay on", "\\dialect TSQL", "\\timing", "SELECT 1;"):
         assert talk.feed(line)
     assert "timing off" in capsys.readouterr().out
     assert session.asked[0][1] == {
-        "analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "fresh": True, "dialect": "duckdb"}
+        "analyst": "alice", "epsilon": 0.5, "delta": 1e-9, "fresh": True, "dialect": "duckdb", **usual}
     assert session.asked[1][1] == {
-        "analyst": "alice", "epsilon": None, "delta": None, "fresh": False, "dialect": "tsql"}
+        "analyst": "alice", "epsilon": None, "delta": None, "fresh": False, "dialect": "tsql", **usual}
     assert not talk.failed
     for wrong in ("many", "nan", "inf", "-1"):
         talk.failed = False
         talk.feed(f"\\epsilon {wrong}")
         assert talk.failed and talk.epsilon is None and "\\epsilon 0.5" in capsys.readouterr().err
+
+
+def test_how_right_answers_are_to_be(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    talk = Shell(session, "alice", ask=lambda question: True)
+    for line in ("\\set quality on", "\\set level 0.99", "\\set error 100", "\\set", "\\confirm on", "SELECT 2;",
+                 "\\explain"):
+        talk.feed(line)
+    out = capsys.readouterr().out
+    assert "error 100\nlevel 0.99\nquality on\n" in out and "a query costs" not in out
+    wanted = {"epsilon": None, "error": 100, "level": 0.99, "quality": True}
+    for options in (session.asked[0][1], *session.explained):       # what is confirmed is what is asked
+        assert {name: options[name] for name in wanted} == wanted
+    for line in ("\\set quality off", "\\set level default", "\\set error off", "\\set"):
+        talk.feed(line)
+    assert "error off\nlevel 0.95\nquality off\n" in capsys.readouterr().out and not talk.failed
+
+
+def test_a_query_has_a_price_or_an_error(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    talk = Shell(session, epsilon=0.5)
+    talk.feed("\\set error 100")
+    assert (talk.epsilon, talk.error) == (None, 100)
+    assert capsys.readouterr().out == "epsilon is default: a query costs what the error takes\n"
+    talk.feed("\\set error off")
+    assert (talk.epsilon, talk.error) == (None, None)
+    talk.feed("\\set error 100")
+    talk.feed("\\epsilon default")
+    assert talk.error == 100 and capsys.readouterr().out == ""
+    talk.feed("\\format csv")
+    talk.feed("\\epsilon 1")
+    assert (talk.epsilon, talk.error) == (1, None)
+    assert capsys.readouterr() == ("", "error is off: a query costs the epsilon\n")       # no line among the rows
 
 
 def test_describing(session: Any, capsys: pytest.CaptureFixture[str]) -> None:

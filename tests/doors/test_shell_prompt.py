@@ -116,6 +116,10 @@ def test_the_toolbar(session: Any) -> None:
     assert toolbar(talk) == (
         " alice: epsilon 2 of 3 left · 0.5 epsilon a query · confirm · timing · replay off · spark · csv · to null")
     talk.close()
+    talk = Shell(session, "alice")
+    for command in ("\\set error 1e5", "\\set level 0.999", "\\set quality on"):
+        talk.feed(command)
+    assert toolbar(talk) == " alice: epsilon 2 of 3 left · within ±100000 · 99.9 % intervals · quality"
 
     def gone(analyst: str | None) -> None:
         raise LedgerError("the ledger is gone")

@@ -37,6 +37,8 @@ def offered(before: str) -> list[str]:
     ("SELECT 1 FROM patients WHERE who", []), ("", []), ("SELECT ", []), ("SELECT 12", []),
     ("\\fo", ["\\format"]), ("\\d ", ["patients", "visits", '"Odd name"']), ("\\d v", ["visits"]),
     ("\\format m", ["markdown"]), ("\\confirm o", ["on", "off"]), ("\\budget ", []),
+    ("\\set q", ["quality on", "quality off"]), ("\\set level ", ["level 0.99", "level default"]),
+    ("\\set error o", ["error off"]),
     ("\\explain SELECT a FROM v", ["visits"]), ("\\plot ", []), ("\\nope x", []), ("  \\forma", ["\\format"]),
 ])
 def test_completion(before: str, first: list[str]) -> None:

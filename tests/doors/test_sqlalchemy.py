@@ -90,6 +90,8 @@ def test_the_package_offers_the_dialect() -> None:
     ("dpsql:///a/b.duckdb", {"database": "a/b.duckdb"}),
     ("dpsql:////a/b.duckdb?policy=p.toml&ledger=l&epsilon=0.5&delta=1e-9",
      {"database": "/a/b.duckdb", "policy": "p.toml", "ledger": "l", "epsilon": "0.5", "delta": "1e-9"}),
+    ("dpsql:///x?quality=true&level=0.99", {"database": "x", "quality": True, "level": "0.99"}),
+    ("dpsql:///x?quality=False&error=100", {"database": "x", "quality": False, "error": "100"}),
     ("dpsql://ada@/x", {"database": "x", "analyst": "ada"}),
     ("dpsql:///x?analyst=bob", {"database": "x", "analyst": "bob"}),
 ])
@@ -100,6 +102,7 @@ def test_urls(url: str, options: dict[str, str]) -> None:
 @pytest.mark.parametrize(("url", "reason"), [
     ("dpsql://host/x", "names a file"), ("dpsql://a:secret@/x", "names a file"), ("dpsql://h:1/x", "names a file"),
     ("dpsql:///x?epsilo=1", "no option epsilo; there are: policy, ledger"),
+    ("dpsql:///x?quality=maybe", "is true or false"), ("dpsql:///x?quality=true&quality=true", "is true or false"),
 ])
 def test_urls_that_mean_nothing(url: str, reason: str) -> None:
     with pytest.raises(sa.exc.ArgumentError, match=reason) as raised:
