@@ -145,9 +145,10 @@ def _pairs(question: Question, searched: Sequence[int]) -> Counting | None:
     """Contributions, and those that were scaled down for their many rows, or clipped."""
     guarded = question.guarded
     assert isinstance(guarded, Project), "the partials are computed last"
-    cuts = [Cut(Guard.SIZE, i) for i in searched]
-    printed = dict(guarded.items)
-    flags = [scalars.call("<>", question.values[i], printed[question.totals[i]]) for i in searched]
+    stated = (i for i, partial in enumerate(question.partials) if partial.within is not None)
+    places, printed = (*searched, *stated), dict(guarded.items)
+    cuts = [Cut(Guard.SIZE, i) for i in places]
+    flags = [scalars.call("<>", question.values[i], printed[question.totals[i]]) for i in places]
     rows = guarded.source
     if question.many is not None and any(partial.fold is not Fold.MAX for partial in question.partials):
         assert isinstance(rows, Project), "partials are scaled just below their clips"

@@ -6,7 +6,7 @@ How many groups were withheld is never said, for that depends on the data.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from dpsql.aggregates import Kept
@@ -14,7 +14,7 @@ from dpsql.answer import Clipped
 from dpsql.bound import Question
 from dpsql.catalog import Catalog
 from dpsql.derive import Known, derive
-from dpsql.expression import Lit, Ref
+from dpsql.expression import Call, Lit, Ref, Scalar
 from dpsql.noise import quantile
 from dpsql.noise.search import LOOSE, USUAL, needed, passing
 from dpsql.relation import CapGroups, CapRows, Filter, Fold, Project, Relation
@@ -32,7 +32,7 @@ def warn(statements: Sequence[Statement], catalog: Catalog, known: Known) -> tup
         if statement.chosen is not None:
             found["groups are private: those with few people are not shown"] = None
         told = (*_outside(statement, catalog), *_capped(statement), *_searched(statement),
-                *_single(statement, catalog, known), *_rows(statement), *_inside(statement))
+                *_single(statement, catalog, known), *_rows(statement), *_inside(statement), *_held(statement))
         found |= dict.fromkeys(told)
     return tuple(found)
 
@@ -113,11 +113,12 @@ def _what(closed: Statement, cut: Cut) -> str:
 
 
 def _users(statement: Statement, i: int) -> str:
-    """The aggregates that take a partial."""
+    """The aggregates that take a partial: of one that counts, but COUNT itself, the rows."""
     question = statement.question
+    counted = question.partials[i].fold in (Fold.ROWS, Fold.COUNT)
     pairs = zip(question.ask.measures, question.uses, strict=True)
     names = dict.fromkeys(measure.family.upper() for measure, uses in pairs if i in uses)
-    return "/".join(names)
+    return "/".join(f"rows of {name}" if counted and name != "COUNT" else name for name in names)
 
 
 def _size(statement: Statement, i: int, t: int) -> float:
@@ -139,6 +140,28 @@ def _capped(statement: Statement) -> list[str]:
         return []
     of = "" if statement.domain is None else f" of the {len(statement.domain)}"
     return [f"a person counts in at most {cap.limit}{of} groups: of people in more, some groups are left out"]
+
+
+def _held(statement: Statement) -> list[str]:
+    """Declared ranges that what is added up is held within: a value outside is moved."""
+    rows = (partial.row for partial in statement.question.partials)
+    ends = dict.fromkeys(found for row in rows if row is not None for found in _clamps(row))
+    shown = ", ".join(f"{name} {low} to {high}" for name, low, high in ends)
+    return [f"values outside a declared range count as its nearest end: {shown}"] if shown else []
+
+
+def _clamps(scalar: Scalar) -> Iterator[tuple[str, object, object]]:
+    """The columns that a scalar holds within their declared ranges, with the ends."""
+    match scalar:
+        case Call("clamp", (Ref(column), Lit(low), Lit(high))) if column.declared is not None:
+            yield column.source or column.name, _end(low), _end(high)
+        case Call(_, args):
+            for arg in args:
+                yield from _clamps(arg)
+
+
+def _end(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _outside(statement: Statement, catalog: Catalog) -> list[str]:
