@@ -98,3 +98,15 @@ def test_extremes_keep_away_from_the_ends(session: Session) -> None:
 def test_a_cap_is_told(session: Session) -> None:
     warnings = session.plan("SELECT ward, COUNT(*) FROM stays GROUP BY ward").warnings
     assert "a person counts in at most 3 groups: of people in more, some groups are left out" in warnings
+
+
+def test_declared_ranges_are_told_where_values_are_added_up(session: Session) -> None:
+    """A range holds values within it, so one that is wrong makes sums and means wrong; a count does not read values."""
+    held = "values outside a declared range count as its nearest end: days 0 to 30"
+    assert held in session.plan("SELECT SUM(days), AVG(days) FROM stays").warnings
+    assert held in session.plan("SELECT VARIANCE(days * 2) FROM stays").warnings
+    both = session.plan("SELECT SUM(days), AVG(age) FROM stays JOIN people USING (id)").warnings
+    assert held + ", age 0 to 100" in both
+    for of in ("COUNT(days) FROM stays", "SUM(ward) FROM stays", "COUNT(*) FROM stays WHERE days > 3"):
+        sql = f"SELECT {of}"
+        assert not any("declared range" in warning for warning in session.plan(sql).warnings)

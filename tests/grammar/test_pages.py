@@ -45,8 +45,9 @@ ANSWERED = [case for case in CASES if not case.refused]
 @pytest.mark.parametrize("case", ANSWERED, ids=[case.id for case in ANSWERED])
 def test_equals_plain_sql(case: Case, clinic: Session, plain: duckdb.DuckDBPyConnection) -> None:
     sql, params = case.blocks["sql query"], _params(case)
-    dialect = json.loads(case.blocks.get("json ask", "{}")).get("dialect", "duckdb")
-    answer = clinic.query(sql, params=params, epsilon=HUGE, fresh=True, dialect=dialect)
+    asked = json.loads(case.blocks.get("json ask", "{}"))
+    asked = {name: value for name, value in asked.items() if name not in ("epsilon", "delta", "error")}
+    answer = clinic.query(sql, params=params, epsilon=HUGE, fresh=True, **asked)
     found = plain.execute(case.blocks.get("sql plain", sql), params if "sql plain" not in case.blocks else None)
     names = tuple(item[0] for item in found.description or ())
     assert answer.columns == names
