@@ -30,6 +30,12 @@ _WRITTEN: dict[tuple[str, int], tuple[frozenset[str] | set[str], str]] = {      
     ("isnull", 2): ({"redshift"}, "coalesce(a, b)"),
     ("isnotnull", 1): (SPARK, "NOT a IS NULL"),
     ("std", 1): (SPARK, "stddev(a)"),
+    ("mean", 1): (SPARK, "avg(a)"),
+    ("hypot", 2): (SPARK, "sqrt(CAST(a AS DOUBLE) * a + CAST(b AS DOUBLE) * b)"),
+    ("log1p", 1): (SPARK, "ln(1 + CAST(a AS DOUBLE))"),
+    ("expm1", 1): (SPARK, "exp(a) - 1"),
+    ("to_timestamp", 1): ({"snowflake"}, "CAST(a AS TIMESTAMP)"),
+    ("to_timestamp_ntz", 1): ({"snowflake"}, "CAST(a AS TIMESTAMP)"),
     ("pmod", 2): (SPARK, "((a % b) + b) % b"),
     ("gcd", 2): (POSTGRES, "gcd(a, b)"),
     ("unix_timestamp", 1): ({"mysql"}, "CAST(floor(epoch(a)) AS BIGINT)"),
@@ -90,6 +96,21 @@ def _field(node: exp.Expr, dialect: str) -> exp.Expr:
     return exp.Case(this=value, ifs=ifs, default=exp.Literal.number(0))
 
 
+def _bucketed(node: exp.Expr, dialect: str) -> exp.Expr:
+    """WIDTH_BUCKET and RANGE_BUCKET over a list: how many of its ends a value reaches."""
+    given = node.args.get("threshold") or (node.expression if isinstance(node, exp.RangeBucket) else None)
+    if given is None:
+        return node
+    ends = given.expressions if isinstance(given, exp.Array) else []
+    numbers = [float(each.sql()) for each in ends if each.is_number]
+    if not ends or len(numbers) < len(ends) or numbers != sorted(numbers):
+        raise refusal("the ends of buckets are a list of literal numbers, in their order", node, "write a CASE")
+    ifs = [exp.If(this=exp.Is(this=node.this, expression=exp.Null()), true=exp.Null())]
+    ifs += [exp.If(this=exp.LT(this=node.this.copy(), expression=end), true=exp.Literal.number(place))
+            for place, end in enumerate(ends)]
+    return exp.Case(ifs=ifs, default=exp.Literal.number(len(ends)))
+
+
 def _middle(node: exp.Expr, dialect: str) -> exp.Expr:
     return substring(exp.Substring(**dict(zip(("this", "start", "length"), node.expressions, strict=False))), dialect)
 
@@ -147,4 +168,5 @@ _RULES: dict[str, tuple[set[str], Rule]] = {
     "format_datetime": (TRINO, _joda), "patindex": ({"tsql"}, _pattern_place), "date": ({"sqlite"}, _modified),
     "trunc": ({"oracle"}, _cut),
 }
-RULES: dict[str, Rule] = {"Anonymous": _named, "Elt": _chosen}
+RULES: dict[str, Rule] = {"Anonymous": _named, "Elt": _chosen, "RangeBucket": _bucketed,
+                          "WidthBucket": _bucketed}

@@ -148,6 +148,19 @@ def _regexp_part(node: exp.Expr, dialect: str) -> exp.Expr:
         exp.RegexpExtract(this=node.this, expression=exp.Literal.string(text), group=exp.Literal.number(0)))
 
 
+def _regexp_counted(node: exp.Expr, dialect: str) -> exp.Expr:
+    """REGEXP_COUNT(x, p): one letter is put behind each match, and the text is so much longer."""
+    pattern = node.expression.unnest()
+    try:
+        empty = re.compile(pattern.this).search("") is not None if isinstance(pattern, exp.Literal) else True
+    except re.error:
+        empty = True
+    if len(node.args) > 2 or empty:
+        raise refusal("REGEXP_COUNT takes a text and a literal pattern that does not match the empty text", node)
+    return made("length(regexp_replace(x, p, r, 'g')) - length(x)", x=node.this, p=pattern,
+                r=exp.Literal.string(r"\0."))
+
+
 def first_match(text: exp.Expr, pattern: exp.Expr, place: exp.Expr) -> exp.Expr:
     """Postgres' substring(x from p) and regexp_match: the first group if the pattern has one, else all that matches."""
     pattern = pattern.unnest()
@@ -302,8 +315,8 @@ def _safe(node: exp.Expr, dialect: str) -> exp.Expr:
 
 RULES: dict[str, Rule] = {
     "ByteLength": _bytes, "ILike": _like, "Left": _end, "Length": _length, "Like": _like, "National": _text,
-    "Overlay": _replaced, "RawString": _text, "RegexpExtract": _regexp_extracted, "RegexpLike": _matched,
-    "RegexpReplace": _regexp_replaced, "RegexpSubstr": _regexp_part, "Right": _end, "SafeFunc": _safe,
-    "SimilarTo": _similar, "SplitPart": _split, "StrPosition": _position, "Stuff": _replaced, "Substring": substring,
-    "SubstringIndex": _up_to, "Try": _safe,
+    "Overlay": _replaced, "RawString": _text, "RegexpCount": _regexp_counted, "RegexpExtract": _regexp_extracted,
+    "RegexpLike": _matched, "RegexpReplace": _regexp_replaced, "RegexpSubstr": _regexp_part, "Right": _end,
+    "SafeFunc": _safe, "SimilarTo": _similar, "SplitPart": _split, "StrPosition": _position, "Stuff": _replaced,
+    "Substring": substring, "SubstringIndex": _up_to, "Try": _safe,
 }

@@ -24,6 +24,7 @@ _UNITS = {
     "MS": "MILLISECOND", "IW": "WEEK", "DW": "DAYOFWEEK",
 }
 _ISO = ("ISOWEEK", "ISO_WEEK", "WEEKISO", "IW")
+_TICKS = {"0": "to_seconds", "3": "to_milliseconds", "6": "to_microseconds"}
 _FRACTIONS = {"MILLISECOND": 1000, "MICROSECOND": 1_000_000}
 _SMALL = {"HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"}
 
@@ -340,6 +341,14 @@ def _named(node: exp.Expr, dialect: str) -> exp.Expr:
     return exp.TimeToStr(this=node.this, format=exp.Literal.string(letters))
 
 
+def _of_ticks(node: exp.Expr, dialect: str) -> exp.Expr:
+    """TIMESTAMP_SECONDS, _MILLIS and _MICROS of BigQuery, whose moments are of UTC."""
+    unit = _TICKS.get(node.args["scale"].name if node.args.get("scale") else "0")
+    if dialect != "bigquery" or unit is None or node.args.get("format"):
+        return node
+    return made(f"TIMESTAMP '1970-01-01' + {unit}(n)", n=node.this)
+
+
 RULES: dict[str, Rule] = {
     "Add": _stays, "AddMonths": moved, "AtTimeZone": _in_zone, "Date": _in_zone, "DateAdd": moved,
     "DateDiff": _between, "DateStrToDate": _as_date, "DateSub": moved, "DatetimeAdd": moved, "DatetimeDiff": _between,
@@ -350,6 +359,6 @@ RULES: dict[str, Rule] = {
     "TimestampDiff": _between, "TimestampSub": moved, "TimestampFromParts": _from_parts, "TimestampTrunc": _truncated,
     "TimeStrToTime": _as_moment, "TimeToStr": _written, "ToChar": _written, "TsOrDsAdd": moved,
     "TsOrDsDiff": _between, "TsOrDsToDate": _as_date, "TsOrDsToDatetime": _as_moment, "TsOrDsToTimestamp": _as_moment,
-    "UnixDate": _days_since, "UnixSeconds": _seconds, "Week": _week, "YearOfWeek": _iso_year,
+    "UnixDate": _days_since, "UnixSeconds": _seconds, "UnixToTime": _of_ticks, "Week": _week, "YearOfWeek": _iso_year,
     "YearOfWeekIso": _iso_year,
 }

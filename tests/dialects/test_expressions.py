@@ -41,6 +41,14 @@ def scalar(text: str, dialect: str) -> Scalar:
 
 SAME = """
 postgres | v IS NOT NULL | v IS NOT NULL
+postgres | regexp_count(v, 'a.') | length(regexp_replace(v, 'a.', '\\0.', 'g')) - length(v)
+postgres | width_bucket(i, array[1, 5]) | CASE WHEN i IS NULL THEN NULL WHEN i < 1 THEN 0 WHEN i < 5 THEN 1 ELSE 2 END
+bigquery | range_bucket(i, [1, 5]) | CASE WHEN i IS NULL THEN NULL WHEN i < 1 THEN 0 WHEN i < 5 THEN 1 ELSE 2 END
+bigquery | timestamp_micros(b) | TIMESTAMP '1970-01-01' + to_microseconds(b)
+bigquery | timestamp_seconds(b) | TIMESTAMP '1970-01-01' + to_seconds(b)
+snowflake | to_timestamp(dt) | CAST(dt AS TIMESTAMP)
+spark | hypot(i, f) | sqrt(CAST(i AS DOUBLE) * i + CAST(f AS DOUBLE) * f)
+spark | expm1(f) | exp(f) - 1
 postgres | v NOTNULL | v IS NOT NULL
 postgres | NOT v IS NOT NULL | NOT (v IS NOT NULL)
 postgres | p IS NOT UNKNOWN | p IS NOT NULL
