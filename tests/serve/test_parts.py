@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from dpsql.doors.serve.failure import Failure, failure
 from dpsql.doors.serve.inference import inferred
 from dpsql.doors.serve.log import redacted
 from dpsql.doors.serve.memory import Memory
+from dpsql.doors.serve.office import Asked
 from dpsql.doors.serve.settings import Settings
 from dpsql.engines.stop import Stop
 from dpsql.errors import BudgetError, ExecutionError, InternalError, LedgerError, QueryError
@@ -90,6 +92,9 @@ def test_settings_follow_transactions() -> None:
 
 @pytest.mark.parametrize(("name", "value", "state"), [
     ("dpsql.epsilon", "0", "22023"), ("dpsql.epsilon", "nan", "22023"), ("dpsql.epsilon", "1e7", "22023"),
+    ("dpsql.error", "-1", "22023"), ("dpsql.error", "0", "22023"), ("dpsql.level", "2", "22023"),
+    ("dpsql.level", "0", "22023"), ("dpsql.level", "0.0", "22023"), ("dpsql.level", "1", "22023"),
+    ("dpsql.level", "0.9999999999", "22023"), ("dpsql.level", "", "22023"), ("dpsql.quality", "maybe", "22023"),
     ("dpsql.delta", "-1", "22023"), ("dpsql.dialect", "cobol", "22023"), ("dpsql.nope", "1", "42704"),
     ("nope", "1", "42704"), ("DateStyle", "German", "22023"), ("TimeZone", "Mars", "22023"),
     ("TimeZone", "../x", "22023"),
@@ -99,6 +104,16 @@ def test_values_that_are_not_taken(name: str, value: str, state: str) -> None:
     with pytest.raises(Failure) as refused:
         Settings("ann").change(name, value)
     assert refused.value.sqlstate == state
+
+
+def test_answers_bought_otherwise_are_remembered_apart() -> None:
+    asked = Asked("SELECT 1", (1,), "ann")
+    others = {"sql": "SELECT 2", "values": (True,), "epsilon": "1", "delta": "0", "dialect": "duckdb", "error": "9",
+              "level": "0.9", "quality": True}
+    assert {*others, "user", "fresh"} == {each.name for each in fields(Asked)}, "say whether it makes another answer"
+    for name, value in others.items():
+        assert replace(asked, **{name: value}).key("ann") != asked.key("ann"), name  # type: ignore[arg-type]
+    assert asked.key("ann") != asked.key("bob")
 
 
 def test_other_programs_may_keep_a_few_settings() -> None:

@@ -158,6 +158,43 @@ def test_a_price_is_set_for_the_connection(served: Served) -> None:
         assert next(each.fields["M"] for each in found if each.kind == "N").startswith("epsilon 0.25 spent")
 
 
+def test_how_much_was_cut_is_bought_for_the_connection(served: Served) -> None:
+    sql = "SELECT SUM(cost) FROM visits WHERE cost < 701"
+
+    def shares(raw: Raw) -> list[str]:
+        said = [each.fields for each in raw.query(sql) if each.kind == "N"]
+        return [each["M"] for each in said if each["S"] == "WARNING" and "% of people (" in each["M"]]
+
+    with served.raw() as raw, served.raw() as other:
+        assert shares(raw) == []
+        raw.query("SET dpsql.quality = on; SET dpsql.level = 0.9")
+        (bought,) = shares(raw)
+        assert "have more than 10 rows, and are scaled down to that" in bought and "with 90 %" in bought
+        before = raw.rows("SHOW dpsql.budget")
+        assert shares(raw) == [bought] and shares(other) == []          # a replay each, and each its own
+        raw.query("SET dpsql.quality = off; RESET dpsql.level")
+        assert shares(raw) == [] and raw.rows("SHOW dpsql.budget") == before
+        told = b"".join(row[0] or b"" for row in other.rows(f"SET dpsql.quality = on; EXPLAIN {sql}"))
+        assert b"quality: shares of people changed by the scaling down of many rows (epsilon 0.1)" in told
+
+
+def test_an_error_is_asked_in_place_of_a_price(served: Served) -> None:
+    with served.raw() as raw:
+        raw.query("SET dpsql.error = 200; SET dpsql.level = 0.99")
+        told = b"".join(row[0] or b"" for row in raw.rows("EXPLAIN SELECT COUNT(*) FROM visits"))
+        assert b"99 % within \xc2\xb1200" in told
+        raw.send(parse("SELECT COUNT(*) FROM visits"), describe("S"), SYNC)
+        assert "T" in kinds(raw.until())
+        raw.query("SET dpsql.epsilon = 1")
+        found = error(raw.query("SELECT COUNT(*) FROM visits"))
+        assert found["C"] == "22023" and found["H"] == "RESET dpsql.epsilon, or RESET dpsql.error"
+        assert raw.rows("SELECT COUNT(*) FROM pg_class") and error(raw.query("EXPLAIN SELECT COUNT(*) FROM visits"))
+        raw.query("RESET dpsql.epsilon")
+        assert "counts and sums alone" in error(raw.query("SELECT AVG(cost) FROM visits"))["M"]
+        raw.send(parse("SELECT AVG(cost) FROM visits"), describe("S"), SYNC)
+        assert "counts and sums alone" in error(raw.until())["M"]           # what is refused is refused there too
+
+
 def test_versions_are_negotiated(served: Served) -> None:
     for version, told, length in [(3 << 16, None, 4), (3 << 16 | 2, None, 32), (3 << 16 | 1, 3 << 16, 4),
                                   (3 << 16 | 99, 3 << 16 | 2, 32)]:

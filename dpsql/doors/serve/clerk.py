@@ -210,7 +210,8 @@ class Clerk:
         return Asked(
             query.sql, tuple(values[number - 1] for number in query.holes), self._client.user,
             settings.get("dpsql.epsilon"), settings.get("dpsql.delta"), settings.get("dpsql.dialect"),
-            settings.get("dpsql.fresh") == "on")
+            settings.get("dpsql.fresh") == "on", error=settings.get("dpsql.error"),
+            level=settings.get("dpsql.level"), quality=settings.get("dpsql.quality") == "on")
 
 
 def _asking(command: Command | None) -> Query | None:

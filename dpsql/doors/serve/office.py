@@ -11,9 +11,11 @@ from dpsql.doors.serve import values as of
 from dpsql.doors.serve.alone import Alone
 from dpsql.doors.serve.catalog.answer import Asker, Statement, catalog
 from dpsql.doors.serve.commands import CopyForm
+from dpsql.doors.serve.failure import Failure
 from dpsql.doors.serve.memory import SHORT, Memory
 from dpsql.doors.serve.messages import Field
 from dpsql.doors.serve.naming import named
+from dpsql.doors.terms import Terms
 from dpsql.engines.stop import Stop
 from dpsql.plan import Plan
 from dpsql.session import Session
@@ -27,7 +29,7 @@ MOST_ROWS = 200     # of an answer that is remembered; longer ones come from the
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A query with its values, who asks it, and at what price; empty texts are the policy's defaults."""
+    """A query with its values, who asks it, at what price, and how right it is to be; empty texts are the defaults."""
 
     sql: str
     values: tuple[object, ...]
@@ -36,6 +38,29 @@ class Asked:
     delta: str = ""
     dialect: str = "postgres"
     fresh: bool = False
+    error: str = ""
+    level: str = ""
+    quality: bool = False
+
+    @property
+    def terms(self) -> Terms:
+        """What goes along with it. Failure 22023 when it has both a price and an error."""
+        if self.epsilon and self.error:
+            raise Failure("22023", "dpsql.epsilon and dpsql.error are both set, and a query has one or the other",
+                          hint="RESET dpsql.epsilon, or RESET dpsql.error")
+        return {
+            "analyst": self.user, "epsilon": self.epsilon or None, "delta": self.delta or None,
+            "error": self.error or None, "level": self.level or None, "quality": self.quality, "dialect": self.dialect,
+        }
+
+    @property
+    def bought(self) -> tuple[object, ...]:
+        """What answers share that were bought alike."""
+        return self.epsilon, self.delta, self.error, self.level, self.quality
+
+    def key(self, user: str) -> tuple[object, ...]:
+        """What equal answers share; how they were bought matters to those that a user bought."""
+        return self.sql, repr(self.values), self.dialect, user, self.bought if user else ()
 
     @property
     def short(self) -> bool:
@@ -95,16 +120,14 @@ class Office:
 
     def known(self, asked: Asked) -> Outcome | None:
         """The answer to a query that reads no table, or the replay of one that this user bought here."""
-        return self._known.get(_key(asked, "")) or (None if asked.fresh else self._known.get(_key(asked, asked.user)))
+        return self._known.get(asked.key("")) or (None if asked.fresh else self._known.get(asked.key(asked.user)))
 
     def fields(self, asked: Asked) -> tuple[Field, ...]:
         """The columns of a query; free, and touches no data. Raises as `Session.plan`."""
-        key = (asked.sql, repr(asked.values), asked.epsilon, asked.delta, asked.dialect)
+        key = (asked.sql, repr(asked.values), asked.dialect, asked.bought)
 
         def found() -> tuple[Field, ...]:
-            columns = self.session.columns(
-                asked.sql, analyst=asked.user, epsilon=asked.epsilon or None, delta=asked.delta or None,
-                params=list(asked.values) or None, dialect=asked.dialect)
+            columns = self.session.columns(asked.sql, params=list(asked.values) or None, **asked.terms)
             return named([of.field(name, type_) for name, type_ in columns], asked.sql, asked.dialect)
 
         return self._shapes.found(key, found) if asked.short else found()
@@ -114,8 +137,7 @@ class Office:
         key = replace(asked, user="")
         with self._alone.of(key, stop, skip=asked.fresh or not asked.short):      # else each would be charged
             answer = self.session.query(
-                asked.sql, analyst=asked.user, epsilon=asked.epsilon or None, delta=asked.delta or None,
-                params=list(asked.values) or None, fresh=asked.fresh, dialect=asked.dialect, stop=stop)
+                asked.sql, params=list(asked.values) or None, fresh=asked.fresh, stop=stop, **asked.terms)
         columns = [of.field(name, type_) for name, type_ in zip(answer.columns, answer.types, strict=True)]
         said = [("WARNING", text) for text in answer.warnings]
         if answer.cost.epsilon > 0 or answer.cost.delta > 0:
@@ -131,7 +153,7 @@ class Office:
             return
         if plan.statements or not plan.program.public:
             whose = asked.user if plan.statements else ""
-            self._known.put(_key(asked, whose), outcome)
+            self._known.put(asked.key(whose), outcome)
 
     def statement(self, sql: str) -> Statement | None:
         """A question to the catalog, read; None when it is none. Failure for one that is not answered."""
@@ -144,9 +166,7 @@ class Office:
 
     def explain(self, asked: Asked) -> Outcome:
         """The explanation of a query, a row a line; free."""
-        told = self.session.explain(
-            asked.sql, analyst=asked.user, epsilon=asked.epsilon or None, delta=asked.delta or None,
-            params=list(asked.values) or None, dialect=asked.dialect)
+        told = self.session.explain(asked.sql, params=list(asked.values) or None, **asked.terms)
         return Outcome(PLAN, [(line,) for line in str(told).splitlines()], "EXPLAIN")
 
     def budget(self, user: str) -> Outcome:
@@ -164,11 +184,6 @@ class Office:
         """Returns when the ledger can be read and the engine answers; raises what is wrong."""
         self.session.balance(None)
         self.session.columns("SELECT 1 AS one", analyst=next(iter(self.session.policy.analysts or {}), None))
-
-
-def _key(asked: Asked, user: str) -> tuple[object, ...]:
-    """What equal answers share; the price matters to those that were bought."""
-    return asked.sql, repr(asked.values), asked.dialect, user, (asked.epsilon, asked.delta) if user else ()
 
 
 def shape(statement: Statement) -> tuple[Field, ...]:

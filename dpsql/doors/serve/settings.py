@@ -16,6 +16,7 @@ from dpsql.doors.serve.failure import Failure
 
 VERSION = "15.0"            # the release of PostgreSQL whose catalog and protocol are spoken
 LARGEST = 1_000_000         # epsilon beyond this is no price
+WIDEST = 10**18             # an error beyond this is none
 LONGEST = 1000              # characters of a value
 MOST_UNKNOWN = 64           # settings of other programs (`myapp.user`) that a connection may keep
 
@@ -74,17 +75,23 @@ def _duration(value: str) -> str:
     return value.strip()
 
 
-def _amount(least: bool) -> Check:
+def _amount(zero: bool = False, most: int = LARGEST, empty: str = "the policy's own") -> Check:
     def check(value: str) -> str:
         if value.strip().lower() in ("", "default"):
             return ""
         if len(value) > 60 or not re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,2})?\s*", value):
-            raise ValueError("it is a number such as 0.5, or empty for the policy's own")
+            raise ValueError(f"it is a number such as 0.5, or empty for {empty}")
         number = Fraction(value.strip())
-        if number > LARGEST or (least and not number):
-            raise ValueError(f"it is {'greater than 0' if least else 'at least 0'}, and at most {LARGEST}")
+        if number > most or not (number or zero):
+            raise ValueError(f"it is {'at least 0' if zero else 'greater than 0'}, and at most {most}")
         return value.strip()
     return check
+
+
+def _level(value: str) -> str:
+    if not re.fullmatch(r"\s*0?\.\d{1,9}\s*", value) or not Fraction(value.strip()):
+        raise ValueError("it is a number between 0 and 1, with at most nine digits: 0.99 for 99 %")
+    return value.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +117,15 @@ _TABLE = (
     Setting("default_transaction_isolation", "read committed", _any),
     Setting("default_transaction_read_only", "on", _any, True),
     Setting("dpsql.budget", "", None, False, "what is spent and left; SHOW alone"),
-    Setting("dpsql.delta", "", _amount(False), False, "what a query may cost; empty: the policy's"),
+    Setting("dpsql.delta", "", _amount(zero=True), False, "what a query may cost; empty: the policy's"),
     Setting("dpsql.dialect", "postgres", _one_of(*DIALECTS), False, "whose SQL queries are written in"),
-    Setting("dpsql.epsilon", "", _amount(True), False, "what a query may cost; empty: the policy's"),
+    Setting("dpsql.epsilon", "", _amount(), False, "what a query may cost; empty: the policy's"),
+    Setting("dpsql.error", "", _amount(most=WIDEST, empty="none"), False,
+            "instead of dpsql.epsilon: counts and sums within it, at the least cost"),
     Setting("dpsql.fresh", "off", _switch, False, "on: buy a new answer even when one was bought before"),
     Setting("dpsql.health", "", None, False, "whether queries can be answered; SHOW alone"),
+    Setting("dpsql.level", "0.95", _level, False, "how sure intervals are to hold, in EXPLAIN and warnings"),
+    Setting("dpsql.quality", "off", _switch, False, "on: a tenth of epsilon buys how much was cut, as WARNINGs"),
     Setting("extra_float_digits", "1", _any),
     Setting("in_hot_standby", "off", None, True),
     Setting("integer_datetimes", "on", None, True),
