@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from dpsql.ends import ends
 from dpsql.engines.scratch import Scratch, Table
+from dpsql.noise.joint import joint_reach, own_reach
 from dpsql.plan import Plan
 from dpsql.release import ReleasedTable
 from dpsql.render import checked
+from dpsql.statement import Statement
 
 Ends = tuple[object, object] | None
+Column = list[Ends]         # the intervals of one output
 Loaded = tuple[Table, Sequence[tuple[object, ...]]]
 
 
@@ -35,10 +39,10 @@ def tables(plan: Plan) -> tuple[Table, ...]:
 def finish(plan: Plan, released: Sequence[ReleasedTable], scratch: Scratch) -> Finished:
     """Runs the finish over the released tables.
 
-    An output that is a released measure keeps that measure's interval. One computed row by row from several gets the
-    root of the summed squares of what each can move it by, alone, within its own interval: exact for one measure,
-    within a few points of 95 % for sums and ratios of independent ones. Others (windows, aggregates of released
-    values, DISTINCT) have none. Raises ExecutionError when the engine fails.
+    An output that is a released measure keeps that measure's interval. One computed row by row from several takes what
+    each can move it by, alone, within its own interval, as an independent error: exact for one measure, within a point
+    of the level for sums and ratios of independent ones. Others (windows, aggregates of released values, DISTINCT)
+    have none. Raises ExecutionError when the engine fails.
     """
     loaded = [(Table(table.name, table.columns), table.rows) for table in released]
     try:
@@ -60,9 +64,11 @@ def _with_ends(plan: Plan, loaded: Sequence[Loaded], scratch: Scratch) -> Finish
         return None
     names, quoted, rows = scratch.run(checked(block.query), loaded, plan.program.public)
     width, shape = len(block.outputs), [output.ends for output in block.outputs]
+    intervals = _ends(rows, shape, plan)
     return Finished(
         tuple(names[:width]), _types(quoted[:width]), tuple(tuple(row[:width]) for row in rows),
-        tuple(_ends(row, shape) for row in rows), tuple(of is None or bool(of) for of in shape),
+        tuple(zip(*intervals, strict=True)) if width else ((),) * len(rows),
+        tuple(of is None or bool(of) for of in shape),
     )
 
 
@@ -71,15 +77,22 @@ def _types(quoted: Sequence[str]) -> tuple[str, ...]:
     return tuple(type_.strip('"') for type_ in quoted)
 
 
-def _ends(row: Sequence[object], shape: Sequence[Mapping[int, object] | None]) -> tuple[Ends, ...]:
+def _ends(rows: Sequence[Sequence[object]], shape: Sequence[Mapping[int, object] | None], plan: Plan) -> list[Column]:
+    """The intervals of each output, over all rows."""
     place = len(shape)
-    found: list[Ends] = []
-    for value, measures in zip(row, shape, strict=False):
-        many = len(measures or ())
-        pairs = [(row[place + 2 * i], row[place + 2 * i + 1]) for i in range(many)]
-        place += 2 * many
-        found.append(None if not pairs else _ordered(value, *pairs[0]) if many == 1 else _combined(value, pairs))
-    return tuple(found)
+    found: list[Column] = []
+    for i, measures in enumerate(shape):
+        start, place = place, place + 2 * len(measures or ())
+        values = [row[i] for row in rows]
+        pairs = [list(zip(row[start:place:2], row[start + 1 : place : 2], strict=True)) for row in rows]
+        match len(measures or ()):
+            case 0:
+                found.append([None] * len(rows))
+            case 1:
+                found.append([_ordered(value, *pair) for value, (pair,) in zip(values, pairs, strict=True)])
+            case _:
+                found.append(_combined(values, pairs, plan))
+    return found
 
 
 def _ordered(value: object, a: object, b: object) -> Ends:
@@ -92,13 +105,33 @@ def _ordered(value: object, a: object, b: object) -> Ends:
     return (low, high) if low <= value <= high else None  # type: ignore[operator]
 
 
-def _combined(value: object, ends: list[tuple[object, object]]) -> Ends:
-    """Independent errors add like the sides of a right angle, upwards and downwards apart."""
+def _combined(values: Sequence[object], ends: Sequence[Sequence[tuple[object, object]]], plan: Plan) -> Column:
+    """Independent errors, upwards and downwards apart, reach together as far as `joint_reach` says."""
+    numbers = [_floats(value, *pair) for value, pair in zip(values, ends, strict=True)]
+    known = np.array([each for each in numbers if each is not None])
+    if not known.size:
+        return [None] * len(values)
+    centre, moved = known[:, 0], known[:, 1:].T.reshape(-1, 2, len(known))
+    laplace, level = not all(map(_normal, plan.statements)), plan.statements[0].level
+    own = own_reach(laplace, level)
+    with np.errstate(invalid="ignore", over="ignore"):
+        up, down = (
+            joint_reach(np.maximum(away, 0.0) / own, laplace, level)
+            for away in (moved.max(axis=1) - centre, centre - moved.min(axis=1))
+        )
+    pairs = zip((centre - down).tolist(), (centre + up).tolist(), strict=True)
+    return [None if each is None else next(pairs) for each in numbers]
+
+
+def _floats(value: object, *ends: tuple[object, object]) -> list[float] | None:
     try:
-        centre = float(value)  # type: ignore[arg-type]
-        pairs = [(float(a), float(b)) for a, b in ends]  # type: ignore[arg-type]
+        return [float(each) for each in (value, *(end for pair in ends for end in pair))]  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
-    down = math.hypot(*(max(0.0, centre - min(pair)) for pair in pairs))
-    up = math.hypot(*(max(0.0, max(pair) - centre) for pair in pairs))
-    return (centre - down, centre + up)
+
+
+def _normal(statement: Statement) -> bool:
+    """Whether all its noise is Gaussian."""
+    noises = [noise for noise in statement.noises if noise is not None]
+    noises += [statement.chosen.noise] if statement.chosen is not None else []
+    return not statement.sides and all(noise.gaussian for noise in noises)

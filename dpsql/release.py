@@ -268,7 +268,7 @@ def _noisy(statement: Statement, index: int, exact: list[int], units: list[int])
         return Noisy(values, noise, partial.unit, statement.level)
     assert statement.chosen is not None, "the first row of each unit is the selection's own count"
     both = [beyond + first for beyond, first in zip(values, units, strict=True)]
-    together = noise.plus(statement.chosen.noise)
+    together = noise.plus(statement.chosen.noise, statement.level)
     near = shrunk(values, units, noise.deviation, together.reach(statement.level))
     best = [beyond + first for beyond, first in zip(near, units, strict=True)]
     return Noisy(both, together, partial.unit, statement.level, best)

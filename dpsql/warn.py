@@ -29,12 +29,22 @@ def warn(statements: Sequence[Statement], catalog: Catalog, known: Known) -> tup
     """What the plan tells before anything runs; `known` is what `derive` remembers. Pure."""
     found: dict[str, None] = {}
     for statement in statements:
-        if statement.chosen is not None:
-            found["groups are private: those with few people are not shown"] = None
-        told = (*_outside(statement, catalog), *_capped(statement), *_searched(statement),
+        told = (*_private(statement), *_outside(statement, catalog), *_capped(statement), *_searched(statement),
                 *_single(statement, catalog, known), *_rows(statement), *_inside(statement), *_held(statement))
         found |= dict.fromkeys(told)
     return tuple(found)
+
+
+def _private(statement: Statement) -> list[str]:
+    """Private groups, and how few people a group has when its own noise decides whether it is shown."""
+    if statement.chosen is None:
+        return []
+    told, opening = "groups are private: those with few people are not shown", statement.opening
+    if statement.chosen.bit:            # what is released does not decide
+        return [told]
+    few = "few" if opening is not None and opening.probe.groups is None else f"fewer than {statement.chosen.visible()}"
+    return [f"{told}; one of {few} people is shown only if noise adds to its number, "
+            "perhaps more than the interval says"]
 
 
 def notice(names: Sequence[str], rows: Sequence[Sequence[object]], ends: Sequence[Sequence[object]]) -> tuple[str, ...]:

@@ -53,6 +53,21 @@ def test_groups_of_a_key_are_single_peoples(session: Session) -> None:
     assert SINGLE not in session.plan("SELECT ward, COUNT(*) FROM stays GROUP BY ward").warnings
 
 
+def test_small_private_groups_are_shown_for_their_noise(session: Session) -> None:
+    """How few people a group has when its number's noise decides is told; not where nothing released decides."""
+    plan = session.plan("SELECT age, COUNT(*) FROM people GROUP BY age")
+    chosen = plan.statements[0].chosen
+    assert chosen is not None and not chosen.bit
+    (told,) = (each for each in plan.warnings if each.startswith("groups are private"))
+    assert f"one of fewer than {chosen.visible()} people is shown only if noise adds to its number" in told
+    few, many = (sum(v is not None for v in chosen.shown([chosen.visible() + d] * 400)) for d in (-2, 2))
+    assert few < many
+    shown = [v for v in chosen.shown([chosen.visible() - 6] * 4000) if v is not None]
+    assert shown and min(shown) > chosen.visible() - 6
+    plain = session.plan("SELECT age, SUM(age) FROM people GROUP BY age").warnings
+    assert "groups are private: those with few people are not shown" in plain
+
+
 def test_rows_outside_the_declared_values_are_told(session: Session) -> None:
     outside = "rows whose sex is NULL or none of its 2 declared values are in no group"
     assert outside in session.plan("SELECT sex, COUNT(*) FROM people GROUP BY sex").warnings

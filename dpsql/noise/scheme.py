@@ -51,12 +51,12 @@ class Noise:
             return laplace.quantile(self.scale, confidence)
         return nearest(gaussian.quantile(self.scale, confidence), self.factor)
 
-    def plus(self, other: Noise) -> Noise:
-        """The noise of a sum of two totals, for error bars: of two Laplace noises one with their 95 % quantile."""
+    def plus(self, other: Noise, confidence: float = USUAL) -> Noise:
+        """The noise of a sum of two totals, for error bars: of two Laplace noises one that reaches as far."""
         if self.gaussian:
             return Noise(True, Fraction(math.hypot(self.steps, other.steps)))
-        reach = float(sum_quantile(float(self.steps), float(other.steps), USUAL))
-        return Noise(False, Fraction(reach / -math.log(1 - USUAL)))
+        reach = float(sum_quantile(float(self.steps), float(other.steps), confidence))
+        return Noise(False, Fraction(reach / -math.log(1 - confidence)))
 
     @property
     def steps(self) -> Fraction:
