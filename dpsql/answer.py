@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Interval = tuple[object, object]
 SHOWN_ROWS = 200    # rows that print(answer) shows
 FORMAT = "dpsql.answer/1"
-BARE = "numbers without ± are noisy too: quantiles, windows, some joins and further aggregates leave no interval"
+BARE = "numbers without ± are noisy too: windows, some joins, further aggregates and bare quantiles leave no interval"
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,8 @@ def _totals(closed: Statement, probe: Probe, rows: Sequence[Row], chosen: dict[i
 
 def _closed(planned: Statement, opening: Opening, question: Question) -> Statement:
     """The statement of the question as it is now; InternalError where it costs more than was promised."""
-    made = statement(question, planned.domain, opening.catalog, opening.rest, opening.prefer)
+    made = statement(
+        question, planned.domain, opening.catalog, opening.rest, opening.prefer, quality=opening.quality)
     if planned.tallies:
         part = sum((event.epsilon for tally in planned.tallies for event in tally.spent()), Fraction(0))
         counted = tallies(question, opening.probe.searched, planned.domain, opening.catalog, part)

@@ -34,7 +34,7 @@ def planned(
     """The plan of a query for the epsilon and delta of `ask`; `passed` says which of them the caller insists on.
 
     With an `error` it is the cheapest plan whose 95 % intervals are within it (`priced`); of `ask` the delta counts.
-    `level` is the confidence of intervals; `quality` also buys how much was cut.
+    `level` is the confidence of intervals; `quality` buys those of quantiles, and how much was cut.
 
     `reader` reads public tables, to list public groups; `describe` types SQL over empty tables. Raises QueryError, with
     a caret over `sql`, for whatever cannot be answered; InternalError when a bound cannot be proved.

@@ -52,7 +52,8 @@ def plan(
     quality: bool = False,
 ) -> Plan:
     """The plan of a program for the epsilon and delta of `ask`; `prefer` names its noise, "laplace" or "gaussian";
-    `level` is the confidence of intervals; with `quality` a part of epsilon buys what tells how much was cut.
+    `level` is the confidence of intervals; with `quality` parts of epsilon buy what tells how much was cut, and the
+    intervals of quantiles.
 
     Raises QueryError for a question that cannot be answered under the policy, InternalError when a bound is not proved.
     """
@@ -87,7 +88,7 @@ def _stated(
     """The statement of a question for its share of the cost, with tallies of what it may cut, if these are bought."""
     searched = [i for i, ladder in enumerate(question.ladders) if ladder is not None]
     part = share.epsilon * QUALITY if quality and countings(question, searched) else Fraction(0)
-    made = statement(question, domain, catalog, Cost(share.epsilon - part, share.delta), prefer, known)
+    made = statement(question, domain, catalog, Cost(share.epsilon - part, share.delta), prefer, known, quality)
     counted = tallies(question, searched, domain, catalog, part, made.opening is not None) if part else ()
     return replace(made, level=level, tallies=counted)
 

@@ -108,7 +108,8 @@ class Session:
         `fresh`. `stop.now()`, from another thread, ends it; the charge stays. Raises QueryError or BudgetError before
         any charge, ExecutionError after one. With `error`, instead of an epsilon, it costs as little as 95 % intervals
         within +-error take, for counts and sums. `level` is the confidence of intervals, for 95 % by default. With
-        `quality` a tenth of the epsilon buys `Answer.clipped`: the noisy shares of what bounds cut.
+        `quality` a tenth of the epsilon buys `Answer.clipped`, the noisy shares of what bounds cut, and half of that of
+        each quantile, MIN and MAX its interval.
         """
         with self._watch.over(stop):
             plan = self.plan(

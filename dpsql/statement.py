@@ -33,6 +33,7 @@ class Opening:
     """What a statement still leaves open: the searches, the SQL that counts for them, and what is left for totals.
 
     `prefer` is the mechanism that the totals will have, whatever is chosen; None: the better one for what is chosen.
+    `quality` says that quantiles buy intervals too.
     """
 
     probe: Probe
@@ -41,6 +42,7 @@ class Opening:
     rest: Cost
     prefer: str | None
     catalog: Catalog
+    quality: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +99,12 @@ Bought = tuple[tuple[Noise | None, ...], Chosen | None, tuple[Event, ...]]
 
 def statement(
     question: Question, domain: tuple[Group, ...] | None, catalog: Catalog, share: Cost, prefer: str | None = None,
-    known: Known | None = None,
+    known: Known | None = None, quality: bool = False,
 ) -> Statement:
     """The statement of a bounded question for its share of the cost; `domain` lists its public groups.
 
-    Of Laplace and Gaussian noise the better is taken, or what `prefer` names; `known` is what `derive` remembers.
+    Of Laplace and Gaussian noise the better is taken, or what `prefer` names; `known` is what `derive` remembers. With
+    `quality` quantiles buy intervals.
     Raises QueryError when the share is too small for any answer, InternalError when a bound is not proved.
     """
     facts = derive(question.guarded, catalog, known)
@@ -111,10 +114,10 @@ def statement(
     try:
         searches = probe(question, groups, domain is not None, share.epsilon)
         if searches is None:
-            bought, sides = _bought(question, domain, found, same, groups, catalog, share, prefer)
+            bought, sides = _bought(question, domain, found, same, groups, catalog, share, prefer, quality)
             opening = None
         else:
-            opening, bought, sides = _opened(question, domain, searches, found, same, catalog, share, prefer)
+            opening, bought, sides = _opened(question, domain, searches, found, same, catalog, share, prefer, quality)
     except ValueError:
         raise _too_small(question) from None
     sql, params = _total(question, same, catalog) if question.partials or domain is None else ("", frozenset())
@@ -126,12 +129,12 @@ def statement(
 
 def _bought(
     question: Question, domain: tuple[Group, ...] | None, found: list[int], same: tuple[bool, ...], groups: int,
-    catalog: Catalog, share: Cost, prefer: str | None,
+    catalog: Catalog, share: Cost, prefer: str | None, quality: bool,
 ) -> tuple[Bought, tuple[Side, ...]]:
     """The noise of every partial, the choice of groups, what both cost; and the sides."""
     cells, served = _cells(question, domain, found, same)
     totals, one = _parts(question, len(cells) + (domain is None), share)
-    sides = tuple(side(table, domain, catalog, one) for table in question.tables)
+    sides = tuple(side(table, domain, catalog, one, None, quality) for table in question.tables)
     if not cells and domain is not None:
         return ((), None, ()), sides
     make = partial(_typed, question, served, totals, share.delta, _least(domain, catalog))
@@ -160,7 +163,7 @@ def _typed(
 
 def _opened(
     question: Question, domain: tuple[Group, ...] | None, searches: Probe, found: list[int], same: tuple[bool, ...],
-    catalog: Catalog, share: Cost, prefer: str | None,
+    catalog: Catalog, share: Cost, prefer: str | None, quality: bool,
 ) -> tuple[Opening, Bought, tuple[Side, ...]]:
     """The searches, and a promise of what comes after them: noise for bounds of one step, events that cost no less.
 
@@ -171,7 +174,8 @@ def _opened(
     totals, one = _parts(question, len(cells) + (domain is None), rest)
     least, groups, most = _least(domain, catalog), searches.groups, _most_groups(searches, domain)
     sides = tuple(
-        side(table, domain, catalog, one, most if groups is None or table.open else None) for table in question.tables
+        side(table, domain, catalog, one, most if groups is None or table.open else None, quality)
+        for table in question.tables
     )
     bought: Bought = ((), None, ())
     if cells or domain is None:
@@ -187,7 +191,7 @@ def _opened(
     for i in searches.tables:
         kept_counted(question.tables[i], catalog)
     noises, chosen, events = bought
-    opening = Opening(searches, sql, params, rest, prefer, catalog)
+    opening = Opening(searches, sql, params, rest, prefer, catalog, quality)
     return opening, (noises, chosen, (*searches.events, *events)), sides
 
 

@@ -23,6 +23,7 @@ from dpsql.statement import Statement
 from dpsql.tally import Cut, Guard, Share
 
 FEWER = ": of people with more, some are left out"
+BUY = "quality=True buys one"
 
 
 def warn(statements: Sequence[Statement], catalog: Catalog, known: Known) -> tuple[str, ...]:
@@ -273,7 +274,8 @@ def _inside(statement: Statement) -> list[str]:
                 continue
             bare = choice.spread is None
             if statement.opening is not None and statement.opening.probe.groups is None:
-                found += ["quantiles, MIN and MAX have no interval"] * bare      # ranks are known once groups are
+                # ranks are known once groups are
+                found += [f"quantiles, MIN and MAX have no interval; {BUY}"] * bare
             elif rank.margin is None or rank.margin < 2:
                 reach = max(reach, bare * math.ceil(quantile.reach(rank, grid.places)))
             else:
@@ -281,7 +283,8 @@ def _inside(statement: Statement) -> list[str]:
                 count = math.ceil(rank.margin)
                 found.append(f"{name} is a value with about {count} {who} {way} it: the very {last} is one person's")
     if reach:
-        found.append(f"a quantile has no interval: with 95 % at most {reach} rows lie between it and the true one")
+        found.append(f"a quantile has no interval: with 95 % at most {reach} rows lie between it and the true one; "
+                     f"{BUY}")
     return found
 
 

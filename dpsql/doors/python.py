@@ -36,7 +36,8 @@ def query(
     `$name` (a mapping). `dialect` is whose SQL it is: duckdb, postgres, snowflake, bigquery, ... The same query again
     is answered from the ledger, free; `fresh` buys a new answer. `error`, in place of `epsilon`, asks for counts and
     sums whose intervals are within +-error, as cheaply as that goes; `level` is the confidence of intervals.
-    With `quality` a tenth of the epsilon buys the noisy shares of what bounds cut (`Answer.clipped`, and warnings).
+    With `quality` a tenth of the epsilon buys the noisy shares of what bounds cut (`Answer.clipped`, and warnings), and
+    half of that of each quantile, MIN and MAX its interval.
 
     The database stays open, read-only, for the next call; `dpsql.doors.python.close()` lets go of it.
 

@@ -35,9 +35,11 @@ Patch = pytest.MonkeyPatch
 KINDS = ("a", "b", "c", "d")
 
 
-def made(text: str, mode: str = "loose", delta: Fraction = Fraction(1, 10**9)) -> tuple[World, Plan]:
+def made(
+    text: str, mode: str = "loose", delta: Fraction = Fraction(1, 10**9), quality: bool = False,
+) -> tuple[World, Plan]:
     here = world(mode)
-    return here, planned(text, here.catalog, Cost(Fraction(1), delta), here.public, here.typed)
+    return here, planned(text, here.catalog, Cost(Fraction(1), delta), here.public, here.typed, quality=quality)
 
 
 def rows(units: Any = (), orders: Any = (), items: Any = (), mode: str = "loose") -> Database:

@@ -13,13 +13,15 @@ from test_tables import check_rows_counted, counts
 from dpsql import guard, tabulate
 from dpsql import side as side_of
 from dpsql.engines.base import Rows
-from dpsql.noise import quantile
+from dpsql.noise import quantile, spread
 from dpsql.noise.laplace import laplace_event
 from dpsql.noise.quantile import Rank
 from dpsql.noise.scheme import Noise
+from dpsql.noise.spread import Spread
 from dpsql.relation import CapRows
 from dpsql.release import release
 from dpsql.render import _Printer
+from dpsql.side import Choice
 
 
 def check_tables() -> None:
@@ -48,6 +50,24 @@ def check_choice() -> None:
     ratios = [one / other for one, other in zip(*odds, strict=True)]
     assert max(ratios) / min(ratios) <= Fraction(1649, 1000)
     assert quantile.choice_event(wanted, 3).epsilon == 3 * wanted.width
+
+
+def check_ends() -> None:
+    """An interval misses at most one median in 20, tells rows apart by no more than exp(1/2), and is paid for."""
+    wanted = Spread(quantile.Rank(Fraction(1, 2), 2, Fraction(1, 2), None), 9)
+    nested = spread._nested(0, 8, 0, wanted)
+    odds = []
+    for rows_there in ((250, 0, 250), (240, 60, 200), (242, 60, 200), (240, 60, 202)):
+        scores = spread._scores(quantile.histogram((0, 4, 8), rows_there), (0, 8), nested, wanted, 0.95)
+        weights = [quantile._weight(int(score), wanted.rank.rate) for score in scores]
+        odds.append([Fraction(weight, sum(weights)) for weight in weights])
+    assert sum(odds[0][:-1]) <= Fraction(1, 20)         # the median lies between the ends of the grid
+    for other in odds[2:]:
+        ratios = [one / more for one, more in zip(odds[1], other, strict=True)]
+        assert max(ratios) / min(ratios) <= Fraction(1649, 1000)
+    assert spread.spread_event(wanted, 3).epsilon == 3 * wanted.rank.width
+    _, found = made("SELECT MEDIAN(v) FROM orders", quality=True)
+    assert sum(event.epsilon for event in found.statements[0].spent()) == found.cost.epsilon
 
 
 def check_bins() -> None:
@@ -91,6 +111,25 @@ def one_group_charged(patch: Patch) -> None:
     patch.setattr(quantile, "choice_event", lambda wanted, groups: event(wanted, 1))
 
 
+def one_group_of_ends_charged(patch: Patch) -> None:
+    event = spread.choice_event
+    patch.setattr(spread, "choice_event", lambda wanted, groups: event(wanted, 1))
+
+
+def ends_are_free(patch: Patch) -> None:
+    patch.setattr(Choice, "events", property(lambda self: (self.event,)))
+
+
+def ends_aim_inwards(patch: Patch) -> None:
+    aim = Spread.aim
+    patch.setattr(Spread, "aim", lambda self, level: -aim(self, level))
+
+
+def ends_aim_half_as_far(patch: Patch) -> None:
+    aim = Spread.aim
+    patch.setattr(Spread, "aim", lambda self, level: aim(self, level) // 2)
+
+
 def empty_bins_exact(patch: Patch) -> None:
     added = Noise.added
     patch.setattr(Noise, "added", lambda self, exact: [
@@ -108,10 +147,15 @@ MUTANTS: tuple[tuple[Callable[[Patch], None], Callable[[], None]], ...] = (
     (no_row_cap_printed, check_tables), (no_row_cap_in_tables, check_tables), (groups_ranked_by_row, check_tables),
     (empty_bins_exact, check_bins), (bins_charged_apart, check_bins),
     (no_group_cap, check_tables), (half_the_sensitivity, check_choice), (one_group_charged, check_choice),
+    (half_the_sensitivity, check_ends), (one_group_of_ends_charged, check_ends), (ends_are_free, check_ends),
+    (ends_aim_inwards, check_ends), (ends_aim_half_as_far, check_ends),
 )
 
 
-@pytest.mark.parametrize("check", [check_tables, check_choice, check_bins], ids=lambda check: check.__name__)
+CHECKS = check_tables, check_choice, check_ends, check_bins
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_dpsql_passes(check: Callable[[], None]) -> None:
     check()
 
