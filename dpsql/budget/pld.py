@@ -41,7 +41,7 @@ def pld_epsilon(events: Sequence[Event], delta: Fraction) -> float | None:
     and the others by pairs of distributions that are at least as far apart, are together as private as those.
     Proof: divergences of a product do not shrink when a factor is replaced by one that is at least as far apart at
     every epsilon, also where mechanisms are chosen adaptively. Bounded range has at most the divergences of
-    `_within_range`. Of several such proofs the smallest epsilon is returned.
+    `within_range`. Of several such proofs the smallest epsilon is returned.
     Needs: each event's own prices.
     Source: Zhu, Dong, Wang, "Optimal Accounting of Differential Privacy via Characteristic Function" (2022), theorem
     10; Dong, Durfee, Rogers (2020).
@@ -106,12 +106,12 @@ def _distribution(part: Part, step: float) -> PrivacyLossDistribution:
     if kind == "normal":
         return privacy_loss_distribution.from_gaussian_mechanism(first, value_discretization_interval=step)
     if kind == "range":
-        return _within_range(first, step)
+        return within_range(first, step)
     return privacy_loss_distribution.from_privacy_parameters(
         DifferentialPrivacyParameters(first, second), value_discretization_interval=step)
 
 
-def _within_range(width: float, step: float) -> PrivacyLossDistribution:
+def within_range(width: float, step: float) -> PrivacyLossDistribution:
     """The losses of a mechanism of bounded range.
 
     Theorem: if the privacy loss lies in an interval of length w that holds 0, whichever, delta(epsilon) is at most

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dpsql.budget.conversion import epsilon_of, rho_within
 from dpsql.budget.events import Event
-from dpsql.budget.pld import _within_range, pld_epsilon
+from dpsql.budget.pld import pld_epsilon, within_range
 from dpsql.noise.gaussian import multiplier
 
 calm = settings(deadline=None, max_examples=60)
@@ -134,7 +134,7 @@ def test_theorem_within_range(accounting: object, width: float, place: float, at
                 for q, loss in ((chance, top), (1 - chance, top - width)))
     bound = math.expm1((epsilon - width) / 2) ** 2 / -math.expm1(-width)
     assert worst <= bound * (1 + 1e-9) + 1e-12
-    made = _within_range(width, 1e-4)
+    made = within_range(width, 1e-4)
     assert bound - 1e-9 <= made.get_delta_for_epsilon(epsilon) <= bound + 3e-4
 
 
