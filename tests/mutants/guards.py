@@ -100,7 +100,8 @@ GUARDS: tuple[tuple[str, Mutate, Callable[[], object]], ...] = (
     ("believe: one group in every question", answered("statement:groups_touched", 1), _DISTANCES),
     ("believe: one group of those listed", both(
         answered("guard:listed_groups", 1), answered("sensitivity:listed_groups", 1)), _DISTANCES),
-    ("believe: one row in every table of rows", answered("statement:rows_counted", 1), _TABLES),
+    ("believe: one row in every table of rows", answered("side:rows_counted", 1), _TABLES),
+    ("believe: one group in every table of rows", answered("side:groups_touched", 1), _TABLES),
     ("halve: the sensitivity of partials", scaled("statement:magnitudes", HALF), _DISTANCES),
     ("halve: the clip of partials that is believed", both(
         skipped("bound:_clip"), scaled("statement:magnitudes", HALF)), _DISTANCES),
