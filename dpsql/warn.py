@@ -23,7 +23,7 @@ from dpsql.statement import Statement
 from dpsql.tally import Cut, Guard, Share
 
 FEWER = ": of people with more, some are left out"
-BUY = "quality=True buys one"
+BUY = "quality buys one"
 
 
 def warn(statements: Sequence[Statement], catalog: Catalog, known: Known) -> tuple[str, ...]:

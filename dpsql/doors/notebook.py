@@ -47,7 +47,8 @@ class Desk:
         --epsilon N, --delta N   what a query may cost (default: the policy's)
         --error N                instead of an epsilon: counts and sums within +-N, at the least cost
         --level N                how sure the interval of a number is to hold it (default: 0.95)
-        --quality                spend a tenth of the epsilon on how much was cut; --no-quality: a cell without
+        --quality                spend a tenth of the epsilon on how much was cut, and half of a quantile's on its
+                                 interval; --no-quality: a cell without
         --dialect NAME           whose SQL it is: duckdb, postgres, snowflake, bigquery, ...
         """
         options = _options(line, cell is not None)

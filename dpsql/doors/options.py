@@ -37,7 +37,8 @@ def exactness(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--level", type=float, metavar="N",
                         help="how sure the interval of a number is to hold it (default: 0.95)")
     parser.add_argument("--quality", action="store_true",
-                        help="spend a tenth of the epsilon on how much was cut by caps, limits and clips")
+                        help="spend a tenth of the epsilon on how much was cut by caps, limits and clips, and half of "
+                             "what each quantile costs on its interval")
 
 
 def resources(parser: argparse.ArgumentParser) -> None:
