@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -25,6 +26,7 @@ from dpsql.tally import QUALITY, countings, tallies
 from dpsql.warn import warn
 
 UNCUT = "nothing that people add is cut here, so nothing was spent on telling how much"
+MOST_NUMBERS = 4        # of a question, in how epsilon is divided: none gets more than twice what another gets
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,28 @@ def _stated(
 
 
 def _shares(bounded: list[tuple[Question, tuple[Group, ...] | None]], ask: Cost) -> list[Cost]:
-    """What each question may cost: equal parts of epsilon and delta for those that buy anything."""
-    selects = [bool(question.keys) and domain is None for question, domain in bounded]
-    buys = [selecting or bool(question.partials or question.tables)
-            for (question, _), selecting in zip(bounded, selects, strict=True)]
-    part = Fraction(1, max(1, sum(buys)))
-    return [Cost(ask.epsilon * part * buying, ask.delta * part * buying) for buying in buys]
+    """What each question may cost: parts of epsilon in proportion to the root of the numbers it buys, equal ones of
+    delta.
+
+    The relative error of a question grows with its numbers, over groups that share the rows and measures that share
+    its epsilon, and falls with that epsilon: the sum of n/e for a given sum of e is least for e in proportion to the
+    root of n (Lagrange). Beyond MOST_NUMBERS it no longer grows, or what a question of one number says, often of all
+    rows or within a condition, would say little.
+    """
+    numbers = [_numbers(question, domain) for question, domain in bounded]
+    roots = [math.isqrt(min(MOST_NUMBERS, n) << 20) for n in numbers]
+    part = Fraction(1, max(1, sum(n > 0 for n in numbers)))
+    return [Cost(ask.epsilon * root / max(1, sum(roots)), ask.delta * part * (root > 0)) for root in roots]
+
+
+def _numbers(question: Question, domain: tuple[Group, ...] | None) -> int:
+    """How many numbers a question buys: totals, lookups and the choice of groups, in each group; 0 if it buys none.
+
+    How many private groups there are nobody knows: as many as matter.
+    """
+    selecting = bool(question.keys) and domain is None
+    totals = len(question.partials) + sum(len(table.bought) for table in question.tables) + selecting
+    return totals * (MOST_NUMBERS if domain is None else max(1, len(domain)))
 
 
 def _question(

@@ -207,15 +207,16 @@ def _settled(
 ) -> tuple[str | None, Scheme]:
     """The mechanism of totals whose bounds are open, and its scheme for the narrowest bounds; each argument makes one.
 
-    It is settled here; but while groups are open (`free`), which is better is not known, and either is promised (None),
-    if a delta allows: Gaussian noise grows with the root of their number, and is shown as such. One that serves the
-    widest bounds serves all, for noise grows with them. ValueError when none does.
+    It is settled here; but while groups are open (`free`) it may turn on their number, and either is promised (None),
+    if a delta allows. Gaussian noise grows with the root of that number, Laplace noise with itself: where it is
+    Gaussian for one group, or Laplace for the most, it is so for all. One that serves the widest bounds serves all, for
+    noise grows with them. ValueError when none does.
     """
-    if free and prefer is None and _made(wide, "laplace") is not None:
-        found = _made(narrow, "gaussian")
-        if found is not None:
-            return None, found
     best = narrow(prefer)
+    if free and prefer is None and not best.gaussian and _made(wide, "laplace") is not None:
+        found, widest = _made(narrow, "gaussian"), _made(wide, None)
+        if found is not None and (widest is None or widest.gaussian):
+            return None, found
     first = "gaussian" if best.gaussian else "laplace"
     for name in dict.fromkeys((first, "laplace", "gaussian")) if prefer is None else (first,):
         found = best if name == first else _made(narrow, name)
@@ -224,7 +225,7 @@ def _settled(
     raise ValueError("no noise for the widest bounds that may be chosen")
 
 
-def _made(make: Callable[[str | None], Scheme], name: str) -> Scheme | None:
+def _made(make: Callable[[str | None], Scheme], name: str | None) -> Scheme | None:
     try:
         return make(name)
     except ValueError:

@@ -75,3 +75,17 @@ def test_forms_compare_by_value(session: dpsql.Session) -> None:
     form = PlanForm.from_json(session.plan("SELECT COUNT(*) AS n FROM people").to_json())
     assert form == replace(form) and form != replace(form, epsilon=Fraction(1))
     assert form != PlanForm.from_json(session.plan("SELECT COUNT(*) AS n FROM people", epsilon=0.2).to_json())
+
+
+@pytest.mark.parametrize(("sql", "parts"), [
+    ("SELECT (SELECT COUNT(*) FROM people) / (SELECT COUNT(*) FROM people WHERE x > 0)", (1, 1)),
+    ("SELECT (SELECT SUM(x) FROM people), (SELECT AVG(x) FROM people)", (1, 2)),
+    ("SELECT day, COUNT(*), SUM(x), AVG(x) FROM people GROUP BY day HAVING COUNT(*) > (SELECT COUNT(*) FROM people)",
+     (4, 1)),
+    ("SELECT town, COUNT(*) FROM people GROUP BY town HAVING COUNT(*) > (SELECT COUNT(*) / 9 FROM people)", (4, 1)),
+])
+def test_questions_of_more_numbers_get_more(session: dpsql.Session, sql: str, parts: tuple[int, ...]) -> None:
+    """In proportion to the root of their number, up to 4; all of it is divided, and no more."""
+    spent = [float(sum(event.epsilon for event in each.spent())) for each in session.plan(sql, epsilon=1).statements]
+    wanted = [part**0.5 / sum(each**0.5 for each in parts) for part in parts]
+    assert sorted(spent) == pytest.approx(sorted(wanted), rel=1e-3) and sum(spent) <= 1

@@ -29,16 +29,18 @@ DELTA = 1e-6
 
 
 class Kept:
-    """An engine that scans once: the exact rows of each statement are kept, under one salt."""
+    """An engine that scans once: the exact rows of each statement and its values are kept, under one salt."""
 
     def __init__(self, engine: Any) -> None:
-        self._engine, self._rows = engine, dict[str, Rows]()
+        self._engine, self._rows = engine, dict[tuple[str, str], Rows]()
 
     def run(self, sql: str, params: Mapping[str, object]) -> Rows:
         """The rows of a statement, scanned when it is new."""
-        if sql not in self._rows:
-            self._rows[sql] = self._engine.run(sql, {**params, **({"salt": "bench"} if "salt" in params else {})})
-        return self._rows[sql]
+        given = {**params, **({"salt": "bench"} if "salt" in params else {})}
+        key = sql, repr(sorted(given.items()))
+        if key not in self._rows:
+            self._rows[key] = self._engine.run(sql, given)
+        return self._rows[key]
 
     def close(self) -> None:
         """Closes the engine."""
