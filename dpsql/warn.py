@@ -91,7 +91,8 @@ def cut(planned: Statement, closed: Statement, unseen: frozenset[int]) -> tuple[
         )
         found.append(f"what {each} adds was cut where it was chosen privately, "
                      f"{', '.join(sizes[i] for i, _, _ in cuts)}: {sure} at most {most} {who} had "
-                     f"more{' of each' * (len(cuts) > 1)}; intervals are of the noise alone")
+                     f"more{' of each' * (len(cuts) > 1)}; intervals are of the noise alone, and where some had far "
+                     f"more the true number lies outside{_above(planned, [i for i, _, _ in cuts])}")
     return (*found, *(f"{_left_out(closed, closed.sides[i])}, as chosen privately{FEWER}" for i in of.tables))
 
 
@@ -121,6 +122,17 @@ def _what(closed: Statement, cut: Cut) -> str:
             side = closed.sides[cut.place]
             some = f"{_kept(side.table.guarded)} {_one(side)}s in {_lookups(closed, side)}"
             return f"have more than {some}, and some of these are left out"
+
+
+def _above(statement: Statement, cut: Sequence[int]) -> str:
+    """The totals that a cut only makes smaller: of what is never negative."""
+    question = statement.question
+    pairs = zip(question.ask.measures, question.uses, strict=True)
+    found = dict.fromkeys(
+        measure.family.upper() for measure, uses in pairs for i in uses
+        if measure.family in ("count", "sum") and i in cut and question.partials[i].low >= 0
+    )
+    return f", above the interval of {'/'.join(found)}" if found else ""
 
 
 def _users(statement: Statement, i: int) -> str:

@@ -73,11 +73,31 @@ def test_the_answer_says_where_it_was_cut_and_how_much(session: Session) -> None
     answer = session.query("SELECT COUNT(*) FROM row", epsilon=Fraction(100))
     (note,) = [warning for warning in answer.warnings if " was cut " in warning]
     found = re.fullmatch(r"what a person adds was cut where it was chosen privately, COUNT at (\d+): with 95 % at most "
-                         r"(\d+) people had more; intervals are of the noise alone", note)
+                         r"(\d+) people had more; intervals are of the noise alone, and where some had far more the "
+                         r"true number lies outside, above the interval of COUNT", note)
     assert found is not None
     assert int(found[1]) >= 2
     assert int(found[2]) < 10
     assert session.query("SELECT COUNT(*) FROM row", epsilon=Fraction(100)).warnings == answer.warnings
+
+
+def test_of_what_is_never_negative_the_lower_end_holds(tmp_path: Path) -> None:
+    """Where a few have most rows the truth is above nearly every interval, as the answer says, and below none."""
+    (tmp_path / "policy.toml").write_text(POLICY)
+    connection = duckdb.connect()
+    connection.execute("CREATE TABLE person (id INTEGER PRIMARY KEY)")
+    connection.execute("INSERT INTO person SELECT * FROM range(3000)")
+    connection.execute("CREATE TABLE row AS SELECT i AS id, 1.5 AS x FROM range(3000) t(i), "
+                       "range(CAST(1 + 2000 / (1 + i) AS BIGINT))")
+    ((truth,),) = connection.execute("SELECT COUNT(*) FROM row").fetchall()
+    with Session(connection, tmp_path / "policy.toml", tmp_path / "ledger") as session:
+        answers = [session.query("SELECT COUNT(*) FROM row", epsilon=1, fresh=True) for _ in range(40)]
+    connection.close()
+    said = [any(note.endswith("above the interval of COUNT") for note in answer.warnings) for answer in answers]
+    ends = [answer.intervals[0][0] for answer in answers]
+    assert all(end is not None and end[0] <= truth for end, told in zip(ends, said, strict=True) if told)
+    missed = [told for end, told in zip(ends, said, strict=True) if end is not None and end[1] < truth]
+    assert len(missed) > 20 and all(missed)
 
 
 LOST = "no size was found for "
