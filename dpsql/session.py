@@ -158,6 +158,8 @@ class Session:
         sure = float(_amount("level", level, Fraction(USUAL)))
         if not 0 < sure <= SUREST:
             raise QueryError("level is the confidence of intervals, between 0 and 1 - 1e-9: 0.99 for 99 %")
+        if quality not in (True, False):        # a text, even "no", would count as true, and be paid
+            raise QueryError("quality is True or False")
         key = (sql, repr(params), ask, dialect, passed, within, sure, quality)
         with self._lock:
             known = self._plans.get(key)

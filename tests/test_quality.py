@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import duckdb
 import pytest
 
 from dpsql.engines.base import Rows
+from dpsql.errors import QueryError
 from dpsql.release import shares
 from dpsql.session import Session
 
@@ -107,6 +109,14 @@ def test_explain_is_as_sure_as_asked(session: Session, sql: str) -> None:
         return float(found[1])
 
     assert within(0.5) < within(0.95) < within(0.999)
+
+
+@pytest.mark.parametrize("quality", ["no", "false", "on", None, 2])
+def test_no_text_counts_as_yes(session: Session, quality: Any) -> None:
+    spent = session.balance().epsilon_spent
+    with pytest.raises(QueryError, match="quality is True or False"):
+        session.query("SELECT MAX(cost) FROM visits", quality=quality)
+    assert session.balance().epsilon_spent == spent
 
 
 def test_nothing_to_cut_says_so(session: Session) -> None:

@@ -205,7 +205,9 @@ def _budget(options: argparse.Namespace) -> int:
 def _shell(options: argparse.Namespace) -> int:
     from dpsql.doors.shell import shell
 
-    given = [f"format={options.format}", f"dialect={options.dialect}", *options.set]
+    amounts = [f"{name}={value}" for name in ("error", "level") if (value := getattr(options, name)) is not None]
+    quality = ["quality=on"] * options.quality
+    given = [f"format={options.format}", f"dialect={options.dialect}", *amounts, *quality, *options.set]
     settings = [text.replace("=", " ", 1) for text in given]
     with _session(options) as session:
         return shell(session, _analyst(options), options.epsilon, options.delta, settings)
@@ -259,7 +261,7 @@ COMMANDS = (
     Command(
         "shell", _shell, "talk SQL; also reads statements from a pipe",
         "dpsql shell -d hospital.duckdb -a alice\n  dpsql shell --set ON_ERROR_STOP=on --format csv < report.sql",
-        (of.files, of.dialect, of.price, of.resources, of.shape, of.settings),
+        (of.files, of.dialect, of.price, of.exactness, of.resources, of.shape, of.settings),
         "Talk SQL; \\help inside lists what there is. From a pipe it reads statements and\n"
         "commands; the exit status is then 1 when any failed, 3 when ON_ERROR_STOP ended\nit at the first that did.",
     ),

@@ -45,10 +45,10 @@ class Desk:
 
         The options of both; those of a cell go first:
         --epsilon N, --delta N   what a query may cost (default: the policy's)
-        --error N                instead of an epsilon: counts and sums within +-N, at the least cost
-        --level N                how sure the interval of a number is to hold it (default: 0.95)
-        --quality                spend a tenth of the epsilon on how much was cut, and half of a quantile's on its
-                                 interval; --no-quality: a cell without
+        --error N                in place of --epsilon: the least that gives counts and sums within +-N
+        --level N                the confidence of intervals (default: 0.95)
+        --quality                also buy how much caps, limits and clips cut, for a tenth of the epsilon, and intervals
+                                 of quantiles, for half of what each costs; --no-quality: a cell without
         --dialect NAME           whose SQL it is: duckdb, postgres, snowflake, bigquery, ...
         """
         options = _options(line, cell is not None)

@@ -33,12 +33,12 @@ def price(parser: argparse.ArgumentParser) -> None:
 def exactness(parser: argparse.ArgumentParser) -> None:
     """How right an answer is to be, and what it says of that."""
     parser.add_argument("--error", type=float, metavar="N",
-                        help="instead of an epsilon: counts and sums within +-N, at the least cost")
+                        help="in place of --epsilon: the least that gives counts and sums within +-N")
     parser.add_argument("--level", type=float, metavar="N",
-                        help="how sure the interval of a number is to hold it (default: 0.95)")
+                        help="the confidence of intervals (default: 0.95)")
     parser.add_argument("--quality", action="store_true",
-                        help="spend a tenth of the epsilon on how much was cut by caps, limits and clips, and half of "
-                             "what each quantile costs on its interval")
+                        help="also buy how much caps, limits and clips cut, for a tenth of the epsilon, and intervals "
+                             "of quantiles, for half of what each costs")
 
 
 def resources(parser: argparse.ArgumentParser) -> None:

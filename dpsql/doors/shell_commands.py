@@ -130,7 +130,7 @@ def epsilon(shell: Shell, argument: str) -> None:
         shell.epsilon = _amount(argument, "epsilon")
         if shell.epsilon is not None and shell.error is not None:
             shell.error = None
-            shell.remark("error is off: a query costs the epsilon")
+            shell.remark("error is dropped: a query costs this epsilon")
     else:
         print(f"epsilon {_shown(shell.epsilon)}")
 
@@ -213,7 +213,7 @@ def _error(shell: Shell, argument: str) -> None:
     shell.error = _amount(argument, "error")
     if shell.error is not None and shell.epsilon is not None:
         shell.epsilon = None
-        shell.remark("epsilon is default: a query costs what the error takes")
+        shell.remark("epsilon is dropped: a query costs what the error takes")
 
 
 def _settings(shell: Shell) -> tuple[tuple[str, str], ...]:

@@ -48,6 +48,14 @@ def test_how_right_an_answer_is_to_be(session: Any) -> None:
             "epsilon": None, "error": 100.0, "level": 0.99, "quality": True}
 
 
+def test_the_shell_begins_with_options(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("SELECT 2;"))
+    assert main(["shell", "--error", "100", "--level", "0.99", "--quality", "--set", "quality=off"]) == 0
+    options = session.asked[0][1]
+    assert (options["error"], options["level"], options["quality"]) == (100, 0.99, False)
+    assert main(["shell", "--level", "2"]) == 1 and len(session.asked) == 1
+
+
 def test_what_was_cut_stands_in_the_json(
     session: Any, noisy: Answer, capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -131,7 +131,7 @@ def test_a_query_has_a_price_or_an_error(session: Any, capsys: pytest.CaptureFix
     talk = Shell(session, epsilon=0.5)
     talk.feed("\\set error 100")
     assert (talk.epsilon, talk.error) == (None, 100)
-    assert capsys.readouterr().out == "epsilon is default: a query costs what the error takes\n"
+    assert capsys.readouterr().out == "epsilon is dropped: a query costs what the error takes\n"
     talk.feed("\\set error off")
     assert (talk.epsilon, talk.error) == (None, None)
     talk.feed("\\set error 100")
@@ -140,7 +140,7 @@ def test_a_query_has_a_price_or_an_error(session: Any, capsys: pytest.CaptureFix
     talk.feed("\\format csv")
     talk.feed("\\epsilon 1")
     assert (talk.epsilon, talk.error) == (1, None)
-    assert capsys.readouterr() == ("", "error is off: a query costs the epsilon\n")       # no line among the rows
+    assert capsys.readouterr() == ("", "error is dropped: a query costs this epsilon\n")       # no line among the rows
 
 
 def test_describing(session: Any, capsys: pytest.CaptureFixture[str]) -> None:
