@@ -96,6 +96,21 @@ def test_psycopg_hears_of_costs_and_errors(served: Served) -> None:
         connection.rollback()
 
 
+def test_psycopg_hears_how_much_was_cut_where_it_asked(served: Served) -> None:
+    sql, said = "SELECT SUM(price) FROM visits WHERE cost < %s", []
+    options = "-c dpsql.quality=on -c dpsql.level=0.9"
+    with psycopg.connect(served.url("alice"), options=options) as asking, connected(served) as other:
+        for connection in (asking, other, asking):
+            heard: list[str] = []
+            connection.add_notice_handler(lambda told, heard=heard: heard.append(told.message_primary))
+            connection.execute(sql, (703,))
+            said.append([text for text in heard if "of people (" in text and "with 90 %" in text])
+            connection.execute("RESET dpsql.level")         # to what it connected with
+    assert [len(each) for each in said] == [1, 0, 1] and said[0] == said[2]
+    with pytest.raises(psycopg.OperationalError, match=r"dpsql\.level does not take this value: .*0\.99 for 99 %"):
+        psycopg.connect(served.url("alice"), options="-c dpsql.level=99")
+
+
 def test_psycopg_reads_a_server_side_cursor_in_pieces(served: Served) -> None:
     with connected(served) as connection, connection.cursor("mine") as cursor:
         cursor.itersize = 1
