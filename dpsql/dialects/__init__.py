@@ -49,6 +49,9 @@ def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
             error.hint = f'{other} reads it: pass dialect="{other}"'
         raise
     named(tree)
+    for node in [cast for cast in tree.find_all(exp.Cast) if type(cast) is exp.Cast and cast.to.is_type("INTERVAL")]:
+        if isinstance(node.this, exp.Literal) and node.this.is_string:
+            _take(node, _length(node.this))
     if name != "duckdb":
         formats.mark(tree, sql, name)
         return listed(asked_of_lists(translated(tree, name)), name)
@@ -58,6 +61,16 @@ def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
             _take(node, known)
     written_out(tree)
     return listed(asked_of_lists(tree), name)
+
+
+def _length(text: exp.Literal) -> exp.Interval:
+    """'1 day'::interval as INTERVAL '1 day', which the parser splits."""
+    count, _, unit = text.this.strip().partition(" ")
+    whole = exp.Interval(this=text.copy())
+    if count.lstrip("+-").isdigit() and unit.isalpha():
+        whole.this.set("this", count)
+        whole.set("unit", exp.Var(this=unit.upper()))
+    return whole
 
 
 def _reader(sql: str, params: Params, dialect: str) -> str | None:

@@ -223,6 +223,10 @@ def _outputs(select: exp.Select) -> tuple[list[exp.Expr], exp.Order | None]:
     ordered = []
     for node in order.expressions:
         inner = node.this if isinstance(node, exp.Ordered) else node
+        if isinstance(inner, exp.Var):          # ALL
+            ordered += [exp.Ordered(**node.args | {"this": exp.column(exp.to_identifier(item.alias, True))})
+                        for item in items[: len(select.expressions)]]
+            continue
         name = _output(inner, select, items)
         if name is None:
             name = f"order_{len(items) + 1}"
