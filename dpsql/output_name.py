@@ -169,4 +169,5 @@ def _quoted(name: str) -> str:
 
 
 def _text(node: exp.Expr) -> str:
-    return node.sql("duckdb", normalize_functions="lower", comments=False, unsupported_level=ErrorLevel.IGNORE)
+    text = node.sql("duckdb", normalize_functions="lower", comments=False, unsupported_level=ErrorLevel.IGNORE)
+    return text.replace("count(*)", "count_star()")

@@ -49,9 +49,9 @@ def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
             error.hint = f'{other} reads it: pass dialect="{other}"'
         raise
     named(tree)
-    for node in [cast for cast in tree.find_all(exp.Cast) if type(cast) is exp.Cast and cast.to.is_type("INTERVAL")]:
-        if isinstance(node.this, exp.Literal) and node.this.is_string:
-            _take(node, _length(node.this))
+    for cast in [each for each in tree.find_all(exp.Cast) if type(each) is exp.Cast and each.to.is_type("INTERVAL")]:
+        if isinstance(cast.this, exp.Literal) and cast.this.is_string:
+            _take(cast, _length(cast.this))
     if name != "duckdb":
         formats.mark(tree, sql, name)
         return listed(asked_of_lists(translated(tree, name)), name)
@@ -59,6 +59,8 @@ def read(sql: str, params: Params = None, dialect: str = "duckdb") -> exp.Query:
         known = names.renamed(node) if isinstance(node, exp.Anonymous) else _RULES[type(node).__name__](node, name)
         if known is not node:
             _take(node, known)
+    for select in tree.find_all(exp.Select):
+        clauses.keep_first(select, name)
     written_out(tree)
     return listed(asked_of_lists(tree), name)
 

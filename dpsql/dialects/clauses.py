@@ -6,49 +6,73 @@ from sqlglot import exp
 
 from dpsql.dialects.rules import POSTGRES, Rule, nonzero, whole
 from dpsql.dialects.splits import viewed
+from dpsql.dialects.templates import made
 from dpsql.parse import refusal
 from dpsql.scalars.marks import USUAL
 
+_EVERY = 100        # percent
+_DOWN = "FLOOR(a * (CAST(n AS DOUBLE) / 100))"    # a share of the rows in DuckDB, digit for digit
+_UP = "CEIL(a * n / 100.0)"                       # elsewhere
 _SCHEMAS = {"tsql": "dbo", "spark": "default", "databricks": "default"} | dict.fromkeys(POSTGRES, "public") | {
     "snowflake": "public"}
 
 
 def limited(node: exp.Expr, dialect: str) -> exp.Expr:
-    """FETCH as LIMIT. QueryError for a share of the rows, and for ties."""
+    """FETCH as LIMIT. QueryError for a share of the rows, and for ties, without a literal or an order."""
     if any(node.args.get(key) for key in ("limit_options", "percent", "with_ties")):
         options = node.args.get("limit_options")
-        if _is_tied(node):
+        if _of_order(node):
             return node             # read with its SELECT
         if not isinstance(options, exp.LimitOptions) or options.args.get("percent") or options.args.get("with_ties"):
-            raise refusal("a LIMIT with PERCENT or TIES is not answered", node, "write a plain number of rows")
-    count = node.args.get("count") or node.args.get("expression")
-    return exp.Limit(expression=count)
+            raise refusal("a LIMIT with PERCENT or TIES is not answered here", node,
+                          "ask for a literal part of ordered rows alone, or for a plain number of rows")
+    return exp.Limit(expression=_count(node))
 
 
-def _is_tied(node: exp.Expr) -> bool:
-    """Whether a literal number of rows is asked for, and those that tie with the last one."""
-    options, parent = node.args.get("limit_options"), node.parent
-    tied = isinstance(options, exp.LimitOptions) and options.args.get("with_ties") and not options.args.get("percent")
-    count = whole(node.args.get("count") or node.args.get("expression"))
-    plain = isinstance(parent, exp.Select) and parent.args.get("order") is not None and not parent.args.get("offset")
-    return bool(tied) and plain and count is not None
+def _count(node: exp.Expr) -> exp.Expr:
+    count: exp.Expr = node.args.get("count") or node.args["expression"]
+    return count
 
 
-def _selected(node: exp.Expr, dialect: str) -> exp.Expr:
-    """LIMIT n WITH TIES keeps what RANK() puts among the first n."""
+def _of_order(node: exp.Expr) -> bool:
+    """Whether a literal number or share of ordered rows is asked for, or those that tie with the last one too."""
+    options, parent, count = node.args.get("limit_options"), node.parent, _count(node).unnest()
+    if not isinstance(options, exp.LimitOptions) or not isinstance(parent, exp.Select):
+        return False
+    if parent.args.get("offset") or parent.args.get("qualify") or parent.args.get("order") is None:
+        return False
+    tied, share = bool(options.args.get("with_ties")), bool(options.args.get("percent"))
+    stated = isinstance(count, exp.Literal) and count.is_number and not parent.args.get("distinct") and (
+        float(count.name) <= _EVERY) if share else whole(count) is not None
+    return tied is not share and stated
+
+
+def _kept(limit: exp.Expr, ordered: list[exp.Expr], dialect: str) -> exp.Expr:
+    """The test that a LIMIT with ties, or of a share of the rows, means."""
+    order = exp.Order(expressions=ordered)
+    if not limit.args["limit_options"].args.get("percent"):
+        return exp.LTE(this=exp.Window(this=exp.Rank(), order=order, over="OVER"), expression=_count(limit))
+    share = made(_DOWN if dialect == "duckdb" else _UP, n=_count(limit),
+                 a=exp.Window(this=exp.Count(this=exp.Star(), big_int=True), over="OVER"))
+    return exp.LTE(this=exp.Window(this=exp.RowNumber(), order=order, over="OVER"), expression=share)
+
+
+def keep_first(node: exp.Expr, dialect: str) -> None:
+    """LIMIT n WITH TIES keeps what RANK() puts among the first n, and PERCENT what ROW_NUMBER() does; in place."""
     limit = node.args.get("limit")
-    if isinstance(limit, exp.Limit | exp.Fetch) and _is_tied(limit):
+    if isinstance(limit, exp.Limit | exp.Fetch) and _of_order(limit):
         ordered = [each.copy() for each in node.args["order"].expressions]
         for each in ordered:
             place = whole(each.this)
             if place is not None and 0 < place <= len(node.expressions):
                 item = node.expressions[place - 1]
                 each.set("this", (item.this if isinstance(item, exp.Alias) else item).copy())
-        rank = exp.Window(this=exp.Rank(), order=exp.Order(expressions=ordered), over="OVER")
-        test = exp.LTE(this=rank, expression=limit.args.get("count") or limit.args["expression"])
-        other = node.args.get("qualify")
-        node.set("qualify", exp.Qualify(this=test if other is None else exp.and_(other.this, test, copy=False)))
+        node.set("qualify", exp.Qualify(this=_kept(limit, ordered, dialect)))
         node.set("limit", None)
+
+
+def _selected(node: exp.Expr, dialect: str) -> exp.Expr:
+    keep_first(node, dialect)
     return viewed(_median_of_each(_first_rows(node) if dialect == "oracle" else node), dialect)
 
 

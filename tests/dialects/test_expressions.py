@@ -70,6 +70,9 @@ postgres | to_date(v, 'YYYY-MM-DD') | CAST(strptime(v, '%Y-%m-%d') AS DATE)
 postgres | extract(dow FROM dt) | dayofweek(dt)
 postgres | extract(second FROM ts) | microsecond(ts) / 1e6
 postgres | dt + interval '3 months' | dt + INTERVAL 3 MONTH
+postgres | dt + '3 months'::interval | dt + INTERVAL 3 MONTH
+postgres | ts - cast('7 days' as interval) | ts - INTERVAL 7 DAY
+duckdb | dt + '1 year 2 months'::interval | dt + INTERVAL '14' MONTH
 postgres | dt + 3 | dt + 3
 postgres | v LIKE 'a\\_b' | v LIKE 'a\\_b' ESCAPE '\\'
 postgres | i::varchar(2) | left(CAST(i AS VARCHAR), 2)
