@@ -30,7 +30,8 @@ quantile_cont(x,[0.25,0.5]); PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY x DESC)
 CORR(x,x); REGR_SLOPE(x,x); COUNT_IF(x>1); countif(x>1); SUM(x) FILTER (WHERE x>1); SUM(x) FILTER (x>1)
 SUM(DISTINCT x); SUM(COUNT(*)) OVER (); RANK() OVER (ORDER BY x DESC NULLS FIRST, s); COUNT(*) OVER (PARTITION BY s)
 LAG(x,1) OVER (PARTITION BY s ORDER BY day); SUM(x) OVER (ORDER BY day ROWS BETWEEN 2 PRECEDING AND CURRENT ROW)
-SUM(x) OVER (ORDER BY day ROWS UNBOUNDED PRECEDING); x + (SELECT MAX(x) FROM t); (SELECT COUNT(*) FROM t); mean(x); geomean(x); arbitrary(x)
+SUM(x) OVER (ORDER BY day ROWS UNBOUNDED PRECEDING); x + (SELECT MAX(x) FROM t); (SELECT COUNT(*) FROM t)
+mean(x); geomean(x); arbitrary(x)
 x; "x"; t.x; AVG(x) AS "Mean"; approx_count_distinct(s); t."day"; SUM("a b")
 """
 
