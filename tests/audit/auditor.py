@@ -10,6 +10,9 @@ import math
 from collections.abc import Callable, Sequence
 from statistics import NormalDist
 
+import numpy as np
+from numpy.typing import NDArray
+
 Output = dict[str, float]                # named numbers; a name that is absent is an event too
 Event = Callable[[Output], bool]
 
@@ -29,6 +32,32 @@ def lower_bound(
     chosen = sorted(both, key=lambda each: -_plain(*each[1], delta, half))[:PICKED]
     alpha = (1 - confidence) / (2 * PICKED)
     return max(_proved(*_rates(each, sides[1]), delta, half, alpha) for each, _ in chosen)
+
+
+def by_one_number(
+    with_unit: Sequence[float], without: Sequence[float], delta: float = 0.0, confidence: float = CONFIDENCE,
+) -> float:
+    """The same of one number an output, which may be anything computed from it: quick, for many draws of mechanisms
+    whose worst outputs are known, as the sum of all cells is for noise on all of them."""
+    half = len(with_unit) // 2
+    one, other = (np.sort(np.asarray(side[:half], dtype=float)) for side in (with_unit, without))
+    cuts = np.unique(np.quantile(np.concatenate((one, other)), np.linspace(0, 1, 400)))
+
+    def rates(side: NDArray[np.float64], cut: NDArray[np.float64]) -> NDArray[np.float64]:
+        return 1 - np.searchsorted(np.sort(side), cut) / len(side)
+
+    tried = []
+    for flipped in (False, True):
+        for below in (False, True):
+            pair = (other, one) if flipped else (one, other)
+            p, q = (1 - rates(side, cuts) if below else rates(side, cuts) for side in pair)
+            guesses = [_plain(float(a), float(b), delta, half) for a, b in zip(p, q, strict=True)]
+            best = int(np.argmax(guesses))
+            tried.append((guesses[best], flipped, below, cuts[best]))
+    _, flipped, below, cut = max(tried)
+    sides = [np.asarray(side[half:], dtype=float) for side in (with_unit, without)]
+    p, q = (float(np.mean(side < cut if below else side >= cut)) for side in (sides[::-1] if flipped else sides))
+    return _proved(p, q, delta, len(sides[0]), (1 - confidence) / 2)
 
 
 def _events(first: Sequence[Output], second: Sequence[Output]) -> list[Event]:
