@@ -98,9 +98,10 @@ WHOLE = {
     "a map": "SELECT HISTOGRAM(n, [0, 1, 2, 9]) AS h FROM people",
     "a list": "SELECT QUANTILE_DISC(n, [0.25, 0.5, 0.75]) AS q FROM people",
     "drowned": "SELECT COUNT(*) AS n, SUM(v) AS s FROM people WHERE n > 5",
+    "ends of quantiles": "SELECT MEDIAN(n) AS m, MAX(n) AS x FROM people",
     "what was cut": "SELECT kind, COUNT(*) AS n, COUNT(DISTINCT cost) AS d FROM visits GROUP BY kind",
 }
-MEASURED = {"what was cut"}         # asked with `quality`, whose shares stand in warnings
+MEASURED = {"what was cut", "ends of quantiles"}    # asked with `quality`, whose shares stand in warnings
 # Asked of whole sessions whose policy states neither limits nor ranges: what was chosen, cut and said of it.
 OPEN = {
     "bounds and cuts": "SELECT COUNT(*) AS n, SUM(n) AS s, AVG(v) AS a FROM people",

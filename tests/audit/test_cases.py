@@ -44,7 +44,7 @@ def test_quickly(opened: dict[str, Pair], name: str, worst: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "worst"), [
-    ("intervals", "extreme value"), ("a map", "many rows"),
+    ("intervals", "extreme value"), ("a map", "many rows"), ("ends of quantiles", "many rows"),
 ])
 def test_what_is_beside_the_numbers_quickly(opened: dict[str, Pair], name: str, worst: str) -> None:
     _within(audit_whole(opened[worst], name, worst, QUICK // 5, SURE))
