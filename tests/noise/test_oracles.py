@@ -15,7 +15,7 @@ import pytest
 from dpsql.budget.conversion import epsilon_of
 from dpsql.budget.events import Event
 from dpsql.budget.pld import pld_epsilon
-from dpsql.noise import gaussian, selection, threshold
+from dpsql.noise import gaussian, quantile, selection, threshold
 from dpsql.noise.laplace import laplace_event
 from dpsql.noise.scheme import Cell, gaussian_scheme
 from dpsql.noise.search import search_event
@@ -77,6 +77,25 @@ def test_a_search_costs_what_opendp_says(dp: Any, sensitivity: int, width: str) 
     for measure, price in ((dp.max_divergence(), event.epsilon), (dp.zero_concentrated_divergence(), event.rho)):
         theirs = dp.m.make_noisy_max(space, dp.linf_distance(T="i32", monotonic=True), measure, float(event.scale))
         assert theirs.map(sensitivity) == pytest.approx(float(price), rel=CLOSE)
+
+
+@pytest.mark.parametrize("fraction", ["1/2", "1/10"])
+def test_a_quantile_costs_what_opendp_says(dp: Any, fraction: str) -> None:
+    """Distances from a rank may move either way: half the rate of a search, for the same range."""
+    wanted = quantile.rank(Fraction(fraction), 3, Fraction("0.5"), 1000)
+    space = dp.vector_domain(dp.atom_domain(T="i32"))
+    event = quantile.choice_event(wanted, 1)
+    for measure, price in ((dp.max_divergence(), event.epsilon), (dp.zero_concentrated_divergence(), event.rho)):
+        scale = 2 * wanted.sensitivity / float(wanted.width)
+        theirs = dp.m.make_noisy_max(space, dp.linf_distance(T="i32"), measure, scale)
+        assert theirs.map(wanted.sensitivity) == pytest.approx(float(price), rel=CLOSE)
+
+
+def test_noise_on_many_cells_costs_what_opendp_says(dp: Any) -> None:
+    """Of each cell the rho of OpenDP, together that of the event: a tenth of what the whole epsilon would cost."""
+    event = laplace_event(50, Fraction(1), 10)
+    one = dp.c.make_pureDP_to_zCDP(_laplace(dp, float(event.scale)))
+    assert dp.c.make_composition([one] * 10).map(5) == pytest.approx(float(event.rho), rel=CLOSE)
 
 
 @pytest.mark.parametrize("root", [1, 2, 3])
