@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from sqlglot import exp
 
 from dpsql.dialects import formats
@@ -24,6 +26,8 @@ _UNITS = {
     "MS": "MILLISECOND", "IW": "WEEK", "DW": "DAYOFWEEK",
 }
 _ISO = ("ISOWEEK", "ISO_WEEK", "WEEKISO", "IW")
+_WEEKS = "weeks between"        # what a number of weeks counts
+_BEGINS = {"MONTH": {"day": 1}, "QUARTER": {"day": 1}, "YEAR": {"month": 1, "day": 1}}
 _TICKS = {"0": "to_seconds", "3": "to_milliseconds", "6": "to_microseconds"}
 _FRACTIONS = {"MILLISECOND": 1000, "MICROSECOND": 1_000_000}
 _SMALL = {"HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"}
@@ -172,13 +176,15 @@ def _between(node: exp.Expr, dialect: str) -> exp.Expr:
     if unit == "WEEK":                      # DuckDB counts sevens of days, the others starts of weeks
         later, earlier = (_week_start(each, _first(node, dialect), False) for each in (later, earlier))
         days = exp.DateDiff(this=later, expression=earlier, unit=exp.Var(this="DAY"))
-        return exp.paren(exp.IntDiv(this=days, expression=exp.Literal.number(7)), copy=False)
+        weeks = exp.paren(exp.IntDiv(this=days, expression=exp.Literal.number(7)), copy=False)
+        weeks.meta[_WEEKS] = (node.this.copy(), node.expression.copy(), unit)
+        return weeks
     return exp.DateDiff(this=later, expression=earlier, unit=exp.Var(this=unit))
 
 
 def moved(node: exp.Expr, dialect: str) -> exp.Expr:
     """date + n units, of the type of the date. A day's number may be computed; months and hours are literals."""
-    if (start := _started(node)) is not None:
+    if (start := _started(node, dialect)) is not None:
         return start
     count, unit = node.expression, _unit(node, dialect)
     if isinstance(count, exp.Interval):
@@ -204,17 +210,31 @@ def moved(node: exp.Expr, dialect: str) -> exp.Expr:
     return found
 
 
-def _started(node: exp.Expr) -> exp.Expr | None:
-    """T-SQL's DATEADD(month, DATEDIFF(month, 0, d), 0): the first moment of the month of d."""
-    units = node.expression
-    if not isinstance(node, exp.DateAdd) or whole(node.this) != 0 or not isinstance(units, exp.DateDiff):
+def _started(node: exp.Expr, dialect: str) -> exp.Expr | None:
+    """T-SQL's DATEADD(month, DATEDIFF(month, 0, d), 0): the first moment of the month of d. Day 0 may be another."""
+    units, unit = node.expression, _unit(node, dialect)
+    if dialect != "tsql" or not isinstance(node, exp.DateAdd) or not isinstance(units, exp.DateDiff | exp.Paren):
         return None
-    zero = units.expression.find(exp.Literal)
-    unit = _unit(units, "tsql")
-    same = zero is not None and zero.this == "1900-01-01" and unit == _unit(node, "tsql")
-    if not same or unit == "WEEK":          # its weeks start on Sunday, and day 0 was a Monday
+    plain = (units.this, units.args.get("expression"), _unit(units, dialect))
+    later, earlier, counted = units.meta.get(_WEEKS, plain)
+    zero, base = _day_of(earlier), _day_of(node.this)
+    if zero is None or zero != base or counted != unit or zero != zero.replace(**_BEGINS.get(unit, {})):
         return None
-    return exp.TimestampTrunc(this=units.this, unit=exp.Var(this=unit))
+    if unit == "WEEK":                      # its weeks start on Sunday: from a Monday on, they end on one
+        return made("date_trunc('week', d + INTERVAL 1 DAY)", d=later) if zero.weekday() == 0 else None
+    first = unit != "QUARTER" or zero.month % 3 == 1
+    return exp.TimestampTrunc(this=later, unit=exp.Var(this=unit)) if first else None
+
+
+def _day_of(node: exp.Expr | None) -> datetime.date | None:
+    """The day that a literal means in T-SQL: 0, '19000101' or '1900-01-01'."""
+    while isinstance(node, exp.Cast | exp.TimeStrToTime | exp.Paren):
+        node = node.this
+    text = node.this if isinstance(node, exp.Literal) and node.is_string else "1900-01-01" * (whole(node) == 0)
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _stays(node: exp.Expr, dialect: str) -> exp.Expr:
