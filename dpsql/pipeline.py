@@ -26,6 +26,9 @@ from dpsql.price import priced
 from dpsql.privacy_clause import Stated, require_unit
 
 
+ONE_PRICE = "say what the query may cost (epsilon) or how right it must be (error), not both"
+
+
 def planned(
     sql: str, catalog: Catalog, ask: Cost, reader: Reader, describe: Describe, params: Params = None,
     dialect: str = "duckdb", passed: tuple[bool, bool] = (False, False), error: Fraction | None = None,
@@ -43,6 +46,8 @@ def planned(
         with planning():
             tree = read(sql, params, dialect)
             stated: Stated = tree.meta["stated"]
+            if error is not None and stated.epsilon is not None:
+                raise QueryError(ONE_PRICE, hint="leave the epsilon out of the query's OPTIONS")
             require_unit(stated, tree, catalog)
             tight = catalog.tightened(stated.max_groups, stated.min_units)
             said = collated(tree, tight, dialect)

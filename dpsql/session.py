@@ -35,7 +35,7 @@ from dpsql.misfit import misfit, placed
 from dpsql.noise.entropy import salt
 from dpsql.noise.scheme import USUAL
 from dpsql.parse import Params
-from dpsql.pipeline import planned
+from dpsql.pipeline import ONE_PRICE, planned
 from dpsql.plan import Plan
 from dpsql.policy_file import load_policy
 from dpsql.run import run
@@ -144,7 +144,7 @@ class Session:
         if self._closed:
             raise InterfaceError("the session is closed")
         if error is not None and epsilon is not None:
-            raise QueryError("say what the query may cost (epsilon) or how right it must be (error), not both")
+            raise QueryError(ONE_PRICE)
         self._require_analyst(analyst)
         ask = Cost(
             _amount("epsilon", epsilon, self.policy.query.epsilon), _amount("delta", delta, self.policy.query.delta)
