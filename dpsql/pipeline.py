@@ -25,7 +25,6 @@ from dpsql.plan import Plan, plan
 from dpsql.price import priced
 from dpsql.privacy_clause import Stated, require_unit
 
-
 ONE_PRICE = "say what the query may cost (epsilon) or how right it must be (error), not both"
 
 
