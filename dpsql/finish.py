@@ -120,7 +120,8 @@ def _combined(values: Sequence[object], ends: Sequence[Sequence[tuple[object, ob
             for away in (moved.max(axis=1) - centre, centre - moved.min(axis=1))
         )
     pairs = zip((centre - down).tolist(), (centre + up).tolist(), strict=True)
-    return [None if each is None else next(pairs) for each in numbers]
+    found = (None if each is None else next(pairs) for each in numbers)
+    return [pair if pair is not None and pair[0] <= pair[1] else None for pair in found]       # NaN has no place
 
 
 def _floats(value: object, *ends: tuple[object, object]) -> list[float] | None:

@@ -78,9 +78,10 @@ def cut(planned: Statement, closed: Statement, unseen: frozenset[int]) -> tuple[
         "a person", "people")
     sizes = {i: f"{_users(planned, i)} at {_size(planned, i, t):.6g}" for i, _, t in cuts}
     if lost := [i for i in sorted(unseen) if closed.needs[i] == math.inf]:
-        found.append(f"no size was found for {', '.join(_users(planned, i) for i in lost)}, which was cut to almost 0: "
-                     "all that people add is nearly 0, or they are too few, and what is shown means nothing and has no "
-                     "interval; declare a range, or ask with more epsilon")
+        names = dict.fromkeys(_users(planned, i) for i in lost)
+        found.append(f"no size was found for {', '.join(names)}, which was cut to almost 0: all that people add "
+                     "is nearly 0, or they are too few, and what is shown means nothing and has no interval; declare a "
+                     "range, or ask with more epsilon")
     found += [
         f"what {each} adds was cut, {sizes[i]}, and people are too few to find out whether it is more: what is shown "
         f"may be far too small{', and has no interval' * partials[i].loose}" for i in sorted(unseen.difference(lost))

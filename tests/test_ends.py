@@ -138,6 +138,12 @@ def test_independent_errors_add_as_far_as_both_reach(session: Session, level: fl
     assert d == pytest.approx(float(sum_quantile(x / own, y / own, level)), rel=0.02)
 
 
+def test_no_number_has_no_interval(session: Session) -> None:
+    answer = session.query(f"SELECT 0 * a.n / (0 * b.n) AS nothing, a.n + b.n AS n FROM ({SEXES}) a, ({SEXES}) b")
+    assert all(math.isnan(row[0]) for row in answer.rows)       # type: ignore[arg-type]
+    assert all(nothing is None and there is not None for nothing, there in answer.intervals)
+
+
 def test_a_share_of_something_exact(session: Session) -> None:
     answer = session.query(f"SELECT 0 AS n, 'exact' AS what UNION ALL SELECT n, s FROM ({SEXES})")
     assert [pair == (0, 0) for pair, _ in answer.intervals] == [row == (0, "exact") for row in answer.rows]
