@@ -4,9 +4,9 @@ The interval is from the value at each noisy total moved, alone, by as much as i
 statistic by, up and down apart, are the sizes of independent errors, whose sum reaches as far as `joint_reach` says. So
 it is exact where the statistic is linear in the noise, as it nearly is for noise well below the totals; further off the
 moved values follow the curve. It is an approximation, of which `tests.bench.simulated` counts how often it holds: 94
-to 96 % where noise is well below the value (93 to 98 % of columns of 0 and 1 at epsilon 5, whose noise is of few steps),
-about 93 % and more elsewhere. Where the statistic is not defined at a moved
-total (a variance below 0), or a count is less than CLEAR times what its noise reaches, it is all that is possible.
+to 96 % where noise is well below the value (of columns of 0 and 1 at epsilon 5, whose noise is of few steps, 93 to 98),
+about 93 % and more elsewhere. Where the statistic is not defined at a moved total (a variance below 0), or a count is
+less than CLEAR times what its noise reaches, it is all that is possible.
 Source: Zou and Donner, "Construction of confidence limits about effect measures" (2008), for normal errors.
 """
 
