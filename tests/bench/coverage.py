@@ -46,7 +46,7 @@ QUERIES = (
     ("small private groups: AVG", f"SELECT CAST(c_acctbal AS BIGINT) // 50, AVG({_BALANCE}) FROM customer GROUP BY 1",
      1, "flags", False),
     ("undeclared: SUM, uniform", "SELECT SUM(c_acctbal) FROM customer", 0, "flags", False),
-    ("undeclared: AVG of EXP, a heavy tail", "SELECT AVG(EXP(c_acctbal / 1000)) FROM customer", 0, "flags", False),
+    ("undeclared: AVG of EXP, a heavy tail", "SELECT AVG(EXP(c_acctbal / 700)) FROM customer", 0, "flags", False),
     ("undeclared: SUM of 1e6/i, a heavier one", "SELECT SUM(1e6 / c_custkey) FROM customer", 0, "flags", False),
 )
 LEVELS = (0.5, 0.8, 0.99, 0.999)
@@ -59,7 +59,7 @@ BOUGHT = (
     ("MEDIAN", f"SELECT MEDIAN({_BALANCE}) FROM customer", 0),
     ("MEDIAN, half at either end", f"SELECT MEDIAN(CASE WHEN c_custkey % 2 = 0 THEN 0 ELSE 9e3 END + {_BALANCE} / 9e3) "
      "FROM customer", 0),
-    ("QUANTILE_DISC .99, a heavy tail", "SELECT QUANTILE_DISC(EXP(c_acctbal / 1000), 0.99) FROM customer", 0),
+    ("QUANTILE_DISC .99, a heavy tail", "SELECT QUANTILE_DISC(EXP(c_acctbal / 700), 0.99) FROM customer", 0),
     ("MIN and MAX by nation", f"SELECT n_name, MIN({_BALANCE}), MAX({_BALANCE}) FROM customer JOIN nation ON "
      "c_nationkey = n_nationkey GROUP BY n_name", 1),
 )
@@ -80,9 +80,10 @@ def covered(
         told &= any(" was cut" in note or " left out" in note for table in released for note in table.notes)
         for row, pairs in zip(found.rows, found.intervals, strict=True):
             for true, pair in zip(exact.get(row[:keys], ()), pairs[keys:], strict=False):
-                assert pair is not None, "a noisy number has an interval"
-                held += float(pair[0]) <= float(true) <= float(pair[1])  # type: ignore[arg-type]
-                all_ += 1
+                if pair is not None:        # a search that failed by its own answer says so, and gives none
+                    held += float(pair[0]) <= float(true) <= float(pair[1])  # type: ignore[arg-type]
+                    all_ += 1
+    assert all_, "some noisy numbers have intervals"
     return 100 * held / all_, told
 
 
