@@ -19,7 +19,7 @@ from dpsql.noise.search import DEEPEST, ladder
 Floats = NDArray[np.float64]
 COUNTS, LOOSE = np.array(ladder(1, 1 << 24), float), np.array(ladder(1, 1 << 62), float)
 WHOLE = 1 << 20         # steps in one of undeclared values
-WAYS = ((0.1, 2.5), (0.15, 2.5), (0.2, 2.5), (0.1, 3.0), (0.15, 3.0), (0.2, 3.0), (0.25, 3.0))
+WAYS = ((1 / 10, 2.5), (1 / 7, 2.5), (1 / 5, 2.5), (1 / 10, 3.0), (1 / 7, 3.0), (1 / 5, 3.0), (1 / 4, 3.0))
 
 
 def kinds(n: int, random: np.random.Generator) -> list[tuple[Floats, int]]:
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     random = np.random.default_rng(5)
     print(f"{'people':>8}{'searches':>10}{'eps':>5}{'median':>9}  median / mean, of that, for " + ", ".join(
-        f"{share:g} ^{slope:g}" for share, slope in WAYS[1:]))
+        f"{share:.3g} ^{slope:g}" for share, slope in WAYS[1:]))
     for people in map(int, options.people.split(",")):
         for many in (1, 3):
             for epsilon in (0.1, 0.3, 1.0, 3.0):

