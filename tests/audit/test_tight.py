@@ -190,9 +190,9 @@ def test_forty_groups_of_gaussian_noise_are_tight(pairs: Callable[[str], Pair]) 
     sql = "SELECT club, COUNT(DISTINCT u) FROM clubs GROUP BY club"
     sides = [Draws(session, sql) for session in pairs("forty groups")]
     assert [event.mechanism for event in sides[0].statement.spent()] == ["threshold"]
-    both = [side.numbers(total, 4_000) for side in sides]
-    passed = [sum(number >= 40 * 199.5 for number in side) / 4_000 for side in both]
-    bound = gaussian_bound(passed[0], passed[1], 4_000, DELTA)
+    both = [side.numbers(total, 12_000) for side in sides]
+    passed = [sum(number >= 40 * 199.5 for number in side) / 12_000 for side in both]
+    bound = gaussian_bound(passed[0], passed[1], 12_000, DELTA)
     print(f"40 groups: epsilon at least {bound:.3f} of 1")
     assert 0.5 < bound < 1
 
