@@ -19,6 +19,7 @@ from dpsql.session import Session
 from dpsql.side import Side
 from dpsql.statement import Statement
 from dpsql.tabulate import tabulated
+from dpsql.tally import Tally
 
 Key = tuple[object, ...]
 
@@ -72,6 +73,8 @@ def distances(ran: Ran, session: Session, neighbour: Session) -> list[str]:
             found.append(f"total {i} changes by more than its share in one group")
     for side in statement.sides:
         found += _side(ran, side, session, neighbour)
+    for tally in statement.tallies:
+        found += _tally(ran, tally, session, neighbour)
     return found
 
 
@@ -102,6 +105,19 @@ def _side(ran: Ran, side: Side, session: Session, neighbour: Session) -> list[st
         by_group[key[: len(side.table.keys)]] += fallen
     found = [f"{len(by_group)} groups change, not {side.groups}"] if len(by_group) > side.groups else []
     return found + [f"{n} rows of a group change" for n in by_group.values() if n > side.rows]
+
+
+def _tally(ran: Ran, tally: Tally, session: Session, neighbour: Session) -> list[str]:
+    before, after = (_tallied(ran, tally, each) for each in (session, neighbour))
+    events = [*[tally.changed] * len(tally.cuts), tally.every]
+    return [f"a count of what was cut changes by {one - other}" for one, other, event in zip(
+        before, after, events, strict=True) if not 0 <= one - other <= event.sensitivity]
+
+
+def _tallied(ran: Ran, tally: Tally, session: Session) -> list[int]:
+    rows = session.engine.run(tally.sql, {name: ran.values[name] for name in tally.params}).values
+    kept = [row[tally.keys:] for row in rows if not tally.keys or row[: tally.keys] in (ran.statement.domain or ())]
+    return [sum(steps(row[i], 0) for row in kept) for i in range(len(tally.cuts) + 1)]
 
 
 def _counts(ran: Ran, side: Side, session: Session) -> Counter[Key]:

@@ -86,8 +86,8 @@ def test_a_case_is_alike_without_the_worst(case: Case, clinics: Clinics) -> None
     try:
         with recorded() as ran:
             answer = session.query(sql, fresh=True, **asked)
-    except QueryError as refused:           # without a range of its own
-        assert "needs a finite range" in refused.reason
+    except QueryError as refused:           # without a range of its own, or noise that is known before
+        assert "needs a finite range" in refused.reason or ("error" in asked and "not known before" in refused.reason)
         return
     unit = WORST[(len(case.id) + len(sql)) % len(WORST)]
     for neighbour in {901, unit}:           # who has many rows always, the others in turn
