@@ -30,12 +30,10 @@ from dpsql.scalars.rungs import passed, stepped
 from dpsql.sensitivity import constant
 from dpsql.tabulate import MOST_KEPT, Tabulated, ranked
 
-# Of a question's epsilon, for all its searches together. The design has a tenth, and a prior that falls by the power
-# 5/2 (`search.SLOPE`). Measured on twenty kinds of data of 100 to 150,000 people, epsilon .1 to 3, one and three
-# searches, a seventh and the third power have nowhere more error, 0 to 10 % less where people are many, and a third
-# less where they are few, for there the choice of a bound decides (`tests.bench.searches`). A fifth is better still for
-# few, but where people are in several groups it costs a tenth of the precision (`tests.bench.peers`).
-SEARCHES = Fraction(1, 7)
+# Of a question's epsilon, for all its searches together, as design.md, section 4, has it, with a prior that falls by
+# the power 5/2 (`search.SLOPE`). `tests.bench.searches` says what others would do: a seventh and the third power have
+# up to a third less error where people are few, and the same where they are many.
+SEARCHES = Fraction(1, 10)
 
 CAP = "rungs0"               # the parameter with the ladder of the cap; those of partials count from 1
 KEPT = "limits"              # the parameter with the limits on rows

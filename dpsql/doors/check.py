@@ -159,7 +159,7 @@ class _Check:
         yield Finding("rows a unit", f"{units} units: median {half}, 99 % up to {most}, at most {highest}",
                       counts={"units": units, "median": half, "percentile_99": most, "most": highest})
         if most_rows is None:
-            yield Finding("max_rows_per_group", "not set: each query chooses its own bounds, for a seventh of epsilon")
+            yield Finding("max_rows_per_group", "not set: each query chooses its own bounds, for a tenth of epsilon")
         else:
             yield Finding(f"max_rows_per_group = {most_rows}", f"leaves out {_share(beyond, rows)} of one group; "
                           f"{_share(far, rows)} however grouped", counts={"beyond": beyond, "beyond_all_groups": far})

@@ -4,7 +4,7 @@ The statement counts what units contribute by rung of the ladder. An exponential
 contributions above it, and no more of it than that takes. Where it picks t, the total clipped to [-t, t] is exact.
 
 Where nobody stated a range, rungs begin far below one, as few data do: there the prior falls slowly, so that finding
-the size of ordinary numbers takes fewer people (47 / e1 for amounts near 1e4 in steps of 2^-20, for 74), and numbers
+the size of ordinary numbers takes fewer people (41 / e1 for amounts near 1e4 in steps of 2^-20, for 62), and numbers
 far below one may get a few times the bound they need.
 """
 
@@ -20,7 +20,7 @@ from dpsql.budget.events import Event
 from dpsql.noise.entropy import weighted
 
 STEPS = 8                            # rungs in every doubling
-SLOPE = 3                            # of the prior: the third power (see `dpsql.probe.SEARCHES`)
+SLOPE = 2.5                          # of the prior, as a power (see `dpsql.probe.SEARCHES`)
 DEEPEST = 300                        # weights fall by exp(-300) at most for what lies above (K = 300 C / e1)
 LEAST = 80                           # bits of the smallest weight
 ROUNDING = Fraction(1, 1 << 64)      # of the width, kept for the rounding of weights
@@ -80,7 +80,7 @@ def weights(
 ) -> list[int]:
     """Integers proportional to exp(-(w/C) min(above, K)) prior(t), each at least 2^80; K = 300 C / w.
 
-    prior(t) = (t / whole)^-3, but (t / whole)^-1 below `whole`, a public number of steps.
+    prior(t) = (t / whole)^(-5/2), but (t / whole)^-1 below `whole`, a public number of steps.
     """
     rate = _decimal((width - ROUNDING) / groups)
     priors, scale = _public(tuple(rungs), whole)
@@ -101,7 +101,8 @@ def _public(rungs: tuple[int, ...], whole: int) -> tuple[tuple[Decimal, ...], De
     priors = []
     for rung in rungs:
         share = _WIDE.divide(Decimal(whole), Decimal(rung))
-        priors.append(share if rung < whole else _WIDE.power(share, SLOPE))
+        fast = _WIDE.multiply(_WIDE.multiply(share, share), _WIDE.sqrt(share))     # to the power SLOPE
+        priors.append(share if rung < whole else fast)
     smallest = _WIDE.multiply(_WIDE.exp(Decimal(-DEEPEST)), min(priors))
     return tuple(priors), _UP.divide(Decimal((1 << LEAST) + 1), smallest)
 
@@ -137,7 +138,7 @@ def passing(
     Proof: write R for the number of rungs, w for the width, x(t) = C/w (ln(prior(t)/prior(top)) +
     ln(R / (1 - confidence))). A rung with above(t) > x(t) has at most the weight exp(-w x(t)/C) prior(t), which is
     (1 - confidence) / R of prior(top), the weight of the top that nothing passes. So all such rungs together are chosen
-    with at most 1 - confidence. x(t) is below K, down to which weights fall: its logarithms are at most 129 and 43.
+    with at most 1 - confidence. x(t) is below K, down to which weights fall: its logarithms are at most 107 and 43.
     Needs: t was chosen from `rungs` by `search` with these groups, this width and this `whole`; that alone is released.
     Source: McSherry and Talwar, "Mechanism Design via Differential Privacy" (2007), theorem 6, for each rung apart.
     """
@@ -154,7 +155,7 @@ def _drop(rung: int, whole: int) -> float:
 def needed(groups: int, width: Fraction, reach: float, whole: int = 1) -> int:
     """About how many contributions a search needs to find a largest one of `reach` times `whole`, or the base.
 
-    Source: design.md, section 4, measured: C (3 ln(reach) + 5) / e1, and what the prior falls by below `whole`.
+    Source: design.md, section 4, measured: C (2.5 ln(reach) + 5) / e1, and what the prior falls by below `whole`.
     """
     return math.ceil(groups * (SLOPE * math.log(max(1.0, reach)) + math.log(whole) + 5) / float(width))
 

@@ -3,7 +3,7 @@
 Simulated totals of twenty kinds of data, clipped where a search chose and with Laplace noise of what is left. For
 numbers of people and searches of a question, and its epsilon: median and mean errors of each share and slope, as
 multiples of those of the design's (a tenth, 5/2), as geometric means over the kinds of data; beside them that one's
-own median error. What `dpsql.probe.SEARCHES` and `dpsql.noise.search.SLOPE` are is read off here.
+own median error. `dpsql.probe.SEARCHES` and `dpsql.noise.search.SLOPE` are the design's; this is what others would do.
 """
 
 from __future__ import annotations

@@ -39,11 +39,11 @@ def test_references_know_the_law_of_their_noise() -> None:
         assert grouped.totals(grouped.largest, 1).sum() == 500      # a person counts in one group
 
 
-def test_what_a_search_takes_is_among_the_ways(capsys: pytest.CaptureFixture[str]) -> None:
-    assert (float(SEARCHES), float(SLOPE)) in searches.WAYS
+def test_other_ways_to_search_stand_beside_what_a_search_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (float(SEARCHES), SLOPE) == searches.WAYS[0]
     assert searches.main(["--people", "300", "--runs", "40"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 9
-    chosen = lines[0].split("for ")[1].split(", ").index(f"{float(SEARCHES):.3g} ^{SLOPE:g}")
-    median, mean = map(float, lines[3].split()[4 + chosen].split("/"))     # 300 people, one search, epsilon 1
-    assert median < 0.9 and mean < 0.9
+    more = lines[0].split("for ")[1].split(", ").index("0.2 ^2.5")
+    median, mean = map(float, lines[3].split()[4 + more].split("/"))     # 300 people, one search, epsilon 1
+    assert median < 0.95 and mean < 0.95
