@@ -17,9 +17,10 @@ for folder in ("theorems", "grammar"):
 from tests.grammar.conftest import clinic  # noqa: E402, F401
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def no_clock() -> Iterator[None]:
-    """What is drawn must not depend on how fast this machine plans; `tests.attacks.test_limits` looks after that."""
+    """What is drawn must not depend on how fast this machine plans; `tests.attacks.test_limits` looks after that, in the
+    same process perhaps, so it ends with each file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "planning", nullcontext)
         yield
