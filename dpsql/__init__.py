@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from dpsql.plan_form import PlanForm
     from dpsql.session import Session
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
 _HOMES = {
     "dpsql.answer": ("Answer", "AnswerCost", "Balance"),
