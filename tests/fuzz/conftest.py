@@ -19,8 +19,8 @@ from tests.grammar.conftest import clinic  # noqa: E402, F401
 
 @pytest.fixture(scope="module", autouse=True)
 def no_clock() -> Iterator[None]:
-    """What is drawn must not depend on how fast this machine plans; `tests.attacks.test_limits` looks after that, in the
-    same process perhaps, so it ends with each file."""
+    """What is drawn must not depend on how fast this machine plans; `tests.attacks.test_limits` looks after that,
+    in the same process perhaps, so it ends with each file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "planning", nullcontext)
         yield
