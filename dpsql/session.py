@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 Amount = int | float | Decimal | Fraction | str | None
 
 MAX_DIGITS = 60     # of an epsilon or delta given as text: "1e9999999" would fill the memory
-SUREST = 1 - 1e-9   # the highest confidence of an interval: beyond, tails are below what doubles tell from 1
+# the confidence of an interval: beyond either, doubles do not tell it, or its complement, from 1
+UNSUREST, SUREST = 1e-9, 1 - 1e-9
 NOT_KEPT = "the ledger failed after the charge: this answer may not come again as a replay; tell the data owner"
 PLANS_KEPT = 256    # plans remembered per session, by text and cost
 
@@ -156,8 +157,8 @@ class Session:
         if within == 0:
             raise QueryError("error must be greater than 0: only noise hides anybody")
         sure = float(_amount("level", level, Fraction(USUAL)))
-        if not 0 < sure <= SUREST:
-            raise QueryError("level is the confidence of intervals, between 0 and 1 - 1e-9: 0.99 for 99 %")
+        if not UNSUREST <= sure <= SUREST:
+            raise QueryError("level is the confidence of intervals, between 1e-9 and 1 - 1e-9: 0.99 for 99 %")
         if quality not in (True, False):        # a text, even "no", would count as true, and be paid
             raise QueryError("quality is True or False")
         key = (sql, repr(params), ask, dialect, passed, within, sure, quality)

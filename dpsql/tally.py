@@ -124,7 +124,7 @@ def _tally(
     groups = groups_touched(of.keys, domain, derive(of.rows, catalog))
     keys = () if domain is None or cap_of(of.rows) is not None else of.keys
     changed, every = (
-        Event.laplace(1, 1 / epsilon) if promise and not of.people else laplace_event(groups, epsilon)
+        Event.laplace(1, 1 / epsilon) if promise else laplace_event(groups, epsilon)
         for epsilon in (CHANGED * part, part)
     )
     sums = [(Column(-600 - i, f"cut{i + 1}", BIGINT), Fold.SUM, Ref(_flag(i))) for i in range(len(of.cuts))]

@@ -178,11 +178,20 @@ def test_a_higher_level_is_a_wider_interval(opened: Any, sql: str) -> None:
         widths.append(float(high) - float(low))
     assert widths[0] < widths[1] < widths[2]
     assert session.query(sql, epsilon=0.01, level="0.95").replayed
-    for wrong in (1, 0, "0.9999999999999", True):
-        with pytest.raises(QueryError, match=r"between 0 and 1|greater than 0"):
+    for wrong in (1, 0, "0.9999999999999", True, 1e-17, "1e-50"):      # the last two were paid, and failed
+        with pytest.raises(QueryError, match=r"between 1e-9 and 1|greater than 0"):
             session.query(sql, level=wrong)
     with pytest.raises(QueryError, match="level must be a number"):
         session.query(sql, level="high")
+
+
+def test_every_level_that_is_taken_is_answered(opened: Any) -> None:
+    """Of a sum of two noises too, whose reach is turned into a scale."""
+    session = opened(rows="")
+    for level in (1e-9, 1 - 1e-9):
+        for sql in ("SELECT ward, COUNT(*) FROM visits GROUP BY ward", "SELECT AVG(v), STDDEV(v) FROM people"):
+            answer = session.query(sql, epsilon=0.1, level=level, quality=True)
+            assert (answer.cost.epsilon, answer.replayed) == (0.1, False)
 
 
 def test_the_level_of_a_mean(opened: Any) -> None:

@@ -104,6 +104,21 @@ def test_every_guard_is_counted(text: str, opened: bool) -> None:
     assert all(abs(tally.changed.epsilon / tally.every.epsilon - CHANGED) < 1e-6 for tally in statement.tallies)
 
 
+@pytest.mark.parametrize("epsilon", [
+    Fraction(1), Fraction(181397390371, 350 * 10**9), Fraction(2278134854899, 5 * 10**11)])
+def test_tallies_cost_no_more_than_promised(epsilon: Fraction) -> None:
+    """Whatever scales are rounded to: a promise of rounded ones was a hair too small for these epsilons."""
+    here, text = open_world("loose", True), "SELECT v, MEDIAN(d) FROM orders GROUP BY v"
+    plan = planned(text, here.catalog, Cost(epsilon, Fraction(1, 100)), here.public, here.typed, quality=True)
+    (statement,) = plan.statements
+    here.load({"units": [], "orders": [], "items": [], "pub": PUB["loose"]})
+    for place in range(4):
+        chosen, _ = _chosen(here, statement, [place] * 16)
+        paid, promised = ([event for tally in each.tallies for event in tally.spent()] for each in (chosen, statement))
+        assert sum(event.rho for event in paid) <= sum(event.rho for event in promised)
+        assert sum(event.epsilon for event in paid) <= sum(event.epsilon for event in promised) == epsilon * QUALITY
+
+
 def test_nothing_is_bought_where_nothing_is_cut() -> None:
     """Facts alone bound what a unit adds here: all of the epsilon is for the totals."""
     text = "SELECT COUNT(*), SUM(n) FROM units"
