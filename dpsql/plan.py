@@ -25,7 +25,7 @@ from dpsql.statement import Statement, statement
 from dpsql.tally import QUALITY, countings, tallies
 from dpsql.warn import warn
 
-UNCUT = "nothing that people add is cut here, so nothing was spent on telling how much"
+UNCUT = "no cap or limit leaves anything out here, so nothing is spent on telling how much"
 MOST_NUMBERS = 4        # of a question, in how epsilon is divided: none gets more than twice what another gets
 
 

@@ -103,13 +103,14 @@ def shares(statement: Statement, tables: Sequence[Rows]) -> tuple[Share, ...]:
     for tally, rows in zip(statement.tallies, tables, strict=True):
         counted = [row[tally.keys:] for row in rows.values if not tally.keys or named(row[: tally.keys]) in public]
         *cut, every = (sum(steps(row[i], 0) for row in counted) for i in range(len(tally.cuts) + 1))
-        changed, scales = Noise(False, tally.changed.scale).added(cut), (tally.changed.scale, tally.every.scale)
-        whole = Noise(False, tally.every.scale).added([every]) * len(cut)
-        lows, highs = ratio_interval(changed, whole, *scales, 1.0, statement.level)
-        for guard, some, many, low, high in zip(tally.cuts, changed, whole, lows, highs, strict=True):
-            near = min(max(some / many if many > 0 else 0.0, float(low), 0.0), float(high))
-            found.append(Share(guard, tally.people or not statement.question.keys, near, max(0.0, float(low)),
-                               max(0.0, float(high))))
+        scales = tally.changed.scale, tally.every.scale
+        noisy, (many,) = Noise(False, scales[0]).added(cut), Noise(False, scales[1]).added([every])
+        # a share lies in [0, 1]: what is moved there is no farther from any such share of `many`
+        changed = [sorted((0, some, many))[1] for some in noisy]
+        lows, highs = ratio_interval(changed, [many] * len(cut), *scales, 1.0, statement.level)
+        for guard, some, low, high in zip(tally.cuts, changed, lows, highs, strict=True):
+            found.append(Share(guard, tally.people or not statement.question.keys, some / many if many else 0.0,
+                               max(0.0, float(low)), float(high)))
     return tuple(found)
 
 

@@ -22,7 +22,6 @@ from dpsql.side import Side
 from dpsql.statement import Statement
 from dpsql.tally import Cut, Guard, Share
 
-FEWER = ": of people with more, some are left out"
 BUY = "quality buys one"
 
 
@@ -30,10 +29,10 @@ def warn(statements: Sequence[Statement], catalog: Catalog, known: Known) -> tup
     """What the plan tells before anything runs; `known` is what `derive` remembers. Pure."""
     found: dict[str, None] = {}
     for statement in statements:
-        told = (*_private(statement), *_outside(statement, catalog), *_capped(statement), *_searched(statement),
-                *_single(statement, catalog, known), *_rows(statement), *_inside(statement), *_held(statement))
+        told = (*_private(statement), *_outside(statement, catalog), *_capped(statement),
+                *_single(statement, catalog, known), *_rows(statement), *_inside(statement))
         found |= dict.fromkeys(told)
-    return tuple(found)
+    return (*found, *_searched(statements), *_held(statements))
 
 
 def _private(statement: Statement) -> list[str]:
@@ -50,13 +49,15 @@ def _private(statement: Statement) -> list[str]:
 
 def notice(names: Sequence[str], rows: Sequence[Sequence[object]], ends: Sequence[Sequence[object]]) -> tuple[str, ...]:
     """What the released numbers tell: columns most of whose values are smaller than their own error."""
-    found = []
+    small = []
     for i, name in enumerate(names):
         pairs = [(row[i], pair) for row, each in zip(rows, ends, strict=True) if isinstance(pair := each[i], tuple)]
         drowned = sum(_wider(value, *pair) for value, pair in pairs)
         if 2 * drowned > len(pairs):
-            found.append(f"the noise of {name} is larger than its values: ask for larger groups, or with more epsilon")
-    return tuple(found)
+            small.append(name)
+    whose = "its" if len(small) == 1 else "their"
+    return () if not small else (
+        f"the noise of {_listed(small)} is larger than {whose} values: ask about more people, or with more epsilon",)
 
 
 def cut(planned: Statement, closed: Statement, unseen: frozenset[int]) -> tuple[str, ...]:
@@ -67,11 +68,11 @@ def cut(planned: Statement, closed: Statement, unseen: frozenset[int]) -> tuple[
     if planned.opening is None:
         return ()
     of, found = planned.opening.probe, []
-    sure = f"with {100 * planned.level:g} %"
-    if of.cap is not None and closed.groups < of.cap[-1]:
+    sure, counted = f"with {100 * planned.level:g} %", _counted(closed)
+    if of.cap is not None and closed.groups < of.cap[-1] and Cut(Guard.GROUPS) not in counted:
         most = passing(of.cap, closed.groups, 1, of.width, planned.level)
-        found.append(f"a person counts in at most {closed.groups} groups, as chosen privately: {sure} at most {most} "
-                     "people are in more, and some of theirs are left out")
+        found.append(f"a person counts in at most {_number(closed.groups, 'group')}, as chosen privately: {sure} at "
+                     f"most {most} people are in more, and some of theirs are left out")
     cuts = [(i, rungs, closed.sensitivities[i] // closed.groups) for i in of.searched if (rungs := of.rungs[i])]
     partials = planned.question.partials
     each, who = ("a person and group", "pairs of a person and a group") if planned.question.keys else (
@@ -90,11 +91,12 @@ def cut(planned: Statement, closed: Statement, unseen: frozenset[int]) -> tuple[
         most = max(
             passing(rungs, t, closed.groups, of.width, planned.level, partials[i].whole) for i, rungs, t in cuts
         )
-        found.append(f"what {each} adds was cut where it was chosen privately, "
-                     f"{', '.join(sizes[i] for i, _, _ in cuts)}: {sure} at most {most} {who} had "
-                     f"more{' of each' * (len(cuts) > 1)}; intervals are of the noise alone, and where some had far "
-                     f"more the true number lies outside{_above(planned, [i for i, _, _ in cuts])}")
-    return (*found, *(f"{_left_out(closed, closed.sides[i])}, as chosen privately{FEWER}" for i in of.tables))
+        told = "" if counted.issuperset(Cut(Guard.SIZE, i) for i, _, _ in cuts) else (
+            f"what {each} adds was cut where it was chosen privately, {', '.join(sizes[i] for i, _, _ in cuts)}: "
+            f"{sure} at most {most} {who} had more{' of each' * (len(cuts) > 1)}; ")
+        found.append(f"{told}intervals are of the noise alone, and where some had far more than the cut the true "
+                     f"number lies outside{_above(planned, [i for i, _, _ in cuts])}")
+    return (*found, *_left_out(closed, of.tables, ", as chosen privately"))
 
 
 def clipped(closed: Statement, found: Sequence[Share]) -> tuple[Clipped, ...]:
@@ -113,16 +115,21 @@ def _what(closed: Statement, cut: Cut) -> str:
         case Guard.GROUPS:
             cap = cap_of(closed.question.guarded)
             assert cap is not None, "a cap was counted"
-            return f"are in more than {cap.limit} groups, and some of theirs are left out"
+            return f"are in more than {_number(cap.limit, 'group')}, and some of theirs are left out"
         case Guard.ROWS:
-            return f"have more than {closed.question.rows} rows, and are scaled down to that"
+            return f"have more than {_number(closed.question.rows or 0, 'row')}, and are scaled down to that"
         case Guard.SIZE:
             size = _size(closed, cut.place, closed.sensitivities[cut.place] // closed.groups)
             return f"add more to {_users(closed, cut.place)} than {size:.6g}, where they are cut"
         case Guard.KEPT:
             side = closed.sides[cut.place]
-            some = f"{_kept(side.table.guarded)} {_one(side)}s in {_lookups(closed, side)}"
-            return f"have more than {some}, and some of these are left out"
+            some = _number(_kept(side.table.guarded) or 0, _one(side))
+            return f"have more than {some} in {_lookups(closed, side)}, and some of these are left out"
+
+
+def _counted(statement: Statement) -> frozenset[Cut]:
+    """The guards whose noisy shares are bought, which say more than that there are such guards."""
+    return frozenset(cut for tally in statement.tallies for cut in tally.cuts)
 
 
 def _above(statement: Statement, cut: Sequence[int]) -> str:
@@ -160,15 +167,16 @@ def cap_of(relation: Relation) -> CapGroups | None:
 def _capped(statement: Statement) -> list[str]:
     """A cap that may leave out part of a person's groups."""
     cap = cap_of(statement.question.guarded)
-    if cap is None or statement.opening is not None:
+    if cap is None or statement.opening is not None or Cut(Guard.GROUPS) in _counted(statement):
         return []
-    of = "" if statement.domain is None else f" of the {len(statement.domain)}"
-    return [f"a person counts in at most {cap.limit}{of} groups: of people in more, some groups are left out"]
+    domain = statement.domain
+    most = _number(cap.limit, "group") if domain is None else f"{cap.limit} of the {len(domain)} groups"
+    return [f"a person counts in at most {most}: of people in more, some groups are left out"]
 
 
-def _held(statement: Statement) -> list[str]:
+def _held(statements: Sequence[Statement]) -> list[str]:
     """Declared ranges that what is added up is held within: a value outside is moved."""
-    rows = (partial.row for partial in statement.question.partials)
+    rows = (partial.row for statement in statements for partial in statement.question.partials)
     ends = dict.fromkeys(found for row in rows if row is not None for found in _clamps(row))
     shown = ", ".join(f"{name} {low} to {high}" for name, low, high in ends)
     return [f"values outside a declared range count as its nearest end: {shown}"] if shown else []
@@ -208,19 +216,23 @@ def _outside(statement: Statement, catalog: Catalog) -> list[str]:
 def _rows(statement: Statement) -> list[str]:
     """A limit on rows that may leave out part of what a person has in a group."""
     question, found = statement.question, []
-    if question.capped and any(partial.fold is not Fold.MAX for partial in question.partials):
-        found.append(f"a person counts with at most {question.rows} rows{_in_group(question)}: people with more are "
-                     "scaled down to that")
-    limits = (_left_out(statement, side) for side in statement.sides if not side.table.open)
-    return [*found, *(f"{told}{FEWER}" for told in limits if told)]
+    many = question.capped and any(partial.fold is not Fold.MAX for partial in question.partials)
+    if many and Cut(Guard.ROWS) not in _counted(statement):
+        found.append(f"a person counts with at most {_number(question.rows or 0, 'row')}{_in_group(question)}: people "
+                     "with more are scaled down to that")
+    stated = [i for i, side in enumerate(statement.sides) if not side.table.open]
+    return [*found, *_left_out(statement, stated)]
 
 
-def _left_out(statement: Statement, side: Side) -> str:
-    """The limit on the rows that a side counts; nothing where there is none."""
-    limit = _kept(side.table.guarded)
-    return "" if limit is None else (
-        f"a person counts with at most {limit} {_one(side)}{'s' * (limit > 1)}{_in_group(statement.question)} in "
-        f"{_lookups(statement, side)}")
+def _left_out(statement: Statement, sides: Sequence[int], how: str = "") -> list[str]:
+    """The limits on the rows that sides count, where they have any whose share is not bought."""
+    each, bought = _in_group(statement.question), _counted(statement)
+    limits = [
+        f"{_number(limit, _one(side))}{each} in {_lookups(statement, side)}" for i in sides
+        if (limit := _kept((side := statement.sides[i]).table.guarded)) is not None and Cut(Guard.KEPT, i) not in bought
+    ]
+    return [f"a person counts with at most {_listed(limits)}{how}: of people with more, some are left out"
+            ] if limits else []
 
 
 def _one(side: Side) -> str:
@@ -243,27 +255,30 @@ def _lookups(statement: Statement, side: Side) -> str:
     question, served = statement.question, set(side.table.lookups)
     pairs = zip(question.ask.measures, question.lookups, strict=True)
     names = (measure.family.upper() for measure, lookup in pairs if lookup in served)
-    return "/".join(dict.fromkeys("COUNT(DISTINCT)" if name == "DISTINCT" else name for name in names))
+    said = {"DISTINCT": "COUNT(DISTINCT)", "QUANTILE_CONT": "quantiles", "QUANTILE_DISC": "quantiles"}
+    return "/".join(dict.fromkeys(said.get(name, name) for name in names))
 
 
-def _searched(statement: Statement) -> list[str]:
+def _searched(statements: Sequence[Statement]) -> list[str]:
     """Bounds that are chosen privately, which takes people: fewer, and the answer is clipped hard."""
-    if statement.opening is None:
-        return []
-    of, partials = statement.opening.probe, statement.question.partials
-    people = needed(1, of.width, USUAL) if of.cap is not None else 0
-    for i in of.searched:
-        reach = LOOSE if partials[i].loose else USUAL
-        people = max(people, needed(of.groups or 1, of.width, reach, partials[i].whole))
-    for _ in of.tables:
-        people = max(people, math.ceil(1.5 * needed(of.groups or 1, of.width, USUAL)))
-    rows = statement.question.rows is None or bool(of.tables)
-    cures = ["max_groups"] * (of.cap is not None) + ["max_rows_per_group"] * rows
-    ranges = ["a range of the column"] * any(partials[i].loose for i in of.searched)
+    people, cures = 0, dict[str, None]()
+    for statement in statements:
+        if statement.opening is None:
+            continue
+        of, partials = statement.opening.probe, statement.question.partials
+        sums = [needed(of.groups or 1, of.width, LOOSE if partials[i].loose else USUAL, partials[i].whole)
+                for i in of.searched]
+        rows = [math.ceil(1.5 * needed(of.groups or 1, of.width, USUAL))] * bool(of.tables)
+        caps = [needed(1, of.width, USUAL)] * (of.cap is not None)
+        people = max([people, *sums, *rows, *caps])
+        many = statement.question.rows is None or bool(of.tables)
+        ranges = any(partials[i].loose for i in of.searched)
+        cures |= dict.fromkeys(["max_groups"] * bool(caps) + ["max_rows_per_group"] * many
+                               + ["a range of the column"] * ranges)
     return [
-        f"how much one person counts is chosen privately: below about {people} people an answer may be far too small, "
-        f"and the owner can declare {' and '.join([*cures, *ranges])}"
-    ]
+        f"how much one person counts is chosen privately: below about {people} people an answer may be far too small"
+        f"{', and the owner can declare ' * bool(cures)}{_listed(list(cures))}"
+    ] if people else []
 
 
 def _single(statement: Statement, catalog: Catalog, known: Known) -> list[str]:
@@ -306,3 +321,11 @@ def _wider(value: object, low: object, high: object) -> bool:
     if not all(isinstance(number, int | float | Decimal) and number == number for number in numbers):
         return False
     return float(high) - float(low) > 2 * abs(float(value))  # type: ignore[arg-type]
+
+
+def _number(count: int, word: str) -> str:
+    return f"{count} {word}{'s' * (count != 1)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1])] * (len(names) > 1) + list(names[-1:]))

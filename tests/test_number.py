@@ -73,8 +73,8 @@ def test_the_answer_says_where_it_was_cut_and_how_much(session: Session) -> None
     answer = session.query("SELECT COUNT(*) FROM row", epsilon=Fraction(100))
     (note,) = [warning for warning in answer.warnings if " was cut " in warning]
     found = re.fullmatch(r"what a person adds was cut where it was chosen privately, COUNT at (\d+): with 95 % at most "
-                         r"(\d+) people had more; intervals are of the noise alone, and where some had far more the "
-                         r"true number lies outside, above the interval of COUNT", note)
+                         r"(\d+) people had more; intervals are of the noise alone, and where some had far more "
+                         r"than the cut the true number lies outside, above the interval of COUNT", note)
     assert found is not None
     assert int(found[1]) >= 2
     assert int(found[2]) < 10

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -34,8 +36,13 @@ columns.days = { range = [0, 30] }
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    folder = tmp_path_factory.mktemp("warn")
-    (folder / "policy.toml").write_text(POLICY)
+    with opened(tmp_path_factory.mktemp("warn"), POLICY) as session:
+        yield session
+
+
+@contextmanager
+def opened(folder: Path, policy: str) -> Iterator[Session]:
+    (folder / "policy.toml").write_text(policy)
     connection = duckdb.connect()
     connection.execute("CREATE TABLE people (id INTEGER PRIMARY KEY, age INTEGER, sex VARCHAR)")
     connection.execute("CREATE TABLE stays (ward INTEGER, bed INTEGER, id INTEGER, days INTEGER, UNIQUE (ward, bed))")
@@ -113,6 +120,36 @@ def test_extremes_keep_away_from_the_ends(session: Session) -> None:
 def test_a_cap_is_told(session: Session) -> None:
     warnings = session.plan("SELECT ward, COUNT(*) FROM stays GROUP BY ward").warnings
     assert "a person counts in at most 3 groups: of people in more, some groups are left out" in warnings
+
+
+def test_one_line_says_what_several_would(session: Session) -> None:
+    """Limits of one question, ranges of several, columns of an answer: one warning each."""
+    told = session.plan("SELECT COUNT(DISTINCT ward), HISTOGRAM(ward, [1, 2]) FROM stays").warnings
+    assert told == ("a person counts with at most 4 distinct values in COUNT(DISTINCT) and 4 rows in HISTOGRAM: of "
+                    "people with more, some are left out",)
+    both = "SELECT (SELECT SUM(days) FROM stays WHERE bed = 1), (SELECT AVG(age) FROM people)"
+    held = [each for each in session.plan(both).warnings if "declared range" in each]
+    assert held == ["values outside a declared range count as its nearest end: days 0 to 30, age 0 to 100"]
+    few = session.query("SELECT SUM(days) AS s, COUNT(*) AS n, 7 AS k FROM stays", epsilon=0.001).warnings
+    assert few[-1] == "the noise of s and n is larger than their values: ask about more people, or with more epsilon"
+
+
+def test_what_is_bought_is_not_warned_of_twice(session: Session) -> None:
+    """A noisy share says where a cap or a limit cuts; the plan need not say that there is one."""
+    for sql in ("SELECT ward, COUNT(*) FROM stays GROUP BY ward", "SELECT MEDIAN(ward), COUNT(*) FROM stays",
+                "SELECT sex, ward, COUNT(DISTINCT bed) FROM stays JOIN people USING (id) GROUP BY ALL"):
+        plain, bought = session.plan(sql).warnings, session.plan(sql, quality=True).warnings
+        cut = {each for each in plain if "counts in at most" in each or "counts with at most" in each}
+        assert cut and cut.isdisjoint(bought)
+        shares = session.query(sql, quality=True).clipped
+        assert len(shares) >= len(cut)
+
+
+def test_one_is_one(tmp_path: Path) -> None:
+    with opened(tmp_path, POLICY.replace("max_groups = 3", "max_groups = 1").replace("group = 4", "group = 1")) as one:
+        told = one.plan("SELECT ward, COUNT(*), COUNT(DISTINCT days) FROM stays GROUP BY ward").warnings
+    for said in ("in at most 1 group:", "at most 1 row in a group:", "at most 1 distinct value in a group in COUNT("):
+        assert any(said in each for each in told), said
 
 
 def test_declared_ranges_are_told_where_values_are_added_up(session: Session) -> None:

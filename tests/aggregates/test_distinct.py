@@ -65,7 +65,7 @@ def test_what_rows_may_share_is_not(session: Session, sql: str) -> None:
 
 def test_a_limit_on_rows_is_said(session: Session) -> None:
     plan = session.plan("SELECT kind, MEDIAN(ward) FROM visits JOIN people USING (id) GROUP BY kind")
-    said = "a person counts with at most 10 rows in a group in QUANTILE_CONT: of people with more, some are left out"
+    said = "a person counts with at most 10 rows in a group in quantiles: of people with more, some are left out"
     assert said in plan.warnings
     assert not any("left out" in warning for warning in session.plan("SELECT MEDIAN(id) FROM people").warnings)
 

@@ -82,7 +82,7 @@ def test_how_right_answers_are_to_be(
         return capsys.readouterr().out
 
     shell.run_line_magic("dpsql", f"{files} --epsilon 0.5 --level 0.99 --quality")
-    assert "99 % within" in told("") and "nothing that people add is cut" in told("") and "epsilon 0.5" in told("")
+    assert "99 % within" in told("") and "no cap or limit leaves anything out" in told("") and "epsilon 0.5" in told("")
     assert "90 % within" in told("--level 0.9") and "is cut" not in told("--no-quality")
     within = told("--error 10")                 # a cell's own price, in place of the one of all
     assert "99 % within ±10\n" in within and "epsilon 0.5" not in within

@@ -131,7 +131,7 @@ def test_nothing_is_bought_where_nothing_is_cut() -> None:
 
 
 @CASES
-@given(st.integers(0, 50), st.integers(0, 50), st.integers(-60, 60), st.integers(-60, 60))
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(-600, 600), st.integers(-600, 600))
 def test_theorem_shares(cut: int, more: int, shift: int, drift: int) -> None:
     """Shares hang on the counts plus noise alone, and lie with their intervals in [0, 1], in order."""
     plan = measured_plan("SELECT grp, COUNT(*) FROM units JOIN orders USING (u) GROUP BY grp", world("loose"))
