@@ -153,7 +153,7 @@ def _regexp_counted(node: exp.Expr, dialect: str) -> exp.Expr:
     pattern = node.expression.unnest()
     try:
         empty = re.compile(pattern.this).search("") is not None if isinstance(pattern, exp.Literal) else True
-    except re.error:
+    except (re.error, OverflowError):
         empty = True
     if len(node.args) > 2 or empty:
         raise refusal("REGEXP_COUNT takes a text and a literal pattern that does not match the empty text", node)
@@ -166,7 +166,7 @@ def first_match(text: exp.Expr, pattern: exp.Expr, place: exp.Expr) -> exp.Expr:
     pattern = pattern.unnest()
     try:
         groups = re.compile(pattern.this).groups if isinstance(pattern, exp.Literal) and pattern.is_string else None
-    except re.error:
+    except (re.error, OverflowError):
         groups = None
     if groups is None:
         raise refusal("a regular expression is a literal here", place)

@@ -226,6 +226,8 @@ mysql | week(dt, 1) | in this mode
 snowflake | left(v, -2) | is none in snowflake
 snowflake | dateadd(month, i, dt) | literal number
 snowflake | haversine(f, f, f, f) | not read
+snowflake | regexp_count(v, 'a{99999999999}') | literal pattern
+postgres | substring(v from 'a{99999999999}') | a regular expression is a literal
 tsql | v LIKE '[a-c]%' ESCAPE '!' | together are not read
 tsql | convert(varchar(10), dt, 130) | style
 postgres | to_char(i, '999') | formats of numbers
