@@ -100,7 +100,9 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Answer:
-    """Noisy rows with their 95 % intervals and their cost. `print(answer)` shows them as a table.
+    """Noisy rows with their intervals (of 95 %, unless another `level` was asked) and their cost.
+
+    `print(answer)` shows them as a table.
 
     `columns` are the names; `types` the SQL types as text; `rows` tuples of Python values; `intervals` is parallel to
     `rows`: per column (low, high), or None where nothing is noisy, or none is known (`finish`). `noisy` says which

@@ -35,7 +35,7 @@ def planned(
 ) -> Plan:
     """The plan of a query for the epsilon and delta of `ask`; `passed` says which of them the caller insists on.
 
-    With an `error` it is the cheapest plan whose 95 % intervals are within it (`priced`); of `ask` the delta counts.
+    With an `error` it is the cheapest plan whose intervals are within it (`priced`); of `ask` the delta counts.
     `level` is the confidence of intervals; `quality` buys those of quantiles, and how much was cut.
 
     `reader` reads public tables, to list public groups; `describe` types SQL over empty tables. Raises QueryError, with

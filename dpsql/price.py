@@ -1,4 +1,4 @@
-"""price: the cheapest plan whose 95 % intervals are as narrow as asked, from public noise scales alone. Pure."""
+"""price: the cheapest plan whose intervals are as narrow as asked, from public noise scales alone. Pure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dpsql.budget.events import Cost, Spent
 from dpsql.budget.filter import part, room
 from dpsql.errors import QueryError
 from dpsql.noise import laplace
+from dpsql.parse import refusal
 from dpsql.plan import Plan
 from dpsql.policy import Budget
 from dpsql.program import Program
@@ -19,13 +20,14 @@ from dpsql.statement import Statement
 
 PLAIN = frozenset({"count", "units", "sum", "distinct"})    # measures whose interval is the noise's own
 KEEPING = (exp.Paren, exp.Cast, exp.Coalesce, exp.Greatest, exp.Least, exp.Neg, exp.Abs)    # what widens no interval
+COST = "say what the query may cost: epsilon"
 TRIES = 14                                      # plans made for one mechanism, each nearer
 NEAR, STEP = Fraction(998, 1000), Fraction(1, 250)      # of the least epsilon: near enough, and the first step past it
 LEAST, MOST = Fraction(1, 10**9), Fraction(10**6)
 
 
 def priced(make: Callable[[Cost, str], Plan], program: Program, ask: Cost, error: Fraction, budget: Budget) -> Plan:
-    """The plan with the smallest charge whose every released number is within `error`, 19 times in 20.
+    """The plan with the smallest charge whose every released number is within `error`, as often as its level says.
 
     `make` plans the program for a cost and a mechanism, "laplace" or "gaussian", of which the second needs a delta; of
     both, the one that may be asked more often of a fresh `budget` is taken. `ask` gives the delta. QueryError where no
@@ -71,7 +73,7 @@ def _require_plain(program: Program) -> None:
         if not isinstance(bare, exp.Column | exp.Subquery) and _reads(bare, noisy):
             raise QueryError(
                 "an error can be asked for counts and sums as they are released, and this answer computes with them",
-                hint="ask for them alone and compute afterwards, or say what the query may cost: epsilon",
+                hint=f"ask for them alone and compute afterwards, or {COST}",
             )
 
 
@@ -115,16 +117,18 @@ def _nearest(make: Callable[[Cost, str], Plan], name: str, ask: Cost, error: Fra
 def _width(statement: Statement) -> Fraction:
     """The largest half-width of a released number of a statement. QueryError where it depends on the data."""
     question = statement.question
-    families = {measure.family for measure in question.ask.measures}
-    if not families <= PLAIN or (statement.spent() and not families):
-        raise QueryError(
+    asked = zip(question.ask.measures, question.ask.places, strict=True)
+    other = next(((measure.family, place) for measure, place in asked if measure.family not in PLAIN), None)
+    if other is not None or (statement.spent() and not question.ask.measures):
+        family, place = other or ("", None)
+        raise refusal(
             "an error can be asked for counts and sums alone: what else is right to how much, only the data could tell",
-            hint="ask for SUM and COUNT in place of AVG, or say what the query may cost: epsilon",
+            place, f"{'ask for SUM and COUNT in place of AVG, or ' * (family == 'avg')}{COST}",
         )
     if statement.opening is not None:
         raise QueryError(
             "the noise is not known beforehand, for how much one person counts is chosen from the data",
-            hint="declare max_rows_per_group, max_groups and ranges in the policy, or say what the query may cost",
+            hint=f"declare max_rows_per_group, max_groups and ranges in the policy, or {COST}",
         )
     widths = [
         Fraction(noise.reach(statement.level)) * partial.unit

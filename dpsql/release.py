@@ -30,7 +30,7 @@ Looked = tuple[Fraction, list[int], list[tuple[int, int]]]      # noise scale; b
 
 @dataclass(frozen=True, slots=True)
 class ReleasedTable:
-    """A noisy table: its name, columns with SQL types, and rows. Every measure has its 95 % interval beside it.
+    """A noisy table: its name, columns with SQL types, and rows. Every measure has its interval beside it.
 
     The columns are the keys, the measures, and for measure `a1` the ends `a1_low` and `a1_high`.
     """

@@ -107,10 +107,10 @@ class Session:
 
         `epsilon` and `delta` default to the policy's `[query]`. The same plan asked again is a replay, free, unless
         `fresh`. `stop.now()`, from another thread, ends it; the charge stays. Raises QueryError or BudgetError before
-        any charge, ExecutionError after one. With `error`, instead of an epsilon, it costs as little as 95 % intervals
-        within +-error take, for counts and sums. `level` is the confidence of intervals, for 95 % by default. With
-        `quality` a tenth of the epsilon buys `Answer.clipped`, the noisy shares of what bounds cut, and half of that of
-        each quantile, MIN and MAX its interval.
+        any charge, ExecutionError after one. With `error`, instead of an epsilon, it costs the least that gives counts
+        and sums intervals within +-error. `level` is the confidence of intervals, 0.95 by default. With `quality` a
+        tenth of the epsilon buys `Answer.clipped`, the noisy shares of what bounds cut, and half of what each quantile,
+        MIN and MAX costs buys its interval.
         """
         with self._watch.over(stop):
             plan = self.plan(

@@ -122,7 +122,7 @@ class Noisy:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A released column: values with the ends of their 95 % intervals."""
+    """A released column: values with the ends of their intervals."""
 
     values: Sequence[object]
     lows: Sequence[object]

@@ -30,7 +30,7 @@ def _units(measure: Measure, given: Given) -> tuple[Partial, ...]:
 
 
 def _finish(partials: tuple[Partial, ...], noisy: tuple[Noisy, ...], type_: SqlType) -> Released:
-    """The noisy count itself, plus and minus the 95 % quantile of its noise. It may be negative: sums stay unbiased."""
+    """The noisy count itself, plus and minus the quantile of its noise. It may be negative: sums stay unbiased."""
     (total,) = noisy
     margin = total.margin
     return Released(

@@ -30,7 +30,7 @@ def formatted(answer: Answer, name: str) -> str:
 
 
 def to_csv(answer: Answer) -> str:
-    """A header and one line per row; NULL is empty; a noisy column is followed by the ends of its 95 % interval."""
+    """A header and one line per row; NULL is empty; a noisy column is followed by the ends of its interval."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     header: list[object] = []

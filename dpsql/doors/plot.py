@@ -18,7 +18,7 @@ LETTERS = str.maketrans({SOLID: "#", SHADED: "~", AXIS: "|", "±": "+", "…": "
 
 def plot(answer: Answer, width: int | None = None) -> str:
     """One bar a row for every noisy column (every number, where nothing is noisy), from zero to the value, shaded
-    over the 95 % interval. `width` in columns. ProgrammingError when there is nothing to draw."""
+    over the interval. `width` in columns. ProgrammingError when there is nothing to draw."""
     numbers = [i for i, type_ in enumerate(answer.types) if not textual(type_) and _drawable(answer, i)]
     drawn = [i for i in numbers if answer.noisy[i]] or numbers[-1:]
     if not drawn or not answer.rows:

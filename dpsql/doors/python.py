@@ -37,7 +37,7 @@ def query(
     is answered from the ledger, free; `fresh` buys a new answer. `error`, in place of `epsilon`, asks for counts and
     sums whose intervals are within +-error, as cheaply as that goes; `level` is the confidence of intervals.
     With `quality` a tenth of the epsilon buys the noisy shares of what bounds cut (`Answer.clipped`, and warnings), and
-    half of that of each quantile, MIN and MAX its interval.
+    half of what each quantile, MIN and MAX costs buys its interval.
 
     The database stays open, read-only, for the next call; `dpsql.doors.python.close()` lets go of it.
 

@@ -294,9 +294,9 @@ COMMANDS: dict[str, Command] = {
     "\\timing": Command(timing, "\\timing [on|off]", "how long each answer took", SWITCH),
     "\\set": Command(
         settings, "\\set [NAME VALUE]",
-        "all settings; quality on: a tenth of the epsilon buys how much was cut, half of a quantile's its interval; "
-        "level 0.99: intervals of 99 %; error 100: in place of an epsilon, counts and sums within ±100; ON_ERROR_STOP "
-        "on: a pipe ends at the first error",
+        "all settings; error 100: counts and sums within ±100, in place of an epsilon; level 0.99: intervals of 99 %; "
+        "quality on: a tenth of the epsilon buys how much was cut, half of what a quantile costs its interval; "
+        "ON_ERROR_STOP on: a pipe ends at the first error",
         tuple(f"{name} {value}" for name, values in (
             ("quality", SWITCH), ("level", ("0.99", "default")), ("error", ("100", "off")), ("fresh", SWITCH),
             ("ON_ERROR_STOP", SWITCH)) for value in values)),
