@@ -23,6 +23,7 @@ from dpsql.statement import Statement
 from dpsql.tally import Cut, Guard, Share
 
 BUY = "quality buys one"
+RANGE = "a range of the column"
 
 
 def warn(statements: Sequence[Statement], catalog: Catalog, known: Known) -> tuple[str, ...]:
@@ -274,10 +275,11 @@ def _searched(statements: Sequence[Statement]) -> list[str]:
         many = statement.question.rows is None or bool(of.tables)
         ranges = any(partials[i].loose for i in of.searched)
         cures |= dict.fromkeys(["max_groups"] * bool(caps) + ["max_rows_per_group"] * many
-                               + ["a range of the column"] * ranges)
+                               + [RANGE] * ranges)
     return [
         f"how much one person counts is chosen privately: below about {people} people an answer may be far too small"
         f"{', and the owner can declare ' * bool(cures)}{_listed(list(cures))}"
+        f"{', or the query hold values within one by LEAST and GREATEST' * (RANGE in cures)}"
     ] if people else []
 
 

@@ -152,6 +152,15 @@ def test_one_is_one(tmp_path: Path) -> None:
         assert any(said in each for each in told), said
 
 
+def test_what_shortens_a_search_is_told(session: Session) -> None:
+    """A range of the column is the owner's to declare, and the query's own to state where nobody did."""
+    sql = "SELECT SUM({}) FROM stays"
+    (told,) = [each for each in session.plan(sql.format("ward")).warnings if "chosen privately" in each]
+    assert told.endswith(" declare a range of the column, or the query hold values within one by LEAST and GREATEST")
+    held = session.plan(sql.format("LEAST(GREATEST(ward, 0), 9)")).warnings
+    assert held == ("a person counts with at most 4 rows: people with more are scaled down to that",)
+
+
 def test_declared_ranges_are_told_where_values_are_added_up(session: Session) -> None:
     """A range holds values within it, so one that is wrong makes sums and means wrong; a count does not read values."""
     held = "values outside a declared range count as its nearest end: days 0 to 30"

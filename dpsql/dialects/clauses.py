@@ -25,7 +25,8 @@ def limited(node: exp.Expr, dialect: str) -> exp.Expr:
             return node             # read with its SELECT
         if not isinstance(options, exp.LimitOptions) or options.args.get("percent") or options.args.get("with_ties"):
             raise refusal("a LIMIT with PERCENT or TIES is not answered here", node,
-                          "ask for a literal part of ordered rows alone, or for a plain number of rows")
+                          "write ORDER BY and a literal number, of PERCENT up to 100, without DISTINCT, OFFSET or "
+                          "QUALIFY; or ask for a plain number of rows")
     return exp.Limit(expression=_count(node))
 
 
