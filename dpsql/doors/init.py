@@ -30,6 +30,7 @@ epsilon = 1.0                  # ten such queries, and the budget above is spent
 delta = 1e-8                   # spent only where groups are private
 
 [limits]                       # what one unit may add to one query; what is beyond does not count
+                               # leave out what you cannot tell: each query chooses it, for a tenth of its epsilon
 max_groups = 10                # groups one unit may touch; noise grows with it, so take what is usual, not the most
 max_rows_per_group = 50        # rows one unit may add to one group; likewise. A table may have its own
 min_units = 1                  # a private group with fewer units is never shown
