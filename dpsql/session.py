@@ -343,6 +343,7 @@ def _amount(name: str, value: Amount, default: Fraction) -> Fraction:
         if isinstance(value, str | Decimal) and abs(Decimal(value).adjusted()) > MAX_DIGITS:
             raise ValueError
         exact = Fraction(str(value)) if isinstance(value, float | str) else Fraction(value)
+        exact = Fraction(int(exact.numerator), int(exact.denominator))      # numpy's integers stay in it, and overflow
     except (ValueError, TypeError, ArithmeticError):
         raise QueryError(f"{name} must be a number of reasonable size, and {str(value)[:40]!r} is none") from None
     if exact < 0 or (name == "delta" and exact >= 1):

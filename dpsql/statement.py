@@ -118,7 +118,7 @@ def statement(
             opening = None
         else:
             opening, bought, sides = _opened(question, domain, searches, found, same, catalog, share, prefer, quality)
-    except ValueError:
+    except (ValueError, OverflowError):     # a scale beyond doubles
         raise _too_small(question) from None
     sql, params = _total(question, same, catalog) if question.partials or domain is None else ("", frozenset())
     return Statement(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 
 from dpsql import choose, finish, limits
@@ -71,6 +72,24 @@ def spied(session: Session, folder: Path, fails_at: int = 0) -> list[int]:
 
         place.run = run  # type: ignore[assignment]
     return seen
+
+
+@pytest.mark.parametrize("amount", [np.int64(2**32), np.int64(3), np.int16(256), np.int8(100), np.uint8(200)])
+@pytest.mark.parametrize("sql", STAGES)
+def test_amounts_of_numpy_are_exact(session: Session, sql: str, amount: Any) -> None:
+    """Their integers stayed within fractions, where squares and products wrap: of a charge, or of noise."""
+    found, exact = (session.plan(sql, epsilon=each) for each in (amount, int(amount)))
+    assert found is exact
+    numbers = [number for statement in found.statements for event in statement.spent()
+               for number in (event.epsilon, event.rho, event.scale)]
+    assert {type(part) for number in numbers for part in (number.numerator, number.denominator)} == {int}
+
+
+@pytest.mark.parametrize("sql", ["SELECT COUNT(DISTINCT id) FROM people", *STAGES])
+def test_an_epsilon_whose_noise_passes_doubles_is_refused(session: Session, sql: str) -> None:
+    for epsilon in (5e-324, 1e-300, Fraction(1, 10**400)):
+        with pytest.raises(QueryError, match="too small for any answer"):
+            session.query(sql, epsilon=epsilon, delta=0 if "GROUP" not in sql else None, quality=True)
 
 
 @pytest.mark.parametrize("sql", STAGES)
