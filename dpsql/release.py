@@ -109,8 +109,9 @@ def shares(statement: Statement, tables: Sequence[Rows]) -> tuple[Share, ...]:
         changed = [sorted((0, some, many))[1] for some in noisy]
         lows, highs = ratio_interval(changed, [many] * len(cut), *scales, 1.0, statement.level)
         for guard, some, low, high in zip(tally.cuts, changed, lows, highs, strict=True):
-            found.append(Share(guard, tally.people or not statement.question.keys, some / many if many else 0.0,
-                               max(0.0, float(low)), float(high)))
+            least = max(0.0, float(low))
+            found.append(Share(guard, tally.people or not statement.question.keys, some / many if many > 0 else least,
+                               least, float(high)))
     return tuple(found)
 
 

@@ -84,9 +84,11 @@ def cut(planned: Statement, closed: Statement, unseen: frozenset[int]) -> tuple[
         found.append(f"no size was found for {', '.join(names)}, which was cut to almost 0: all that people add "
                      "is nearly 0, or they are too few, and what is shown means nothing and has no interval; declare a "
                      "range, or ask with more epsilon")
+    few = {loose: [sizes[i] for i in sorted(unseen.difference(lost)) if partials[i].loose == loose]
+           for loose in (False, True)}
     found += [
-        f"what {each} adds was cut, {sizes[i]}, and people are too few to find out whether it is more: what is shown "
-        f"may be far too small{', and has no interval' * partials[i].loose}" for i in sorted(unseen.difference(lost))
+        f"what {each} adds was cut, {', '.join(some)}, and people are too few to find out whether it is more: what is "
+        f"shown may be far too small{', and has no interval' * loose}" for loose, some in few.items() if some
     ]
     if cuts := [(i, rungs, t) for i, rungs, t in cuts if i not in unseen and rungs[0] <= t < rungs[-1]]:
         most = max(

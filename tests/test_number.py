@@ -153,6 +153,17 @@ def test_the_answer_says_where_people_are_too_few(session: Session, sql: str, lo
     assert answer.intervals[0][0] is not None
 
 
+def test_what_is_too_few_for_several_is_said_once(session: Session) -> None:
+    """Once for what has an interval all the same, once for what has none."""
+    several = 0
+    for _ in range(10):
+        answer = session.query("SELECT VAR_POP(n), CORR(x, n), COUNT(*) FROM row WHERE id < 40", fresh=True)
+        few = [warning for warning in answer.warnings if FEW in warning]
+        assert len({each.endswith("no interval") for each in few}) == len(few)
+        several += any(each.count(" at ") > 1 for each in few)
+    assert several >= 1
+
+
 def test_a_count_beside_it_shows_that_people_are_enough(session: Session) -> None:
     """A sum of both signs says nothing of how many people there are."""
     alone, beside = "SELECT SUM(n - 3) FROM row", "SELECT SUM(n - 3), COUNT(*) FROM row"
