@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dpsql.engines.base import Rows
+from dpsql.errors import BudgetError
 from dpsql.release import ReleasedTable
 from dpsql.run import run
 from dpsql.session import Session
@@ -171,8 +172,8 @@ def budgeted(bench: Bench) -> None:
             low, high = answer.intervals[0][0]  # type: ignore[misc]
             assert float(high) - float(low) <= 200, "wider than was asked"  # type: ignore[arg-type]
             asked += 1
-    except Exception as error:
-        print(f"   {str(error).splitlines()[0]}")
+    except BudgetError:
+        pass                # what is left does not pay for another
     bench.line("COUNTs within +-100 for epsilon 1, delta 1e-5", asked, 100, "Gaussian 138, Laplace 59", least=True)
 
 
