@@ -110,9 +110,9 @@ def test_the_answer_says_where_no_size_was_found_and_has_no_interval_there(sessi
     told = 0
     for _ in range(5):
         answer = session.query(sql, epsilon=Fraction(1, 1000), fresh=True)
-        said = any(warning.startswith(f"{LOST}SUM/AVG, which was cut ") for warning in answer.warnings)
+        told += any(warning.startswith(f"{LOST}SUM/AVG, which was cut ") for warning in answer.warnings)
+        said = any("has no interval" in warning for warning in answer.warnings)     # rarely for a size that is too small
         assert [pair is None for pair in answer.intervals[0]] == [said, said, False, said]
-        told += said
     assert told >= 3
     answer = session.query(sql, epsilon=Fraction(100))
     assert not any(LOST in warning for warning in answer.warnings)
@@ -125,7 +125,7 @@ def test_few_people_in_many_groups_have_no_false_interval(session: Session) -> N
     for _ in range(5):
         answer = session.query("SELECT x, SUM(x * 1000 + 1e6) FROM row WHERE id < 200 GROUP BY x", fresh=True,
                                delta=Fraction(1, 1000))
-        said = any(LOST in warning for warning in answer.warnings)
+        said = any("has no interval" in warning for warning in answer.warnings)
         assert answer.rows
         assert all((pairs[1] is None) == said for pairs in answer.intervals)
         told += said
