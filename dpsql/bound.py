@@ -58,6 +58,11 @@ class Question:
         """Whether units with many rows are scaled down."""
         return self.many is not None
 
+    @property
+    def scaled(self) -> bool:
+        """Whether that changes a partial: flags stay as they are."""
+        return self.capped and any(partial.fold is not Fold.MAX for partial in self.partials)
+
 
 def bound(
     ask: Ask, facts: Facts, domain: Domain | None, groups: Sequence[tuple[object, ...]] | None, catalog: Catalog,

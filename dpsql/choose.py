@@ -15,11 +15,11 @@ from dpsql.errors import InternalError
 from dpsql.noise.gain import most_gained
 from dpsql.noise.search import USUAL, beyond, clipped, needed, search
 from dpsql.probe import LIMITS, Probe, Rungs, capped_at, clipped_at, kept_counted, values_counted
-from dpsql.release import named, steps
+from dpsql.release import inside, named, steps
 from dpsql.sensitivity import groups_touched
 from dpsql.statement import Opening, Statement, statement
 from dpsql.tabulate import kept_at
-from dpsql.tally import tallies
+from dpsql.tally import countings, tallies
 
 Run = Callable[[str, frozenset[str]], Rows]
 Row = tuple[object, ...]
@@ -51,7 +51,7 @@ def choose(planned: Statement, run: Run) -> tuple[Statement, Rows]:
         if probe.searched:
             counts = run(*values_counted(question, probe, opening.catalog))
     assert groups is not None, "a cap is known or searched"
-    rows = _inside(planned, counts.values) if probe.keyed and probe.searched else counts.values
+    rows = inside(planned, counts.values) if probe.keyed and probe.searched else counts.values
     keys = len(question.keys) if probe.keyed else 0
     chosen = {
         i: _place(
@@ -73,7 +73,7 @@ def _kept(planned: Statement, question: Question, opening: Opening, run: Run) ->
         table, counts = tables[i], [0] * len(LIMITS)
         groups = groups_touched(table.keys, planned.domain, derive(table.guarded, opening.catalog))
         found = run(*kept_counted(table, opening.catalog)).values
-        for row in found if planned.domain is None else _inside(planned, found):
+        for row in found if planned.domain is None else inside(planned, found):
             place, many = row[keys:]
             assert isinstance(place, int) and isinstance(many, int), "a place and a count"
             counts[place] += many
@@ -116,14 +116,6 @@ def _place(
         if isinstance(place, int) and isinstance(many, int):
             counts[place] += many
     return search(beyond(counts), rungs, groups, probe.width, whole)
-
-
-def _inside(planned: Statement, rows: Sequence[Row]) -> list[Row]:
-    """The rows of public groups: what stands elsewhere is nobody's to count."""
-    keys = len(planned.question.keys)
-    assert planned.domain is not None, "counts by group have public groups"
-    public = {named(group) for group in planned.domain}
-    return [row for row in rows if named(row[:keys]) in public]
 
 
 def _totals(closed: Statement, probe: Probe, rows: Sequence[Row], chosen: dict[int, int]) -> list[Row]:
@@ -169,8 +161,8 @@ def _closed(planned: Statement, opening: Opening, question: Question) -> Stateme
         question, planned.domain, opening.catalog, opening.rest, opening.prefer, quality=opening.quality)
     if planned.tallies:
         part = sum((event.epsilon for tally in planned.tallies for event in tally.spent()), Fraction(0))
-        counted = tallies(question, opening.probe.searched, planned.domain, opening.catalog, part)
-        made = replace(made, tallies=counted)
+        found = countings(question, opening.probe.searched)
+        made = replace(made, tallies=tallies(found, planned.domain, opening.catalog, part))
     left = planned.spent()[len(opening.probe.events):]
     for amount in ("epsilon", "delta", "rho", "slack"):
         if sum(getattr(event, amount) for event in made.spent()) > sum(getattr(event, amount) for event in left):

@@ -14,11 +14,10 @@ from dpsql.noise import laplace, quantile
 from dpsql.noise.normal import normal_reach
 from dpsql.noise.scheme import Noise
 from dpsql.plan import Plan
-from dpsql.probe import LIMITS, kept_counted
+from dpsql.probe import LIMITS, cap_of, kept_counted
 from dpsql.side import Choice, Side
 from dpsql.statement import Opening, Statement
 from dpsql.tally import Cut, Guard, Tally
-from dpsql.warn import cap_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def _bounds(statement: Statement) -> str:
             scale = show(noise.steps * partial.unit)
             lines.append(f"{name}, {kind} scale {scale}, {_sure(statement)} within ±{show(margin)}")
     lines += [line for i, side in enumerate(statement.sides) for line in _side(f"t{i + 1}", side, statement)]
-    lines += [_shares(tally, statement) for tally in statement.tallies]
+    lines += [_shares(tally) for tally in statement.tallies]
     return "\n".join(lines)
 
 
@@ -151,11 +150,10 @@ def _open_rows(side: Side, statement: Statement, opening: Opening, event: Event)
             f"noise scale {show(scale)} {times}, {_sure(statement)} within ±{show(margin)} {times}")
 
 
-def _shares(tally: Tally, statement: Statement) -> str:
+def _shares(tally: Tally) -> str:
     """What is counted to tell how much is cut, where that is bought."""
-    whose = "people" if tally.people or not statement.question.keys else "pairs of a person and a group"
     cost = sum((event.epsilon for event in tally.spent()), Fraction(0))
-    return f"  quality: shares of {whose} changed by {', '.join(map(_guard, tally.cuts))} (epsilon {show(cost)})"
+    return f"  quality: shares of {tally.whose} changed by {', '.join(map(_guard, tally.cuts))} (epsilon {show(cost)})"
 
 
 def _guard(cut: Cut) -> str:

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from dpsql import scalars
 from dpsql.bound import Question, bound
-from dpsql.budget.events import FREE, Cost
+from dpsql.budget.events import FREE, Cost, Event
 from dpsql.catalog import Catalog
 from dpsql.derive import Known, derive
 from dpsql.domain import Group, Reader, combinations, with_public_ranges
@@ -43,6 +43,11 @@ class Plan:
     key: str
     warnings: tuple[str, ...]
     feeds: tuple[str, ...] = ()
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What all of its statements spend."""
+        return tuple(event for statement in self.statements for event in statement.spent())
 
     def to_json(self) -> str:
         """The plan's stable form as text; `PlanForm.from_json` reads it. It can be kept and compared, not run."""
@@ -89,10 +94,10 @@ def _stated(
 ) -> Statement:
     """The statement of a question for its share of the cost, with tallies of what it may cut, if these are bought."""
     searched = [i for i, ladder in enumerate(question.ladders) if ladder is not None]
-    part = share.epsilon * QUALITY if quality and countings(question, searched) else Fraction(0)
+    found = countings(question, searched) if quality else []
+    part = share.epsilon * QUALITY if found else Fraction(0)
     made = statement(question, domain, catalog, Cost(share.epsilon - part, share.delta), prefer, known, quality)
-    counted = tallies(question, searched, domain, catalog, part, made.opening is not None) if part else ()
-    return replace(made, level=level, tallies=counted)
+    return replace(made, level=level, tallies=tallies(found, domain, catalog, part, made.opening is not None))
 
 
 def _shares(bounded: list[tuple[Question, tuple[Group, ...] | None]], ask: Cost) -> list[Cost]:

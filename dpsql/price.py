@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from sqlglot import exp
 
-from dpsql.budget.events import Cost, Spent
+from dpsql.budget.events import Cost
+from dpsql.budget.events import priced as charged
 from dpsql.budget.filter import part, room
 from dpsql.errors import QueryError
 from dpsql.noise import laplace
@@ -51,10 +52,9 @@ def priced(make: Callable[[Cost, str], Plan], program: Program, ask: Cost, error
 
 def _dear(plan: Plan, budget: Budget) -> tuple[bool, Fraction]:
     """The part of a fresh budget that a plan takes; last come those that none admits, by their rho."""
-    events = [event for each in plan.statements for event in each.spent()]
-    rho, slack = sum((event.rho for event in events), Fraction(0)), sum((event.slack for event in events), Fraction(0))
-    taken = part(room(budget), Spent(plan.cost.epsilon, plan.cost.delta, rho, slack))
-    return (False, taken) if taken is not None else (True, rho)
+    spent = charged(plan.cost, plan.events)
+    taken = part(room(budget), spent)
+    return (False, taken) if taken is not None else (True, spent.rho)
 
 
 def _require_plain(program: Program) -> None:

@@ -98,11 +98,10 @@ def shares(statement: Statement, tables: Sequence[Rows]) -> tuple[Share, ...]:
     Needs: the sensitivities of `dpsql.tally._tally`.
     Source: design.md, section 5.
     """
-    public = frozenset(map(named, statement.domain or ()))
     found = []
     for tally, rows in zip(statement.tallies, tables, strict=True):
-        counted = [row[tally.keys:] for row in rows.values if not tally.keys or named(row[: tally.keys]) in public]
-        *cut, every = (sum(steps(row[i], 0) for row in counted) for i in range(len(tally.cuts) + 1))
+        counted = inside(statement, rows.values) if tally.keys else rows.values
+        *cut, every = (sum(steps(row[tally.keys + i], 0) for row in counted) for i in range(len(tally.cuts) + 1))
         scales = tally.changed.scale, tally.every.scale
         noisy, (many,) = Noise(False, scales[0]).added(cut), Noise(False, scales[1]).added([every])
         # a share lies in [0, 1]: what is moved there is no farther from any such share of `many`
@@ -110,9 +109,16 @@ def shares(statement: Statement, tables: Sequence[Rows]) -> tuple[Share, ...]:
         lows, highs = ratio_interval(changed, [many] * len(cut), *scales, 1.0, statement.level)
         for guard, some, low, high in zip(tally.cuts, changed, lows, highs, strict=True):
             least = max(0.0, float(low))
-            found.append(Share(guard, tally.people or not statement.question.keys, some / many if many > 0 else least,
-                               least, float(high)))
+            found.append(Share(guard, tally.whose, some / many if many > 0 else least, least, float(high)))
     return tuple(found)
+
+
+def inside(statement: Statement, rows: Sequence[Row]) -> list[Row]:
+    """The rows of public groups: what stands elsewhere is nobody's to count."""
+    keys = len(statement.question.keys)
+    assert statement.domain is not None, "counts by group have public groups"
+    public = {named(group) for group in statement.domain}
+    return [row for row in rows if named(row[:keys]) in public]
 
 
 def _looked(statement: Statement, tables: Sequence[Rows], groups: list[Row]) -> dict[Lookup, Looked]:

@@ -34,6 +34,7 @@ from dpsql.finish import finish, tables
 from dpsql.misfit import misfit, placed
 from dpsql.noise.entropy import salt
 from dpsql.noise.scheme import USUAL
+from dpsql.noise.spread import SUREST
 from dpsql.parse import Params
 from dpsql.pipeline import ONE_PRICE, planned
 from dpsql.plan import Plan
@@ -48,8 +49,7 @@ if TYPE_CHECKING:
 Amount = int | float | Decimal | Fraction | str | None
 
 MAX_DIGITS = 60     # of an epsilon or delta given as text: "1e9999999" would fill the memory
-# the confidence of an interval: beyond either, doubles do not tell it, or its complement, from 1
-UNSUREST, SUREST = 1e-9, 1 - 1e-9
+UNSUREST = 1e-9     # the least confidence of an interval, as SUREST the most: beyond, doubles do not tell
 NOT_KEPT = "the ledger failed after the charge: this answer may not come again as a replay; tell the data owner"
 PLANS_KEPT = 256    # plans remembered per session, by text and cost
 
@@ -131,7 +131,7 @@ class Session:
             raise QueryError("the query was cancelled before it ran; nothing was charged")
         charge = self.ledger.charge(
             key=key, version=self.policy.version, analyst=analyst, cost=plan.cost,
-            events=tuple(event for statement in plan.statements for event in statement.spent()), sql=sql,
+            events=plan.events, sql=sql,
         )
         with padded(self._pad):
             return self._kept(self._answered(plan, charge), analyst, charge)

@@ -21,6 +21,7 @@ from dpsql.render import render_with
 from dpsql.sensitivity import groups_touched
 
 QUALITY = Fraction(1, 10)   # of a question's epsilon, where its quality is bought
+PAIRS = "pairs of a person and a group"
 CHANGED = 3                 # parts for each count of what was changed, against one for all: a share is mostly small
 
 
@@ -48,8 +49,7 @@ class Counting:
     cuts: tuple[Cut, ...]
     rows: Relation
     owner: Column
-    keys: tuple[Column, ...]
-    people: bool = False        # without groups at all, whatever those of the question
+    keys: tuple[Column, ...]        # none: each row is a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,14 @@ class Tally:
     """A statement that counts contributions, all and those that each of `cuts` changed, and the noise of the counts.
 
     Rows come as (keys, a count for each cut, all); `keys` is 0 unless groups are public and have no cap: there rows of
-    other groups are passed over. `people` says that people are counted, else pairs of a person and a group.
+    other groups are passed over. `whose` says what is counted: people, or PAIRS.
     """
 
     cuts: tuple[Cut, ...]
     sql: str
     params: frozenset[str]
     keys: int
-    people: bool
+    whose: str
     changed: Event
     every: Event
 
@@ -78,28 +78,28 @@ class Share:
     """The noisy share of contributions that one guard of a question changed, with its interval, all within [0, 1]."""
 
     cut: Cut
-    people: bool        # of people; else of pairs of a person and a group
+    whose: str          # of people, or PAIRS
     value: float
     low: float
     high: float
 
 
 def tallies(
-    question: Question, searched: Sequence[int], domain: tuple[Group, ...] | None, catalog: Catalog, epsilon: Fraction,
+    found: Sequence[Counting], domain: tuple[Group, ...] | None, catalog: Catalog, epsilon: Fraction,
     promise: bool = False,
 ) -> tuple[Tally, ...]:
-    """The tallies of a question, all together for `epsilon`; `searched` are the partials whose clips were chosen.
+    """The tallies of what `countings` found, all together for `epsilon`.
 
     As a `promise`, where bounds are open, with events that never cost less. Raises InternalError when a bound is not
     proved.
     """
-    found = countings(question, searched)
     part = epsilon / max(1, sum(CHANGED * len(each.cuts) + 1 for each in found))
     return tuple(_tally(each, domain, catalog, part, promise) for each in found)
 
 
 def countings(question: Question, searched: Sequence[int]) -> list[Counting]:
-    """What there is to count: nothing where facts alone bound what a unit adds."""
+    """What there is to count, where clips of partials are `searched`; nothing where facts alone bound what a unit adds.
+    """
     found = [_people(cap)] if (cap := cap_of(question.guarded)) is not None else []
     if (pairs := _pairs(question, searched)) is not None:
         found.append(pairs)
@@ -130,7 +130,7 @@ def _tally(
     sums = [(Column(-600 - i, f"cut{i + 1}", BIGINT), Fold.SUM, Ref(_flag(i))) for i in range(len(of.cuts))]
     every_row: tuple[Column, Fold, Scalar | None] = (Column(-699, "every", BIGINT), Fold.ROWS, None)
     sql, params = render_with(Aggregate(of.rows, keys, (*sums, every_row)), catalog)
-    return Tally(of.cuts, sql, params, len(keys), of.people, changed, every)
+    return Tally(of.cuts, sql, params, len(keys), PAIRS if of.keys else "people", changed, every)
 
 
 def _people(cap: CapGroups) -> Counting:
@@ -138,7 +138,7 @@ def _people(cap: CapGroups) -> Counting:
     n = Column(-501, "groups", BIGINT)
     touched = Aggregate(cap.source, (cap.owner,), ((n, Fold.ROWS, None),))
     rows = _flagged(touched, (cap.owner,), [_above(Ref(n), cap.limit)])
-    return Counting((Cut(Guard.GROUPS),), rows, cap.owner, (), True)
+    return Counting((Cut(Guard.GROUPS),), rows, cap.owner, ())
 
 
 def _pairs(question: Question, searched: Sequence[int]) -> Counting | None:
@@ -150,7 +150,7 @@ def _pairs(question: Question, searched: Sequence[int]) -> Counting | None:
     cuts = [Cut(Guard.SIZE, i) for i in places]
     flags = [scalars.call("<>", question.values[i], printed[question.totals[i]]) for i in places]
     rows = guarded.source
-    if question.many is not None and any(partial.fold is not Fold.MAX for partial in question.partials):
+    if question.scaled and question.many is not None:
         assert isinstance(rows, Project), "partials are scaled just below their clips"
         rows = Project(rows.source, (*rows.items, (question.many, Ref(question.many))))
         cuts, flags = [Cut(Guard.ROWS), *cuts], [_above(Ref(question.many), question.rows or 0), *flags]

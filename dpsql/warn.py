@@ -17,10 +17,11 @@ from dpsql.derive import Known, derive
 from dpsql.expression import Call, Lit, Ref, Scalar
 from dpsql.noise import quantile
 from dpsql.noise.search import LOOSE, USUAL, needed, passing
-from dpsql.relation import CapGroups, CapRows, Filter, Fold, Project, Relation
+from dpsql.probe import cap_of
+from dpsql.relation import CapRows, Filter, Fold, Project, Relation
 from dpsql.side import Side
 from dpsql.statement import Statement
-from dpsql.tally import Cut, Guard, Share
+from dpsql.tally import PAIRS, Cut, Guard, Share
 
 BUY = "quality buys one"
 RANGE = "a range of the column"
@@ -76,7 +77,7 @@ def cut(planned: Statement, closed: Statement, unseen: frozenset[int]) -> tuple[
                      f"most {most} people are in more, and some of theirs are left out")
     cuts = [(i, rungs, closed.sensitivities[i] // closed.groups) for i in of.searched if (rungs := of.rungs[i])]
     partials = planned.question.partials
-    each, who = ("a person and group", "pairs of a person and a group") if planned.question.keys else (
+    each, who = ("a person and group", PAIRS) if planned.question.keys else (
         "a person", "people")
     sizes = {i: f"{_users(planned, i)} at {_size(planned, i, t):.6g}" for i, _, t in cuts}
     if lost := [i for i in sorted(unseen) if closed.needs[i] == math.inf]:
@@ -104,10 +105,8 @@ def cut(planned: Statement, closed: Statement, unseen: frozenset[int]) -> tuple[
 
 def clipped(closed: Statement, found: Sequence[Share]) -> tuple[Clipped, ...]:
     """The noisy shares of what was cut, in words."""
-    each = "pairs of a person and a group"
     return tuple(
-        Clipped("people" if share.people else each, _what(closed, share.cut), share.value, share.low, share.high,
-                closed.level)
+        Clipped(share.whose, _what(closed, share.cut), share.value, share.low, share.high, closed.level)
         for share in found
     )
 
@@ -158,13 +157,6 @@ def _users(statement: Statement, i: int) -> str:
 def _size(statement: Statement, i: int, t: int) -> float:
     partial = statement.question.partials[i]
     return float((t + partial.first) * partial.unit)
-
-
-def cap_of(relation: Relation) -> CapGroups | None:
-    """The cap on groups that a guarded relation holds, if it does."""
-    while isinstance(relation, Project):
-        relation = relation.source
-    return relation if isinstance(relation, CapGroups) else None
 
 
 def _capped(statement: Statement) -> list[str]:
@@ -219,8 +211,7 @@ def _outside(statement: Statement, catalog: Catalog) -> list[str]:
 def _rows(statement: Statement) -> list[str]:
     """A limit on rows that may leave out part of what a person has in a group."""
     question, found = statement.question, []
-    many = question.capped and any(partial.fold is not Fold.MAX for partial in question.partials)
-    if many and Cut(Guard.ROWS) not in _counted(statement):
+    if question.scaled and Cut(Guard.ROWS) not in _counted(statement):
         found.append(f"a person counts with at most {_number(question.rows or 0, 'row')}{_in_group(question)}: people "
                      "with more are scaled down to that")
     stated = [i for i, side in enumerate(statement.sides) if not side.table.open]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -122,12 +123,13 @@ def test_the_answer_says_where_no_size_was_found_and_has_no_interval_there(sessi
 
 def test_few_people_in_many_groups_have_no_false_interval(session: Session) -> None:
     """200 people in 7 private groups: at epsilon 1 no size is found, and no interval pretends that one was."""
+    asked = (session.query("SELECT x, SUM(x * 1000 + 1e6) FROM row WHERE id < 200 GROUP BY x", fresh=True,
+                           delta=Fraction(1, 1000)) for _ in range(20))
+    answers = list(islice((answer for answer in asked if answer.rows), 5))      # rarely is no group shown
+    assert len(answers) == 5
     told = 0
-    for _ in range(5):
-        answer = session.query("SELECT x, SUM(x * 1000 + 1e6) FROM row WHERE id < 200 GROUP BY x", fresh=True,
-                               delta=Fraction(1, 1000))
+    for answer in answers:
         said = any("has no interval" in warning for warning in answer.warnings)
-        assert answer.rows
         assert all((pairs[1] is None) == said for pairs in answer.intervals)
         told += said
     assert told >= 3

@@ -17,12 +17,12 @@ def test_the_worlds_hold_many_queries() -> None:
 
 
 def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    assert peers.main(["--only", "^survey\\+ AVG\\(score\\); COUNT", "--runs", "20"]) == 0
+    assert peers.main(["--only", "^survey\\+ AVG\\(score\\); COUNT", "--runs", "400"]) == 0
     _, average, count = capsys.readouterr().out.splitlines()
     assert average.startswith("survey+ AVG(score) by region") and count.endswith("5 of 5")
     error, maximum, best, one = map(float, count[76:120].split())
     assert 0.8 < maximum / 2.36 < 1.2 and best <= maximum * 1.01 and one == maximum     # a row each of 60 people
-    assert 0.1 < error / maximum < 10
+    assert 0.5 < error / maximum < 2
 
 
 def test_references_know_the_law_of_their_noise() -> None:

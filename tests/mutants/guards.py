@@ -120,7 +120,7 @@ GUARDS: tuple[tuple[str, Mutate, Callable[[], object]], ...] = (
     ("forget: the share of a question", answered("plan:_shares", [test_mutants.Cost(Fraction(1), HALF)] * 2),
      checks.check_one_price),
     ("forget: the share of a lookup", answered("statement:_parts", (Fraction(1), Fraction(1))), checks.check_one_price),
-    ("skip: the listed groups of a search", skipped("choose:_inside", 1), checks.check_listed_groups),
+    ("skip: the listed groups of a search", skipped("choose:inside", 1), checks.check_listed_groups),
     ("skip: the total form of a finish", skipped("lower:total"), checks.check_paid_finish),
     ("skip: the widest bounds that may be chosen", answered("statement:_most_groups", 1), checks.check_widest),
     ("run: what is no SELECT", replaced("engines.duckdb:selected", checks.anything), checks.check_one_select),

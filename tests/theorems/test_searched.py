@@ -28,7 +28,7 @@ from dpsql.pipeline import planned
 from dpsql.plan import Plan
 from dpsql.policy import ColumnPolicy, Limits
 from dpsql.probe import SEARCHES
-from dpsql.release import steps
+from dpsql.release import inside, steps
 from dpsql.render import render_with
 from dpsql.sensitivity import groups_touched
 from dpsql.statement import Statement
@@ -81,7 +81,7 @@ def counts(here: World, planned: Statement, database: Database) -> list[tuple[li
         if of.searched:
             found = run(*probe.values_counted(probe.capped_at(planned.question, 2), of, here.catalog))
     assert of.groups is not None
-    rows = choosing._inside(planned, found.values) if of.keyed else found.values
+    rows = inside(planned, found.values) if of.keyed else found.values
     keys = len(planned.question.keys) if of.keyed else 0
     return units + [
         (_beyond([(row[keys + at], row[-1]) for row in rows], len(of.rungs[i] or ())), of.groups)
@@ -122,7 +122,7 @@ def kept(here: World, planned: Statement, database: Database) -> list[tuple[list
     for i in opening.probe.tables:
         table, totals = question.tables[i], [0] * len(probe.LIMITS)
         rows = runner(here, planned)(*probe.kept_counted(table, here.catalog)).values
-        for *key, place, many in choosing._inside(planned, rows) if planned.domain is not None else rows:
+        for *key, place, many in inside(planned, rows) if planned.domain is not None else rows:
             assert len(key) == len(question.keys)
             totals[place] += many
         groups = groups_touched(table.keys, planned.domain, derive(table.guarded, here.catalog))

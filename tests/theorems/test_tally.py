@@ -20,7 +20,7 @@ from dpsql.pipeline import planned
 from dpsql.plan import Plan
 from dpsql.release import shares
 from dpsql.statement import Statement
-from dpsql.tally import CHANGED, QUALITY, Guard
+from dpsql.tally import CHANGED, PAIRS, QUALITY, Guard
 
 CASES = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -154,7 +154,7 @@ def test_theorem_shares(cut: int, more: int, shift: int, drift: int) -> None:
         assert drawn == scales
         for share in shown:
             assert 0 <= share.low <= share.value <= share.high <= 1 and not str(share.value).startswith("-")
-            assert share.cut in tally.cuts and not share.people
+            assert share.cut in tally.cuts and share.whose == PAIRS
         return shown
 
     # of public groups alone, however they are split
